@@ -1,0 +1,59 @@
+"""What can go wrong, as one small tree. Each edge (portal, device plane, command line) translates it once.
+
+MyDevicesError
+├── Invalid                      input that cannot be accepted
+│   ├── ProtocolError            bytes from a device that are not what the specification says
+│   └── CannotOpen               a sealed field that does not open: wrong key, wrong row, or damaged
+├── NotAllowed                   the rules forbid it to this actor
+│   └── NeedsFreshAuthentication the actor must prove again who they are
+├── Unsupported                  this device cannot do it
+├── NotFound                     no such thing, or not for this actor
+├── Conflict                     somebody else was faster, or the state has moved on
+└── TooMany                      a rate limit
+
+Services know no HTTP status: `portal`, `front` and the endpoints choose it.
+"""
+
+
+class MyDevicesError(Exception):
+    """The root. `message` is a sentence for the person who asked, and says what to do where something can be done."""
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+
+
+class Invalid(MyDevicesError):
+    """The input cannot be accepted as it is."""
+
+
+class ProtocolError(Invalid):
+    """A device, or somebody who pretends to be one, sent bytes that the specification does not allow."""
+
+
+class CannotOpen(Invalid):
+    """A sealed field does not open: wrong master key, copied from another row, or damaged."""
+
+
+class NotAllowed(MyDevicesError):
+    """The rules forbid this to this actor."""
+
+
+class NeedsFreshAuthentication(NotAllowed):
+    """The actor's last proof of identity is too old for what they ask."""
+
+
+class Unsupported(MyDevicesError):
+    """The device, its platform or its kind of registration cannot do this."""
+
+
+class NotFound(MyDevicesError):
+    """There is no such thing, or none that this actor may know of."""
+
+
+class Conflict(MyDevicesError):
+    """The state has moved on: somebody else was faster, or it was done already."""
+
+
+class TooMany(MyDevicesError):
+    """Too many attempts; wait before trying again."""
