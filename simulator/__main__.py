@@ -15,10 +15,12 @@ from contextlib import ExitStack
 from pathlib import Path
 from types import FrameType
 
-from simulator.apple import Apple
+from cryptography import x509
+
+from simulator.apple import Apple, topic_of
 from simulator.device import Device
 from simulator.errors import SimulatorError, Unreachable
-from simulator.fleet import Fleet, new_device
+from simulator.fleet import USUAL_USER, Fleet, new_device
 from simulator.gateway import Gateway, Manners
 from simulator.scep import CURRENT, OLD
 from simulator.screens import Screens
@@ -28,7 +30,7 @@ DEVICE_KEYS = frozenset({"name", "kind", "model", "supervised", "profile", "url"
 
 
 def device_options(text: str) -> dict[str, str]:
-    """ "name=Ines’s iPhone,kind=iphone,model=iPhone17,1": pieces without an equals sign belong to the value before."""
+    """name=Ines’s iPhone,kind=iphone,model=iPhone17,1: a piece without an equals sign belongs to the value before."""
     found: dict[str, str] = {}
     key = ""
     for piece in text.split(","):
@@ -120,7 +122,7 @@ def _prepare(fleet: Fleet, options: Mapping[str, str]) -> Device:
         product=options.get("model"),
         supervised=options.get("supervised") == "yes",
         manner=OLD if options.get("old") == "yes" else CURRENT,
-        **({"user": (short, long or short)} if short else {}),
+        user=(short, long or short) if short else USUAL_USER,
     )
     return fleet.add(made)
 
@@ -144,7 +146,12 @@ def run(options: argparse.Namespace) -> None:
         for wanted in options.device:
             device = _prepare(fleet, wanted)
             if not device.is_registered and {"profile", "url"} & wanted.keys():
-                enrol(device, wanted, patience=options.patience, stop=stop)
+                try:
+                    enrol(device, wanted, patience=options.patience, stop=stop)
+                except Unreachable:
+                    if stop.is_set():
+                        return  # told to end while waiting for the server
+                    raise
         print(f"ready: screens {screens.url} gateway {gateway.url} devices {len(fleet.devices())}", flush=True)
         stop.wait()
 
@@ -171,7 +178,8 @@ def push_certificate(options: argparse.Namespace) -> None:
         options.out.write_bytes(pem)
     except OSError as error:
         raise SimulatorError(f"{error.filename}: {error.strerror}") from error
-    print(f"gateway authority: {apple.gateway_authority_file}")
+    topic = topic_of(x509.load_pem_x509_certificate(pem))
+    print(f"topic {topic} gateway-authority {apple.gateway_authority_file}")
 
 
 VERBS = {"run": run, "register": register, "push-certificate": push_certificate}

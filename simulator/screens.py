@@ -3,8 +3,8 @@
     GET  /                            the page              GET  /cards    its changing part (ETag)
     GET  /api/devices                 {"devices": [...]}    GET  /api/devices/UDID
     POST /api/devices                 {kind, name?, product?, supervised?, url? | profile? (Base64)}  a new device
-    POST /api/devices/UDID/ACTION     open {url} · register {profile} · unlock {code} · lock · restart · online · offline ·
-                                      poll · leave · passcode {passcode} · remove · behaviour {any switch of Behaviour}
+    POST /api/devices/UDID/ACTION     open {url} · register {profile} · unlock {code} · lock · restart · online ·
+                                      offline · poll · leave · passcode {passcode} · remove · behaviour {any switch}
 
 An action is answered with the device as it is then, or with {"error": "..."} and status 400 or 404.
 """
