@@ -1,0 +1,437 @@
+"""The web server's side of the house: a granian RSGI application before Django and the device plane.
+
+Request bodies are read on the event loop, with a cap and a time limit, so that a client that sends slowly or not at all
+holds a connection and nothing else. Only whole requests reach a thread: a few threads run Django's pages and a few
+others the device plane, each behind a bounded queue, so that a slow page does not hold up a poll. A full queue is
+answered 503 at once.
+
+A thread hands its answer to the server itself; the event loop only hears that it is done.
+"""
+
+import asyncio
+import contextlib
+import io
+import logging
+import queue
+import re
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+from wsgiref.types import WSGIApplication, WSGIEnvironment
+
+from mydevices import wsgi
+from mydevices.cli import processes
+from mydevices.platforms import port
+
+Pairs = list[tuple[str, str]]
+
+log = logging.getLogger(__name__)
+access = logging.getLogger("mydevices.access")
+
+
+class Headers(Protocol):
+    """The request's headers as granian gives them: names in lower case, without values that are not visible ASCII."""
+
+    def get(self, key: str, default: str | None = None) -> str | None: ...
+    def items(self) -> list[tuple[str, str]]: ...
+
+
+class Scope(Protocol):
+    """An RSGI request, less its body (https://github.com/emmett-framework/granian/blob/master/docs/spec/RSGI.md)."""
+
+    proto: str
+    http_version: str
+    server: str
+    client: str
+    scheme: str
+    method: str
+    path: str
+    query_string: str
+    authority: str | None
+    headers: Headers
+
+
+class Exchange(Protocol):
+    """RSGI's protocol object: the body comes from it and the answer goes to it, from any thread."""
+
+    def __aiter__(self) -> Any: ...
+    def response_empty(self, status: int, headers: Pairs) -> None: ...
+    def response_bytes(self, status: int, headers: Pairs, body: bytes) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Sizes in bytes, times in seconds, counts per worker process."""
+
+    body: int = 1024 * 1024
+    """The largest body of a page; the device plane's routes have their own."""
+    excess: int = 4 * 1024 * 1024
+    """What is read beyond a cap and thrown away: a client that is still sending does not read its 413."""
+    whole: float = 20.0
+    """The time for a whole body."""
+    grace: float = 8.0
+    """The time before a body must keep the pace."""
+    pace: float = 1024.0
+    """Bytes a second that a body must keep on average after its grace."""
+    buffered: int = 256 * 1024 * 1024
+    """Bytes of unfinished and waiting bodies together."""
+    page_threads: int = 2
+    page_queue: int = 128
+    plane_threads: int = 2
+    plane_queue: int = 512
+
+
+class Refused(Exception):
+    """A request that goes no further than here; `response` is its answer."""
+
+    def __init__(self, response: port.Response) -> None:
+        super().__init__(response.status)
+        self.response = response
+
+
+BUSY: Final = wsgi.plain(503, "The server is busy. Try again in a moment.", (("Retry-After", "5"),))
+_CLOSE: Final = (("Connection", "close"),)
+TOO_LARGE: Final = wsgi.plain(413, "The body is too large.", _CLOSE)
+TOO_SLOW: Final = wsgi.plain(408, "The body did not arrive in time.", _CLOSE)
+INCOMPLETE: Final = wsgi.plain(400, "The body is not complete.", _CLOSE)
+BAD_LENGTH: Final = wsgi.plain(400, "The length of the body is not a number.", _CLOSE)
+NOTHING: Final = wsgi.plain(404, "There is nothing here.", _CLOSE)
+FAILED: Final = wsgi.plain(500, "Something went wrong here. It has been written down.")
+
+# A segment of a path that may be a code or a token: at least ten characters, and a digit among them.
+_TOKEN: Final = re.compile(r"(?<=/)(?=[^/]*\d)[\w:~-]{10,}(?=/|$)")
+_UNPRINTABLE: Final = re.compile(r"[^!-~]|\"|\\")
+
+
+class Pool:
+    """Threads for whole requests, behind a queue that says no when it is full."""
+
+    def __init__(self, name: str, threads: int, limit: int) -> None:
+        self._jobs: queue.SimpleQueue[tuple[Callable[[], None], asyncio.Future[None]] | None] = queue.SimpleQueue()
+        self._threads = threads
+        self._limit = threads + limit
+        self._pending = 0  # touched on the event loop only
+        self._name = name
+
+    def start(self, loop: asyncio.AbstractEventLoop) -> None:
+        for number in range(self._threads):
+            # Daemons: a request that hangs must not keep the process from stopping.
+            threading.Thread(target=self._work, args=(loop,), name=f"{self._name}-{number}", daemon=True).start()
+
+    def stop(self) -> None:
+        for _ in range(self._threads):
+            self._jobs.put(None)
+
+    def check(self) -> None:
+        """Raises Refused when there is no room for one request more."""
+        if self._pending >= self._limit:
+            raise Refused(BUSY)
+
+    async def run(self, job: Callable[[], None]) -> None:
+        """Do the job in a thread. It gives its own answer and raises nothing."""
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._pending += 1
+        try:
+            self._jobs.put((job, done))
+            await done
+        finally:
+            self._pending -= 1
+
+    def _work(self, loop: asyncio.AbstractEventLoop) -> None:
+        while (work := self._jobs.get()) is not None:
+            job, done = work
+            job()
+            if loop.is_closed():
+                return
+            loop.call_soon_threadsafe(_finish, done)
+
+
+def _finish(done: asyncio.Future[None]) -> None:
+    if not done.done():
+        done.set_result(None)
+
+
+class Arrival:
+    """A request and the way to answer it. What granian makes anew at each look is taken once."""
+
+    __slots__ = ("client", "exchange", "headers", "method", "path", "scope", "started")
+
+    def __init__(self, scope: Scope, exchange: Exchange) -> None:
+        self.started = time.perf_counter()
+        self.scope = scope
+        self.exchange = exchange
+        self.method = scope.method
+        self.path = scope.path
+        self.client = scope.client
+        self.headers = _joined(scope.headers.items())
+
+    def answer(self, response: port.Response) -> None:
+        headers = [*response.headers]
+        if response.content_type:
+            headers.append(("content-type", response.content_type))
+        self.respond(response.status, headers, response.body)
+
+    def respond(self, status: int, headers: Pairs, body: bytes) -> None:
+        """Send an answer, from whatever thread, and write one line of access log."""
+        sent = [(name.lower(), value) for name, value in headers]
+        bodiless = status in {204, 304}
+        if not bodiless and all(name != "content-length" for name, _ in sent):
+            sent.append(("content-length", str(len(body))))
+        if bodiless or not body or self.method == "HEAD":
+            self.exchange.response_empty(status, sent)
+        else:
+            self.exchange.response_bytes(status, sent, body)
+        if access.isEnabledFor(logging.INFO):
+            # Never a query string or a body: they hold challenges.
+            access.info(
+                'method=%s path="%s" status=%d bytes=%d ms=%.1f client=%s',
+                self.method,
+                _masked(self.path),
+                status,
+                len(body),
+                (time.perf_counter() - self.started) * 1000,
+                _host(self.client),
+            )
+
+
+class Front:
+    """The RSGI application. One per worker process."""
+
+    def __init__(
+        self,
+        *,
+        pages: WSGIApplication,
+        plane: Callable[[port.Request], port.Response],
+        limits: Limits | None = None,
+    ) -> None:
+        self._pages = pages
+        self._plane = plane
+        self._limits = limits or Limits()
+        self._page_pool = Pool("pages", self._limits.page_threads, self._limits.page_queue)
+        self._plane_pool = Pool("plane", self._limits.plane_threads, self._limits.plane_queue)
+        self._buffered = 0
+
+    def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        processes.die_with_parent()
+        self._page_pool.start(loop)
+        self._plane_pool.start(loop)
+
+    def __rsgi_del__(self, _loop: asyncio.AbstractEventLoop) -> None:
+        self._page_pool.stop()
+        self._plane_pool.stop()
+
+    async def __rsgi__(self, scope: Scope, exchange: Exchange) -> None:
+        arrival = Arrival(scope, exchange)
+        try:
+            await self._take(arrival)
+        except Refused as refused:
+            arrival.answer(refused.response)
+
+    async def _take(self, arrival: Arrival) -> None:
+        """Read a request whole and have it answered. Raises Refused where this is not to be."""
+        path = arrival.path
+        if path == "/healthz":
+            raise Refused(wsgi.healthz())
+        on_plane = path.startswith(wsgi.PLANE)
+        pool = self._plane_pool if on_plane or path in wsgi.HEALTH else self._page_pool
+        pool.check()
+        limit = self._body_limit(path, on_plane=on_plane)
+        length = _length(arrival.headers)
+        if length == 0:
+            await pool.run(lambda: self._serve(arrival, b""))
+            return
+        # A body of unknown length counts as the largest that it may be.
+        with self._holding(limit if length is None else min(length, limit)):
+            body = await self._read(arrival.exchange, length, limit)
+            pool.check()
+            await pool.run(lambda: self._serve(arrival, body))
+
+    @contextlib.contextmanager
+    def _holding(self, size: int) -> Iterator[None]:
+        """Count the memory of a body until its request is answered. Raises Refused when there is too much already."""
+        if self._buffered + size > self._limits.buffered:
+            raise Refused(BUSY)
+        self._buffered += size
+        try:
+            yield
+        finally:
+            self._buffered -= size
+
+    def _body_limit(self, path: str, *, on_plane: bool) -> int:
+        if not on_plane:
+            return self._limits.body
+        route = port.ROUTES.get(path)
+        if route is None:
+            raise Refused(NOTHING)
+        return route.body_limit
+
+    async def _read(self, exchange: Exchange, length: int | None, limit: int) -> bytes:
+        """The whole body. Raises Refused when it is too large, too slow or cut off.
+
+        The server gives an empty chunk at the end of a body, and one more before that for an error in its middle."""
+        allowed = self._limits
+        if length is not None and length > limit + allowed.excess:
+            raise Refused(TOO_LARGE)
+        chunks: list[bytes] = []
+        received = empty = 0
+        start = asyncio.get_running_loop().time()
+        try:
+            async with asyncio.timeout_at(start + min(allowed.grace, allowed.whole)) as timer:
+                async for chunk in exchange:
+                    if not chunk:
+                        empty += 1
+                        continue
+                    received += len(chunk)
+                    if received <= limit:
+                        chunks.append(bytes(chunk))
+                    else:
+                        chunks.clear()
+                        if received > limit + allowed.excess:
+                            raise Refused(TOO_LARGE)
+                    timer.reschedule(start + min(allowed.whole, allowed.grace + received / allowed.pace))
+        except TimeoutError:
+            raise Refused(TOO_LARGE if received > limit else TOO_SLOW) from None
+        if received > limit:
+            raise Refused(TOO_LARGE)
+        if (length is not None and received != length) or empty > 1:
+            raise Refused(INCOMPLETE)
+        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+    def _serve(self, arrival: Arrival, body: bytes) -> None:
+        """Answer a whole request. In a thread of a pool; raises nothing."""
+        path = arrival.path
+        response, status, headers, content = FAILED, 0, Pairs(), b""
+        try:
+            if path.startswith(wsgi.PLANE):
+                response = self._plane(_request(arrival, body))
+            elif path in wsgi.HEALTH:
+                response = wsgi.HEALTH[path]()
+            else:
+                status, headers, content = self._page(arrival, body)
+        except Exception:
+            # The edge: whatever was raised, the client gets an answer, and the next request gets this thread.
+            log.exception("%s failed", _masked(path))
+        if status:
+            arrival.respond(status, headers, content)
+        else:
+            arrival.answer(response)
+
+    def _page(self, arrival: Arrival, body: bytes) -> tuple[int, Pairs, bytes]:
+        """What Django says. No page streams for long: what it gives is sent as a whole, with its length."""
+        answer = _Answer()
+        chunks = self._pages(_environ(arrival, body), answer)
+        try:
+            content = b"".join(chunks)
+        finally:
+            # PEP 3333: the application's end of the request, where Django gives its database connection back.
+            close = getattr(chunks, "close", None)
+            if close is not None:
+                close()
+        return answer.status, answer.headers, answer.written + content
+
+
+class _Answer:
+    """WSGI's start_response, and its old-fashioned write."""
+
+    def __init__(self) -> None:
+        self.status = 500
+        self.headers: Pairs = []
+        self.written = b""
+
+    def __call__(self, status: str, headers: Pairs, _exc_info: object = None, /) -> Callable[[bytes], object]:
+        self.status = int(status[:3])
+        self.headers = headers
+        return self._write
+
+    def _write(self, data: bytes) -> None:
+        self.written += data
+
+
+def _request(arrival: Arrival, body: bytes) -> port.Request:
+    headers = arrival.headers
+    return port.Request(
+        method=arrival.method,
+        path=arrival.path,
+        query=arrival.scope.query_string,
+        headers=headers,
+        body=body,
+        address=wsgi.client_address(_host(arrival.client), headers.get("x-forwarded-for", "")),
+    )
+
+
+def _environ(arrival: Arrival, body: bytes) -> WSGIEnvironment:
+    """The request in PEP 3333's terms. Header names with an underscore are dropped: they would pose as others."""
+    scope = arrival.scope
+    server, _, server_port = scope.server.rpartition(":")
+    client, _, client_port = arrival.client.rpartition(":")
+    environ: WSGIEnvironment = {
+        "REQUEST_METHOD": arrival.method,
+        "SCRIPT_NAME": "",
+        # PEP 3333: the bytes of the path, as if they were Latin-1.
+        "PATH_INFO": arrival.path.encode().decode("latin-1"),
+        "QUERY_STRING": scope.query_string,
+        "SERVER_NAME": server.strip("[]"),
+        "SERVER_PORT": server_port,
+        "SERVER_PROTOCOL": f"HTTP/{'1.0' if scope.http_version == '1' else scope.http_version}",
+        "REMOTE_ADDR": client.strip("[]"),
+        "REMOTE_PORT": client_port,
+        "CONTENT_LENGTH": str(len(body)),
+        "wsgi.version": (1, 0),
+        "wsgi.url_scheme": scope.scheme,
+        "wsgi.input": io.BytesIO(body),
+        "wsgi.errors": sys.stderr,
+        "wsgi.multithread": True,
+        "wsgi.multiprocess": True,
+        "wsgi.run_once": False,
+    }
+    for name, value in arrival.headers.items():
+        if name == "content-type":
+            environ["CONTENT_TYPE"] = value
+        elif "_" not in name and name not in {"content-length", "transfer-encoding"}:
+            environ[f"HTTP_{name.upper().replace('-', '_')}"] = value
+    if scope.authority and "HTTP_HOST" not in environ:
+        environ["HTTP_HOST"] = scope.authority
+    return environ
+
+
+def _joined(items: list[tuple[str, str]]) -> dict[str, str]:
+    """Headers by name; repeated ones in one value (RFC 9110, 5.2; cookies: RFC 6265, 5.4)."""
+    headers = dict(items)
+    if len(headers) != len(items):
+        headers = {}
+        for name, value in items:
+            separator = "; " if name == "cookie" else ", "
+            headers[name] = f"{headers[name]}{separator}{value}" if name in headers else value
+    return headers
+
+
+def _length(headers: dict[str, str]) -> int | None:
+    """How many bytes of body a request announces; None when only its end will tell."""
+    announced = headers.get("content-length")
+    if announced is None:
+        return None if "transfer-encoding" in headers else 0
+    if not announced.isascii() or not announced.isdigit():
+        raise Refused(BAD_LENGTH)
+    return int(announced)
+
+
+def _host(address: str) -> str:
+    return address.rpartition(":")[0].strip("[]")
+
+
+def _headers(response: port.Response) -> Pairs:
+    headers = [*response.headers]
+    if response.content_type:
+        headers.append(("content-type", response.content_type))
+    return headers
+
+
+def _masked(path: str) -> str:
+    """A path that may be written down: codes and tokens are left out, and it stays one word."""
+    return _UNPRINTABLE.sub("?", path if path.startswith("/static/") else _TOKEN.sub("…", path)).replace("?", "…")[:200]
+
+
+application = Front(pages=wsgi.pages, plane=wsgi.plane)

@@ -1,0 +1,7 @@
+"""Every page's address. The device plane and health have none here: see `wsgi`."""
+
+from django.urls import include, path
+
+urlpatterns = [
+    path("", include("mydevices.portal.urls")),
+]

@@ -1,0 +1,178 @@
+"""The whole server as one WSGI application: Django's pages, the device plane beside them, and health.
+
+`front` serves the same three parts without WSGI's weaknesses; this callable is for other servers and for tests.
+
+The device plane does not pass through Django: an endpoint is a plain function (`platforms.port`). `plane` is the one
+place that finds it, translates what it raises and leaves the thread's database connection fit for the next request.
+"""
+
+import logging
+import os
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from http import HTTPStatus
+from typing import Final
+from wsgiref.types import StartResponse, WSGIEnvironment
+
+from django.conf import settings
+from django.core.wsgi import get_wsgi_application
+from django.db import Error as DatabaseGone
+from django.db import InterfaceError, OperationalError, connection
+from django.db.migrations.executor import MigrationExecutor
+
+from mydevices.errors import MyDevicesError, NotFound, TooMany
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "mydevices.settings")
+pages = get_wsgi_application()
+"""Django's own WSGI handler."""
+
+from mydevices.platforms import port  # noqa: E402  models can be imported once the line above has set Django up
+
+PLANE: Final = "/mdm/"
+"""Paths that begin like this are the device plane's."""
+
+log = logging.getLogger(__name__)
+
+# Never 401 or 403 by translation: a device takes these as an order to leave (protocols.md). An endpoint that means 403
+# says so.
+_STATUS: Final[tuple[tuple[type[MyDevicesError], int], ...]] = (
+    (NotFound, 404),
+    (TooMany, 429),
+    (MyDevicesError, 400),
+)
+_BUSY: Final = (("Retry-After", "5"),)
+_PLAIN: Final = "text/plain; charset=utf-8"
+
+
+def plain(status: int, text: str, headers: tuple[tuple[str, str], ...] = ()) -> port.Response:
+    """A short answer in words."""
+    return port.Response(status, f"{text}\n".encode(), _PLAIN, headers)
+
+
+def plane(request: port.Request) -> port.Response:
+    """Answer a request to the device plane. What an endpoint raises unexpectedly is passed on, for the server's 500.
+
+    HEAD is GET without its body, and OPTIONS is answered here; which other methods make sense is the endpoint's to say.
+    A database that went away is 503 and Retry-After: the device asks again, on a new connection.
+    """
+    route = port.ROUTES.get(request.path)
+    if route is None:
+        return plain(404, "There is nothing here.")
+    if request.method == "OPTIONS":
+        return port.Response(204, headers=(("Allow", "GET, HEAD, OPTIONS, POST, PUT"),))
+    # Inside somebody's transaction (a test's) the connection is theirs to look after.
+    borrowed = connection.in_atomic_block
+    try:
+        return route.endpoint(replace(request, method="GET") if request.method == "HEAD" else request)
+    except MyDevicesError as error:
+        status = next(status for kind, status in _STATUS if isinstance(error, kind))
+        log.info("%s answered %d: %s", request.path, status, error.message)
+        return plain(status, error.message or HTTPStatus(status).phrase)
+    except (OperationalError, InterfaceError):
+        log.warning("%s answered 503: the database is away or busy", request.path, exc_info=True)
+        return plain(503, "The server is busy. Try again in a moment.", _BUSY)
+    finally:
+        if not borrowed:
+            _tidy()
+
+
+def _tidy() -> None:
+    """Django's `close_if_unusable_or_obsolete` after a request, but only where something went wrong: called each time,
+    it makes every next request ask the database first whether it is there."""
+    if connection.connection is not None and (connection.errors_occurred or not connection.autocommit):
+        connection.close_if_unusable_or_obsolete()
+
+
+def client_address(peer: str, forwarded_for: str) -> str:
+    """The client's address: the peer's, or what the outermost trusted proxy saw (`MYDEVICES_TRUSTED_PROXIES`)."""
+    trusted: int = settings.ENVIRONMENT.trusted_proxies
+    if not trusted or not forwarded_for:
+        return peer
+    seen = forwarded_for.split(",")
+    return seen[max(0, len(seen) - trusted)].strip()
+
+
+def healthz() -> port.Response:
+    """The process is alive."""
+    return plain(200, "alive")
+
+
+class _Migrated:
+    """Whether all migrations are applied. Asked until it is so: nothing unapplies them under a running server."""
+
+    def __init__(self) -> None:
+        self._done = False
+
+    def __call__(self) -> bool:
+        if not self._done:
+            executor = MigrationExecutor(connection)
+            self._done = not executor.migration_plan(executor.loader.graph.leaf_nodes())
+        return self._done
+
+
+_migrated: Final = _Migrated()
+
+
+def readyz() -> port.Response:
+    """The database answers and its tables are those of this version. 503 otherwise, with the reason."""
+    borrowed = connection.in_atomic_block
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+            cursor.fetchone()
+        return plain(200, "ready") if _migrated() else plain(503, "The database is not migrated.", _BUSY)
+    except DatabaseGone:
+        log.warning("not ready: the database does not answer", exc_info=True)
+        return plain(503, "The database does not answer.", _BUSY)
+    finally:
+        if not borrowed:
+            _tidy()
+
+
+HEALTH: Final[dict[str, Callable[[], port.Response]]] = {"/healthz": healthz, "/readyz": readyz}
+
+
+def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+    """Serve a request by WSGI. Its server bounds the time that a body may take; its size is bounded here."""
+    path: str = environ["PATH_INFO"]
+    method: str = environ["REQUEST_METHOD"]
+    if path.startswith(PLANE):
+        response = _from_environ(environ, path, method)
+    elif path in HEALTH:
+        response = HEALTH[path]()
+    else:
+        return pages(environ, start_response)
+    headers = [*response.headers]
+    if response.content_type:
+        headers.append(("Content-Type", response.content_type))
+    if response.status != HTTPStatus.NO_CONTENT:
+        headers.append(("Content-Length", str(len(response.body))))
+    start_response(f"{response.status} {HTTPStatus(response.status).phrase}", headers)
+    return [] if method == "HEAD" else [response.body]
+
+
+def _from_environ(environ: WSGIEnvironment, path: str, method: str) -> port.Response:
+    headers = {name[5:].replace("_", "-").lower(): value for name, value in environ.items() if name.startswith("HTTP_")}
+    for name in ("CONTENT_TYPE", "CONTENT_LENGTH"):
+        if environ.get(name):
+            headers[name.replace("_", "-").lower()] = environ[name]
+    route = port.ROUTES.get(path)
+    limit = route.body_limit if route else 0
+    length = environ.get("CONTENT_LENGTH") or ("" if environ.get("wsgi.input_terminated") else "0")
+    try:
+        # A server that ends the input itself (chunked bodies) is read to one byte too many.
+        body = environ["wsgi.input"].read(min(int(length), limit + 1) if length else limit + 1)
+    except ValueError:
+        return plain(400, "The length of the body is not a number.")
+    if route and len(body) > limit:
+        return plain(413, "The body is too large.")
+    return plane(
+        port.Request(
+            method=method,
+            path=path,
+            query=environ.get("QUERY_STRING", ""),
+            headers=headers,
+            body=body,
+            address=client_address(environ.get("REMOTE_ADDR", ""), environ.get("HTTP_X_FORWARDED_FOR", "")),
+        )
+    )

@@ -1,0 +1,97 @@
+"""What the front serves in its tests: a few device-plane endpoints and a few pages, behind the real thing.
+
+Started by granian in a process of its own. Times are shorter than in production, so that the tests are.
+"""
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from wsgiref.types import StartResponse, WSGIEnvironment
+
+from django.db import OperationalError
+
+from mydevices import front, wsgi
+from mydevices.errors import Conflict, NotAllowed, NotFound, ProtocolError, TooMany
+from mydevices.platforms import port
+
+closed = 0
+
+
+def echo(request: port.Request) -> port.Response:
+    names = " ".join(sorted(request.headers))
+    text = f"{request.method} {request.path} {len(request.query)} {len(request.body)} {request.address} {names}"
+    return port.Response(200, text.encode(), "text/plain")
+
+
+def empty(_request: port.Request) -> port.Response:
+    return port.Response(200)
+
+
+def slow(request: port.Request) -> port.Response:
+    time.sleep(float(request.query))
+    return port.Response(200, b"slow", "text/plain")
+
+
+RAISED: dict[str, Exception] = {
+    "protocol": ProtocolError("That is no property list."),
+    "missing": NotFound("No such device."),
+    "forbidden": NotAllowed("This device was retired."),
+    "conflict": Conflict("Too late."),
+    "many": TooMany("Slow down."),
+    "database": OperationalError("server closed the connection unexpectedly"),
+    "bug": RuntimeError("a bug"),
+}
+
+
+def raising(request: port.Request) -> port.Response:
+    raise RAISED[request.query]
+
+
+for path, endpoint in {"echo": echo, "empty": empty, "slow": slow, "raise": raising}.items():
+    port.route(f"/mdm/test/{path}", endpoint, body_limit=64 * 1024)
+
+
+class Chunks:
+    """A response that knows whether it was closed."""
+
+    def __init__(self, chunks: Iterable[bytes]) -> None:
+        self._chunks = chunks
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self._chunks)
+
+    def close(self) -> None:
+        global closed  # noqa: PLW0603  a count that another request reads
+        closed += 1
+
+
+def pages(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+    path = environ["PATH_INFO"]
+    body = environ["wsgi.input"].read()
+    if path == "/cookies":
+        start_response("200 OK", [("Set-Cookie", "a=1"), ("Set-Cookie", "b=2"), ("Content-Type", "text/plain")])
+        return [b"two"]
+    if path == "/stream":
+        start_response("200 OK", [("Content-Type", "text/plain")])
+        return Chunks(b"%d\n" % number for number in range(1000))
+    if path == "/closed":
+        start_response("200 OK", [])
+        return [b"%d" % closed]
+    if path == "/bug":
+        raise RuntimeError("a bug in a page")
+    if path == "/broken":
+        start_response("200 OK", [])
+        return Chunks(1 // 0 for _ in range(1))  # type: ignore[arg-type]  it never gets that far
+    if path == "/slow":
+        time.sleep(float(environ["QUERY_STRING"]))
+    if path == "/unchanged":
+        start_response("304 Not Modified", [("ETag", '"x"')])
+        return []
+    lines = [f"{name}={environ[name]}" for name in sorted(environ) if isinstance(environ[name], str)]
+    lines.append(f"body={len(body)}")
+    start_response("200 OK", [("Content-Type", "text/plain; charset=latin-1")])
+    return ["\n".join(lines).encode("latin-1")]
+
+
+LIMITS = front.Limits(whole=2.5, grace=1.0, pace=4096.0, page_queue=4, plane_queue=64)
+plane: Callable[[port.Request], port.Response] = wsgi.plane
+application = front.Front(pages=pages, plane=plane, limits=LIMITS)
