@@ -1,0 +1,57 @@
+"""System checks: the master key is there, is private, and opens what is stored."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from django.apps import AppConfig
+from django.conf import settings
+from django.core.checks import CheckMessage, Error
+from django.core.checks import Warning as Caution
+from django.db import connections
+
+from mydevices.vault import keys, registry, services
+
+
+def check_keys(
+    app_configs: Sequence[AppConfig] | None,  # noqa: ARG001  Django's signature
+    **kwargs: Any,  # noqa: ARG001  the same
+) -> list[CheckMessage]:
+    """E001: no usable master key. E002: others can read the server's key file. W001: they can read the operator's."""
+    given = settings.MASTER_KEYS
+    if not given or any(len(key) != keys.LENGTH for key in given):
+        return [Error(f"MASTER_KEYS must hold at least one key of {keys.LENGTH} bytes.", id="vault.E001")]
+    named = os.environ.get("MYDEVICES_MASTER_KEY_FILE")
+    path = Path(named) if named else Path(settings.DATA) / "master-key"
+    if "MYDEVICES_MASTER_KEY" in os.environ or not path.exists() or keys.is_private(path):
+        return []
+    message, hint = f"The master key {path} can be read by others than its owner.", f"chmod 600 {path}"
+    if named:
+        # Container platforms mount secrets with modes of their own, in places that nobody else can see.
+        return [Caution(message, hint=hint, id="vault.W001")]
+    return [Error(message, hint=hint, id="vault.E002")]
+
+
+def check_stored(
+    app_configs: Sequence[AppConfig] | None,  # noqa: ARG001  Django's signature
+    databases: Sequence[str] | None = None,
+    **kwargs: Any,  # noqa: ARG001  the same
+) -> list[CheckMessage]:
+    """E003: something is sealed with a master key that is not given. Asks the database, so it runs with `migrate`."""
+    if not databases or not settings.MASTER_KEYS:
+        return []
+    existing = set(connections["default"].introspection.table_names())
+    return [
+        Error(
+            f"{column.model.__name__}.{column.field} holds values that no given master key opens.",
+            hint="Give the old key after the new one: MYDEVICES_MASTER_KEY=new,old",
+            id="vault.E003",
+        )
+        for column in registry.columns()
+        if column.model._meta.db_table in existing  # noqa: SLF001  Django's own way to a table's name
+        and column.model._base_manager.alias(wrapped_by=services.wrapped_by(column.field))  # noqa: SLF001  the same
+        .exclude(wrapped_by=None)
+        .exclude(wrapped_by__in=services.known_key_ids())
+        .exists()
+    ]
