@@ -34,6 +34,7 @@ MODELS: Mapping[str, Model] = {
         Model(Kind.IPHONE, "iPhone17,3", "iPhone 16", "iPhone", "MYEC3", 128.0),
         Model(Kind.IPHONE, "iPhone16,1", "iPhone 15 Pro", "iPhone", "MTUX3", 128.0),
         Model(Kind.IPHONE, "iPhone15,4", "iPhone 15", "iPhone", "MTP03", 128.0),
+        Model(Kind.IPHONE, "iPhone14,4", "iPhone 13 mini", "iPhone", "MLK33", 128.0),
         Model(Kind.IPHONE, "iPhone14,6", "iPhone SE (3rd generation)", "iPhone", "MMXF3", 64.0),
         Model(Kind.IPAD, "iPad14,8", "iPad Air 11-inch (M2)", "iPad", "MUWC3", 128.0),
         Model(Kind.IPAD, "iPad16,3", "iPad Pro 11-inch (M4)", "iPad", "MVV83", 256.0),
