@@ -131,6 +131,8 @@ def loads(body: bytes) -> dict[str, object]:
 def _parse(body: bytes) -> dict[str, object]:  # noqa: C901, PLR0915 - one state machine: apart, slower and no clearer
     if len(body) > MAX_BYTES:
         raise _refusal("it is too large")
+    if b"\0" in body:  # a byte order mark would have expat read UTF-16 whatever it is told
+        raise _refusal("it is not in UTF-8")
     stack: list[dict[str, object] | list[object]] = []
     pieces: list[str] = []
     roots: list[object] = []
