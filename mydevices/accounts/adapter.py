@@ -1,0 +1,45 @@
+"""How django-allauth behaves here: nobody signs up by themselves, and every sign-in is recorded."""
+
+from typing import Any
+
+from allauth.account.adapter import DefaultAccountAdapter
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.http import HttpRequest
+
+from mydevices.accounts.models import Person
+from mydevices.accounts.requests import address_of
+from mydevices.audit import services as audit
+from mydevices.audit.actor import Actor
+from mydevices.audit.verbs import Verb
+
+
+class Adapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth carries no types
+    def is_open_for_signup(self, request: HttpRequest) -> bool:  # noqa: ARG002  the signature is allauth's
+        """People are invited."""
+        return False
+
+    def login(self, request: HttpRequest, user: AbstractBaseUser) -> None:
+        super().login(request, user)
+        if isinstance(user, Person):
+            audit.record(Verb.SIGNED_IN, actor=_actor(user, request), person_id=user.id, person_name=user.name)
+
+    def logout(self, request: HttpRequest) -> None:
+        user = request.user
+        if isinstance(user, Person):
+            audit.record(Verb.SIGNED_OUT, actor=_actor(user, request), person_id=user.id, person_name=user.name)
+        super().logout(request)
+
+    def authentication_failed(self, request: HttpRequest, **credentials: Any) -> None:
+        """Recorded for the person concerned, if there is one: what was typed may be a password in the wrong field."""
+        super().authentication_failed(request, **credentials)
+        person = Person.objects.filter(email__iexact=str(credentials.get("email", ""))).first()
+        audit.record(
+            Verb.SIGN_IN_FAILED,
+            actor=Actor(kind="anonymous", address=address_of(request)),
+            person_id=person.id if person else None,
+            person_name=person.name if person else "",
+        )
+
+
+def _actor(person: Person, request: HttpRequest) -> Actor:
+    return Actor(kind="person", id=str(person.id), name=person.name, role=person.role, address=address_of(request))

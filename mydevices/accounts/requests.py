@@ -1,0 +1,45 @@
+"""From a web request to the actor that verbs are given. The only place that looks into the session for it."""
+
+from datetime import UTC, datetime
+
+from allauth.account.internal.flows.login import get_authentication_records
+from allauth.core.internal.ratelimit import get_ip
+from django.contrib.auth.models import AnonymousUser
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest
+
+from mydevices.accounts.models import Person
+from mydevices.audit.actor import Actor
+from mydevices.errors import NotAllowed
+
+
+def address_of(request: HttpRequest) -> str:
+    """The client's IP address, by the number of trusted proxies; empty where it cannot be told."""
+    try:
+        return str(get_ip(request))
+    except PermissionDenied:
+        return ""
+
+
+def person_of(request: HttpRequest) -> Person:
+    """Who is signed in. Raises NotAllowed for nobody; pages ask for sign-in before they come here."""
+    user = request.user
+    if isinstance(user, AnonymousUser) or not isinstance(user, Person):
+        raise NotAllowed("Sign in first.")
+    return user
+
+
+def actor_of(request: HttpRequest) -> Actor:
+    """Who acts, in what role, from where, and when they last proved who they are."""
+    person = person_of(request)
+    records = get_authentication_records(request, person)
+    proofs = [float(record["at"]) for record in records if record.get("at")]
+    return Actor(
+        kind="person",
+        id=str(person.id),
+        name=person.name,
+        role=person.role,
+        address=address_of(request),
+        # No record is no proof: an empty answer of a library is not consent.
+        authenticated_at=datetime.fromtimestamp(max(proofs), tz=UTC) if proofs else None,
+    )

@@ -1,0 +1,80 @@
+from datetime import timedelta
+
+from django.contrib.auth.password_validation import validate_password
+from django.core import signing
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, transaction
+
+from mydevices.accounts import selectors
+from mydevices.accounts.models import Person
+from mydevices.audit import services as audit
+from mydevices.audit.actor import Actor
+from mydevices.audit.verbs import Verb
+from mydevices.errors import Conflict, Invalid, NotAllowed
+
+SETUP_SALT = "mydevices.first-administrator"
+SETUP_LIFETIME = timedelta(days=1)
+
+
+def create_person(
+    *, actor: Actor, email: str, name: str, password: str | None = None, role: Person.Role = Person.Role.PERSON
+) -> Person:
+    """Add somebody. Raises Invalid for an address, name or password that will not do, Conflict when the address is taken."""
+    person = Person(email=email.strip(), name=name.strip(), role=role)
+    try:
+        person.clean_fields(exclude=["password"])
+        if password is not None:
+            validate_password(password, person)
+    except ValidationError as error:
+        raise Invalid(" ".join(error.messages)) from error
+    person.set_password(password)
+    try:
+        with transaction.atomic():
+            person.save(force_insert=True)
+            verb = Verb.ADMINISTRATOR_CREATED if person.is_administrator else Verb.PERSON_CREATED
+            audit.record(verb, actor=actor, person_id=person.id, person_name=person.name)
+    except IntegrityError as error:
+        raise Conflict(f"{email} is taken.") from error
+    return person
+
+
+def change_name(*, actor: Actor, person: Person, name: str) -> Person:
+    """Raises Invalid for an empty or overlong name."""
+    person.name = name.strip()
+    try:
+        person.clean_fields(exclude=["password", "email"])
+    except ValidationError as error:
+        raise Invalid(" ".join(error.messages)) from error
+    with transaction.atomic():
+        person.save(update_fields=["name"])
+        audit.record(Verb.PERSON_CHANGED, actor=actor, person_id=person.id, person_name=person.name)
+    return person
+
+
+def first_administrator_token() -> str:
+    """What the setup link carries. It needs no row: it works for a day, and only while there is no administrator."""
+    return signing.TimestampSigner(salt=SETUP_SALT).sign("setup").partition(":")[2]
+
+
+def check_first_administrator_token(token: str) -> None:
+    """Raises NotAllowed when the link is old, forged, or has done its work."""
+    try:
+        signing.TimestampSigner(salt=SETUP_SALT).unsign(f"setup:{token}", max_age=SETUP_LIFETIME)
+    except signing.BadSignature as error:
+        raise NotAllowed(
+            "This link is no longer valid. Start the server again: it prints a new one while there is no administrator."
+        ) from error
+    if selectors.has_administrator():
+        raise NotAllowed("This link has been used. Sign in instead.")
+
+
+def create_first_administrator(*, token: str, address: str, email: str, name: str, password: str) -> Person:
+    """Spend the setup link. Raises NotAllowed for a link that is no longer good, Invalid for what was typed."""
+    check_first_administrator_token(token)
+    return create_person(
+        actor=Actor(kind="anonymous", name="setup link", address=address),
+        email=email,
+        name=name,
+        password=password,
+        role=Person.Role.ADMINISTRATOR,
+    )

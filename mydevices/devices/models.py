@@ -1,0 +1,151 @@
+"""A device, its registrations (each one life under management), and the channels it is spoken to on."""
+
+import uuid
+
+from django.conf import settings
+from django.db import models
+
+
+class Device(models.Model):
+    """A phone, tablet or computer of one person. Its history outlives its registrations."""
+
+    class Platform(models.TextChoices):
+        APPLE = "apple", "Apple"
+
+    class Ownership(models.TextChoices):
+        PERSONAL = "personal", "Personal"
+        COMPANY = "company", "Company"
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="devices")
+    platform = models.CharField(max_length=16, choices=Platform.choices)
+    hardware_id = models.CharField(max_length=128)
+    """UDID or EnrollmentID on Apple: what the device calls itself. Not proof of anything."""
+    ownership = models.CharField(max_length=16, choices=Ownership.choices)
+    name = models.CharField(max_length=200, blank=True)
+    model = models.CharField(max_length=64, blank=True)
+    """The identifier of the product, such as iPhone17,1."""
+    model_name = models.CharField(max_length=120, blank=True)
+    os_name = models.CharField(max_length=32, blank=True)
+    os_version = models.CharField(max_length=32, blank=True)
+    serial_number = models.CharField(max_length=64, blank=True)
+    lost_since = models.DateTimeField(null=True, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    registration = models.ForeignKey(
+        "Registration", on_delete=models.SET_NULL, null=True, blank=True, related_name="+", db_index=False
+    )
+    """The present life, or the last one."""
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["owner", "platform", "hardware_id"], name="one_device_per_owner"),
+        ]
+
+    @property
+    def is_lost(self) -> bool:
+        return self.lost_since is not None
+
+    @property
+    def is_registered(self) -> bool:
+        return self.registration is not None and self.registration.state == Registration.State.ACTIVE
+
+    @property
+    def is_personal(self) -> bool:
+        return self.ownership == self.Ownership.PERSONAL
+
+
+class Registration(models.Model):
+    """One life of a device under management, from its certificate to its end."""
+
+    class State(models.TextChoices):
+        PENDING = "pending", "Pending"  # it has authenticated, and cannot be woken yet
+        ACTIVE = "active", "Active"
+        RETIRED = "retired", "Retired"
+        WIPED = "wiped", "Wiped"
+        REPLACED = "replaced", "Replaced"  # the device registered anew
+
+    LIVING = (State.PENDING, State.ACTIVE)
+    ENDED = (State.RETIRED, State.WIPED, State.REPLACED)
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    device = models.ForeignKey(Device, on_delete=models.CASCADE, related_name="registrations")
+    state = models.CharField(max_length=16, choices=State.choices, default=State.PENDING)
+    topic = models.CharField(max_length=255)
+    """Repeated exactly at renewal, as are the addresses and the rights: devices refuse a change."""
+    server_url = models.URLField(max_length=500)
+    checkin_url = models.URLField(max_length=500)
+    scep_url = models.URLField(max_length=500)
+    access_rights = models.PositiveIntegerField()
+    profile_identifier = models.CharField(max_length=255)
+    is_supervised = models.BooleanField(null=True)
+    is_user_enrollment = models.BooleanField(default=False)
+    bootstrap_token = models.BinaryField(null=True)
+    """Sealed; a Mac's, kept for the Mac."""
+    started_at = models.DateTimeField()
+    last_seen_at = models.DateTimeField(null=True)
+    unreachable_since = models.DateTimeField(null=True)
+    """Since when the push service calls the device's token dead."""
+    ended_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["device"],
+                condition=models.Q(state__in=["pending", "active"]),
+                name="one_life_at_a_time",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(state__in=["pending", "active", "retired", "wiped", "replaced"]),
+                name="known_registration_state",
+            ),
+        ]
+
+    @property
+    def has_ended(self) -> bool:
+        return self.state in self.ENDED
+
+
+class Channel(models.Model):
+    """Where commands go: the device itself, or one user of a Mac. Each has its own push token and queue."""
+
+    class Kind(models.TextChoices):
+        DEVICE = "device", "Device"
+        USER = "user", "User"
+
+    registration = models.ForeignKey(Registration, on_delete=models.CASCADE, related_name="channels")
+    kind = models.CharField(max_length=8, choices=Kind.choices)
+    user_id = models.CharField(max_length=128, blank=True)
+    user_name = models.CharField(max_length=128, blank=True)
+    push_token = models.BinaryField()
+    """Of any length, and not unique across devices."""
+    push_magic = models.CharField(max_length=200)
+    unlock_token = models.BinaryField(null=True)
+    """Sealed; what clears the passcode of this life's device."""
+    pushed_at = models.DateTimeField(null=True)
+    """When the push service last took a wake for this channel."""
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["registration", "user_id"], name="one_channel_per_user"),
+        ]
+
+
+class Inventory(models.Model):
+    """What a device last said of itself, replaced at each check in."""
+
+    device = models.OneToOneField(Device, on_delete=models.CASCADE, primary_key=True, related_name="inventory")
+    collected_at = models.DateTimeField()
+    requested_at = models.DateTimeField(null=True)
+    capacity_bytes = models.BigIntegerField(null=True)
+    available_bytes = models.BigIntegerField(null=True)
+    battery = models.FloatField(null=True)
+    """0 to 1; null when unknown."""
+    has_passcode = models.BooleanField(null=True)
+    is_passcode_compliant = models.BooleanField(null=True)
+    is_encrypted = models.BooleanField(null=True)
+    is_find_my_on = models.BooleanField(null=True)
+    is_activation_locked = models.BooleanField(null=True)
+    profiles = models.JSONField(default=list)
+    """Of each installed profile: identifier, uuid, name."""
+    certificates = models.JSONField(default=list)
+    """Of each installed certificate: name, fingerprint, whether it has a key."""

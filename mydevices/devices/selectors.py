@@ -1,0 +1,43 @@
+from uuid import UUID
+
+from django.db.models import QuerySet
+
+from mydevices.accounts.models import Person
+from mydevices.devices.models import Channel, Device
+from mydevices.errors import NotFound
+
+
+def owned_by(person: Person) -> QuerySet[Device]:
+    """A person's devices, with their present registration and inventory. The only way for the portal to get at a device."""
+    return (
+        Device.objects.filter(owner=person)
+        .select_related("registration", "inventory", "owner")
+        .prefetch_related("registration__channels")
+        .order_by("created_at", "id")
+    )
+
+
+def owned(person: Person, device_id: UUID) -> Device:
+    """One device of this person. Raises NotFound for everybody else's, as for none."""
+    device = owned_by(person).filter(id=device_id).first()
+    if device is None:
+        raise NotFound("There is no such device here.")
+    return device
+
+
+def by_id(device_id: UUID) -> Device:
+    """Any device, for administrators and the command line. Raises NotFound."""
+    device = (
+        Device.objects.select_related("registration", "inventory", "owner")
+        .prefetch_related("registration__channels")
+        .filter(id=device_id)
+        .first()
+    )
+    if device is None:
+        raise NotFound(f"There is no device {device_id}.")
+    return device
+
+
+def channels_of(device: Device) -> QuerySet[Channel]:
+    """The channels of the present registration, the device's own first."""
+    return Channel.objects.filter(registration=device.registration_id).order_by("kind", "id")

@@ -1,0 +1,175 @@
+"""What is known of devices, written down. What it means for the queue is decided higher up, in `registration`."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from django.db import transaction
+
+from mydevices.accounts.models import Person
+from mydevices.devices.models import Channel, Device, Inventory, Registration
+from mydevices.vault import services as vault
+
+
+@dataclass(frozen=True, slots=True)
+class Introduction:
+    """What a device says of itself when it registers. All of it may be empty, and none of it is proof."""
+
+    hardware_id: str
+    name: str = ""
+    model: str = ""
+    model_name: str = ""
+    os_name: str = ""
+    os_version: str = ""
+    serial_number: str = ""
+    is_user_enrollment: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What a registration profile promised. Renewal repeats it exactly."""
+
+    topic: str
+    server_url: str
+    checkin_url: str
+    scep_url: str
+    access_rights: int
+    profile_identifier: str
+
+
+@transaction.atomic
+def begin(
+    *, owner: Person, platform: str, ownership: str, introduction: Introduction, terms: Terms, now: datetime
+) -> tuple[Registration, Registration | None]:
+    """Start a life: on the same owner's device of that hardware id, or on a new one. The same hardware under another owner
+    is another device. Returns the registration and, where there was one that had not ended, the one that it replaces."""
+    device, _ = Device.objects.select_for_update().get_or_create(
+        owner=owner,
+        platform=platform,
+        hardware_id=introduction.hardware_id,
+        defaults={"ownership": ownership},
+    )
+    replaced = Registration.objects.filter(
+        device=device, state__in=Registration.LIVING
+    ).first()
+    if replaced is not None:
+        end(registration=replaced, state=Registration.State.REPLACED, now=now)
+    registration = Registration.objects.create(
+        device=device,
+        topic=terms.topic,
+        server_url=terms.server_url,
+        checkin_url=terms.checkin_url,
+        scep_url=terms.scep_url,
+        access_rights=terms.access_rights,
+        profile_identifier=terms.profile_identifier,
+        is_user_enrollment=introduction.is_user_enrollment,
+        started_at=now,
+        last_seen_at=now,
+    )
+    device.ownership = ownership
+    device.registration = registration
+    device.lost_since = None
+    describe(device=device, introduction=introduction)
+    device.save()
+    return registration, replaced
+
+
+def describe(*, device: Device, introduction: Introduction) -> None:
+    """Take over what the device says of itself; what it leaves out stays. Does not save."""
+    for field in ("name", "model", "model_name", "os_name", "os_version", "serial_number"):
+        value = getattr(introduction, field)
+        if value:
+            limit = Device._meta.get_field(field).max_length  # noqa: SLF001  Django's documented way to a field
+            setattr(device, field, value[:limit])
+
+
+def end(*, registration: Registration, state: str, now: datetime) -> bool:
+    """End a life, once. Its secrets go with it: tokens that cannot be used again are not kept."""
+    ended = Registration.objects.filter(
+        id=registration.id,
+        state__in=Registration.LIVING,
+    ).update(state=state, ended_at=now, bootstrap_token=None)
+    if not ended:
+        return False
+    Channel.objects.filter(registration=registration).update(unlock_token=None)
+    registration.state = state
+    registration.ended_at = now
+    return True
+
+
+def token_place(registration_id: UUID, column: str, user_id: str = "") -> dict[str, str]:
+    """Where a token of a registration is sealed to."""
+    return {"table": "devices", "column": column, "row": f"{registration_id}/{user_id}", "owner": str(registration_id)}
+
+
+@transaction.atomic
+def put_channel(
+    *,
+    registration: Registration,
+    user_id: str,
+    user_name: str,
+    push_token: bytes,
+    push_magic: str,
+    unlock_token: bytes | None,
+) -> tuple[Channel, bool]:
+    """Take over a channel's push address, and its unlock token where one came (one that is left out is kept).
+    The second value tells whether the channel is new."""
+    values: dict[str, object] = {
+        "kind": Channel.Kind.USER if user_id else Channel.Kind.DEVICE,
+        "push_token": push_token,
+        "push_magic": push_magic,
+    }
+    if user_name:
+        values["user_name"] = user_name[:128]
+    if unlock_token:
+        values["unlock_token"] = vault.seal(unlock_token, **token_place(registration.id, "unlock_token", user_id))
+    channel, created = Channel.objects.update_or_create(registration=registration, user_id=user_id, defaults=values)
+    Registration.objects.filter(id=registration.id).exclude(unreachable_since=None).update(unreachable_since=None)
+    return channel, created
+
+
+def activate(*, registration: Registration) -> bool:
+    """The device can be woken: its registration is complete. True the first time."""
+    moved = Registration.objects.filter(id=registration.id, state=Registration.State.PENDING).update(
+        state=Registration.State.ACTIVE
+    )
+    if moved:
+        registration.state = Registration.State.ACTIVE
+    return bool(moved)
+
+
+def keep_bootstrap_token(*, registration: Registration, token: bytes | None) -> None:
+    """Keep what a Mac deposits for itself, or forget it when it says so."""
+    sealed = vault.seal(token, **token_place(registration.id, "bootstrap_token")) if token else None
+    Registration.objects.filter(id=registration.id).update(bootstrap_token=sealed)
+
+
+def bootstrap_token(*, registration: Registration) -> bytes | None:
+    """What this Mac deposited, for this Mac."""
+    sealed = registration.bootstrap_token
+    return vault.open_sealed(bytes(sealed), **token_place(registration.id, "bootstrap_token")) if sealed else None
+
+
+def store_facts(
+    *,
+    device_id: UUID,
+    introduction: Introduction | None,
+    is_supervised: bool | None,
+    facts: Mapping[str, object],
+    requested_at: datetime | None,
+    now: datetime,
+) -> None:
+    """Take over a part of an inventory. Parts come in any order; each stands for itself."""
+    if introduction is not None:
+        device = Device.objects.get(id=device_id)
+        describe(device=device, introduction=introduction)
+        device.save()
+        if is_supervised is not None:
+            Registration.objects.filter(device=device_id, ended_at=None).update(is_supervised=is_supervised)
+    values = dict(facts) | {"collected_at": now}
+    if requested_at is not None:
+        values["requested_at"] = requested_at
+    Inventory.objects.update_or_create(device_id=device_id, defaults=values)
+
+

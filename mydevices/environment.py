@@ -1,0 +1,131 @@
+"""The environment variables that MyDevices reads: typed, checked once at start, failing loudly.
+
+Every variable also has a `_FILE` form that names a file with the value, for secrets that must not stand in the environment.
+"""
+
+import os
+from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+from pydantic import Field, ValidationError, field_validator
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+class FileVariants(PydanticBaseSettingsSource):
+    """`NAME_FILE=/path` gives the content of that file for `NAME`, less a trailing line end."""
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        name = str(field.validation_alias or f"MYDEVICES_{field_name.upper()}")
+        path = os.environ.get(f"{name}_FILE")
+        if path is None:
+            return None, field_name, False
+        if name in os.environ:
+            raise SystemExit(f"Both {name} and {name}_FILE are set. Keep one of them.")
+        try:
+            return Path(path).read_text(encoding="utf-8").rstrip("\r\n"), field_name, False
+        except OSError as error:
+            raise SystemExit(f"{name}_FILE names {path}, which cannot be read: {error.strerror}.") from error
+
+    def __call__(self) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        for field_name, field in self.settings_cls.model_fields.items():
+            value, _, _ = self.get_field_value(field, field_name)
+            if value is not None:
+                found[str(field.validation_alias or field_name)] = value
+        return found
+
+
+class Environment(BaseSettings):
+    """What an operator decides from outside. Defaults make a working server on one machine."""
+
+    model_config = SettingsConfigDict(env_prefix="MYDEVICES_", extra="ignore", populate_by_name=True)
+
+    data: Path = ROOT / "data"
+    """Folder of the database, the keys and the caches."""
+
+    database_url: str = Field(default="", validation_alias="DATABASE_URL")
+    """PostgreSQL as `postgresql://…`; empty means SQLite in the data folder."""
+
+    port: int = Field(default=8000, ge=1, le=65535)
+    public_url: str = ""
+    """Where people and devices reach this server: `https://devices.example.org`, without a path."""
+
+    secret_key: str = ""
+    """Signs sessions and links. Empty: made at first start and kept in the data folder."""
+
+    master_key: str = ""
+    """Seals private keys and tokens: base64 of 32 bytes, newest first, separated by commas. Empty: a file in the data folder."""
+
+    trusted_proxies: int = Field(default=0, ge=0, le=8)
+    """How many reverse proxies in front append to X-Forwarded-For."""
+
+    allowed_hosts: Annotated[list[str], NoDecode] = []
+    """Further host names that this server answers to, separated by commas."""
+
+    apple_push_url: str = "https://api.push.apple.com"
+    apple_push_ca: Path | None = None
+    """A file of certificates to trust for the push service instead of the system's, for a gateway of one's own."""
+
+    sign_profiles: bool = True
+    """Sign profiles. Some clients read unsigned ones only."""
+
+    allow_weak_scep: bool = True
+    """Accept single DES and SHA-1 from old clients, in SCEP and in signatures. Never sent."""
+
+    erase_personal_devices: bool = False
+    """Register personal devices with the right to erase them."""
+
+    undo_seconds: int = Field(default=30, ge=0, le=3600)
+    """How long a wipe or retire waits for an undo."""
+
+    silent_days: int = Field(default=14, ge=1, le=365)
+    """A retire that the device never answers counts as done after this many days of silence."""
+
+    debug: bool = False
+
+    @field_validator("allowed_hosts", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+    @field_validator("public_url")
+    @classmethod
+    def _address(cls, value: str) -> str:
+        value = value.rstrip("/")
+        if not value:
+            return value
+        parts = urlsplit(value)
+        if parts.scheme not in {"http", "https"} or not parts.hostname or parts.path or parts.query:
+            raise ValueError("must be an address like https://devices.example.org, without a path")
+        if parts.scheme == "http" and parts.hostname not in {"localhost", "127.0.0.1", "::1"}:
+            raise ValueError("must be https: plain http is for this machine itself only")
+        return value
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003  the signature is the library's
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003  the same
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return init_settings, env_settings, FileVariants(settings_cls)
+
+
+def read() -> Environment:
+    """Read and check the environment. A wrong value ends the program with the variable's name and what is wrong with it."""
+    try:
+        return Environment()
+    except ValidationError as error:
+        lines = [
+            f"  MYDEVICES_{'.'.join(map(str, problem['loc'])).upper()}: {problem['msg']}" for problem in error.errors()
+        ]
+        raise SystemExit("The environment has settings that cannot be used:\n" + "\n".join(lines)) from error
+
+
+
