@@ -1,0 +1,42 @@
+"""What happened, written once. Ids and text, no foreign keys: an entry outlives what it speaks of. The database refuses
+every change (migration 0001)."""
+
+from django.db import models
+
+
+class Entry(models.Model):
+    """Who did what, to which device and whose, when, from where, and how it ended."""
+
+    at = models.DateTimeField()
+    verb = models.CharField(max_length=48)
+    actor_kind = models.CharField(max_length=16)
+    actor_id = models.CharField(max_length=64, blank=True)
+    actor_name = models.CharField(max_length=200, blank=True)
+    actor_role = models.CharField(max_length=32, blank=True)
+    address = models.CharField(max_length=64, blank=True)
+    device_id = models.CharField(max_length=36, blank=True)
+    device_name = models.CharField(max_length=200, blank=True)
+    person_id = models.CharField(max_length=36, blank=True)
+    """Whose history it belongs to: the device's owner, or the account concerned."""
+    person_name = models.CharField(max_length=200, blank=True)
+    action_id = models.CharField(max_length=36, blank=True)
+    outcome = models.CharField(max_length=32, blank=True)
+    details = models.JSONField(default=dict)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["device_id", "-id"], name="entries_of_a_device"),
+            models.Index(fields=["person_id", "-id"], name="entries_of_a_person"),
+            models.Index(fields=["at"], name="entries_by_time"),
+        ]
+
+
+class Seal(models.Model):
+    """A link of the chain over the entries, in the order of `id`: the hash of the link before and of one entry.
+
+    Links are made by the worker after the entries are committed, so that those who write entries never wait for each other."""
+
+    entry_id = models.BigIntegerField(unique=True)
+    previous_hash = models.CharField(max_length=64, unique=True)
+    """Unique, so that the chain cannot fork."""
+    hash = models.CharField(max_length=64)

@@ -1,0 +1,40 @@
+from enum import StrEnum
+
+
+class Verb(StrEnum):
+    """Everything that is recorded: subject, then what happened to it."""
+
+    SIGNED_IN = "sign_in.done"
+    SIGN_IN_FAILED = "sign_in.failed"
+    SIGNED_OUT = "sign_out.done"
+
+    PERSON_CREATED = "person.created"
+    PERSON_CHANGED = "person.changed"
+    ADMINISTRATOR_CREATED = "person.administrator_created"
+    PASSWORD_CHANGED = "person.password_changed"  # noqa: S105  a verb, not a password
+    SETTINGS_CHANGED = "settings.changed"
+
+    TICKET_OPENED = "ticket.opened"
+    TICKET_SEEN = "ticket.seen"
+    TICKET_REVOKED = "ticket.revoked"
+
+    DEVICE_REGISTERED = "device.registered"
+    DEVICE_REGISTERED_AGAIN = "device.registered_again"
+    DEVICE_RETIRED = "device.retired"
+    DEVICE_WIPED = "device.wiped"
+    CERTIFICATE_RENEWED = "device.certificate_renewed"
+    CHANNEL_CLOSED = "device.channel_closed"
+    PUSH_TOKEN_DEAD = "device.push_token_dead"  # noqa: S105  a verb, not a token
+
+    ACTION_REQUESTED = "action.requested"
+    ACTION_RELEASED = "action.released"
+    ACTION_CANCELLED = "action.cancelled"
+    ACTION_DONE = "action.done"
+    ACTION_FAILED = "action.failed"
+    ACTION_EXPIRED = "action.expired"
+    ACTION_VOID = "action.void"
+    PIN_REVEALED = "pin.revealed"
+
+    PUSH_CERTIFICATE_REQUESTED = "push_certificate.requested"
+    PUSH_CERTIFICATE_INSTALLED = "push_certificate.installed"
+    PUSH_CERTIFICATE_EXPIRES = "push_certificate.expires"
