@@ -1,0 +1,63 @@
+"""The queue: actions that people asked for, and the commands that devices are given."""
+
+import uuid
+
+from django.db import models
+
+from mydevices.commands.states import OPEN, PENDING, State
+from mydevices.devices.models import Channel, Device, Registration
+
+
+class Action(models.Model):
+    """Something a person asked of a device. Its state is that of its commands."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    device = models.ForeignKey(Device, on_delete=models.CASCADE, related_name="actions")
+    registration = models.ForeignKey(Registration, on_delete=models.CASCADE, related_name="actions")
+    kind = models.CharField(max_length=24)
+    actor_id = models.CharField(max_length=64)
+    actor_name = models.CharField(max_length=200)
+    requested_at = models.DateTimeField()
+    parameters = models.JSONField(default=dict)
+    """What may be shown: a message, a phone number."""
+    secret = models.BinaryField(null=True)
+    """Sealed: a PIN. Kept as long as the action, for a Mac may ask for it much later."""
+    held_until = models.DateTimeField(null=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["device", "-requested_at"], name="actions_of_a_device")]
+
+
+class Command(models.Model):
+    """One command for one channel: a part of an action, or upkeep (no action)."""
+
+    uuid = models.UUIDField(unique=True, default=uuid.uuid4, editable=False)
+    """What the device answers by."""
+    action = models.ForeignKey(Action, on_delete=models.CASCADE, null=True, related_name="commands")
+    channel = models.ForeignKey(Channel, on_delete=models.CASCADE, related_name="commands")
+    request_type = models.CharField(max_length=64)
+    parameters = models.JSONField(default=dict)
+    exclusive = models.CharField(max_length=40, null=True, blank=True)  # noqa: DJ001  null keeps it out of the constraint
+    """Only one open command of a channel may carry the same word: it makes the second Lock of a Mac a refusal."""
+    state = models.CharField(max_length=12, default=State.QUEUED)
+    queued_at = models.DateTimeField()
+    sent_at = models.DateTimeField(null=True)
+    deferred_at = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True)
+    expires_at = models.DateTimeField(null=True)
+    error = models.TextField(blank=True)
+    """The device's own reason, in the language it gave."""
+    result = models.JSONField(default=dict)
+    """What of the answer may be shown."""
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["channel", "id"], condition=models.Q(state__in=PENDING), name="pending_commands"),
+            models.Index(fields=["expires_at"], condition=models.Q(state__in=PENDING), name="commands_that_expire"),
+        ]
+        constraints = [
+            models.CheckConstraint(condition=models.Q(state__in=list(State)), name="known_command_state"),
+            models.UniqueConstraint(
+                fields=["channel", "exclusive"], condition=models.Q(state__in=OPEN), name="one_open_command_of_a_kind"
+            ),
+        ]

@@ -1,0 +1,48 @@
+"""What a finished command means for a device, a registration, a configuration. Adapters register it at start-up, in one
+place each; it runs in the transaction of the report."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from mydevices.commands.states import State
+
+
+@dataclass(frozen=True, slots=True)
+class Reported:
+    """A command as it stood when its report came. `others_open` counts what else of its action has not come to an end."""
+
+    id: int
+    uuid: UUID
+    request_type: str
+    parameters: Mapping[str, object]
+    state: State
+    registration_id: UUID
+    device_id: UUID
+    device_name: str
+    owner_id: UUID
+    owner_name: str
+    action_id: UUID | None = None
+    action_kind: str = ""
+    others_open: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How it ended: DONE, FAILED or DEFERRED, the device's reason, and its whole answer."""
+
+    state: State
+    at: datetime
+    error: str = ""
+    answer: Mapping[str, object] | None = None
+
+
+Meaning = Callable[[Reported, Outcome], Mapping[str, object] | None]
+"""Returns what of the answer may be shown with the command, or None."""
+
+MEANINGS: dict[str, Meaning] = {}
+
+
+def on(request_type: str, meaning: Meaning) -> None:
+    MEANINGS[request_type] = meaning

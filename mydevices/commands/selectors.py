@@ -1,0 +1,121 @@
+"""Questions about actions: what is under way, how far it is, what has been."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from django.db.models import Prefetch, QuerySet
+
+from mydevices.commands.models import Action, Command
+from mydevices.commands.states import OPEN, State, before
+from mydevices.devices.models import Device, Registration
+from mydevices.errors import NotFound
+from mydevices.platforms.port import ActionKind
+
+_RANK = [
+    # From the command that is least far on: an action is as far as its slowest part.
+    State.HELD,
+    State.QUEUED,
+    State.DEFERRED,
+    State.SENT,
+    State.FAILED,
+    State.EXPIRED,
+    State.VOID,
+    State.CANCELLED,
+    State.DONE,
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far an action is. Times are those of its slowest part; a time that has not come is None."""
+
+    action: Action
+    state: State
+    queued_at: datetime
+    pushed_at: datetime | None
+    sent_at: datetime | None
+    deferred_at: datetime | None
+    finished_at: datetime | None
+    expires_at: datetime | None
+    error: str
+
+    @property
+    def is_open(self) -> bool:
+        return self.state in OPEN
+
+    @property
+    def can_be_cancelled(self) -> bool:
+        return self.state in before(State.CANCELLED)
+
+
+def actions_of(device: Device) -> QuerySet[Action]:
+    """A device's actions with their commands, newest first."""
+    return (
+        Action.objects.filter(device=device)
+        .prefetch_related(Prefetch("commands", queryset=Command.objects.select_related("channel").order_by("id")))
+        .order_by("-requested_at")
+    )
+
+
+def action_of(device: Device, action_id: UUID) -> Action:
+    """One action of this device. Raises NotFound."""
+    action = actions_of(device).filter(id=action_id).first()
+    if action is None:
+        raise NotFound("There is no such action on this device.")
+    return action
+
+
+def progress(action: Action) -> Progress:
+    """Derived from the commands; asks nothing when they are prefetched."""
+    commands = list(action.commands.all())
+    slowest = min(commands, key=lambda command: _RANK.index(State(command.state)))
+    finished = [command.finished_at for command in commands if command.finished_at]
+    pushed = slowest.channel.pushed_at
+    queued_at = slowest.queued_at
+    return Progress(
+        action=action,
+        state=State(slowest.state),
+        queued_at=queued_at,
+        # A push is for the channel, not for a command: the first one after the command was queued is its own.
+        pushed_at=pushed if pushed and pushed >= queued_at and slowest.state != State.HELD else None,
+        sent_at=slowest.sent_at,
+        deferred_at=slowest.deferred_at,
+        finished_at=max(finished) if finished and slowest.state not in OPEN else None,
+        expires_at=slowest.expires_at,
+        error=next((command.error for command in commands if command.error), ""),
+    )
+
+
+def under_way(device: Device) -> Sequence[Progress]:
+    """What has not come to an end on this device, newest first."""
+    open_actions = actions_of(device).filter(commands__state__in=OPEN).distinct()
+    return [progress(action) for action in open_actions]
+
+
+def latest(device: Device) -> Progress | None:
+    """The newest action, whatever became of it."""
+    action = actions_of(device).first()
+    return progress(action) if action else None
+
+
+def latest_of_each(devices: Sequence[Device]) -> dict[UUID, Progress]:
+    """The newest action of each of these devices, in two statements however many there are."""
+    newest: dict[UUID, Progress] = {}
+    actions = (
+        Action.objects.filter(device__in=devices)
+        .prefetch_related(Prefetch("commands", queryset=Command.objects.select_related("channel").order_by("id")))
+        .order_by("-requested_at")
+    )
+    for action in actions[: 20 * len(devices)]:
+        if action.device_id not in newest:
+            newest[action.device_id] = progress(action)
+    return newest
+
+
+def was_told(registration: Registration, kind: ActionKind) -> bool:
+    """Whether this life's device has been given such an action and its answer is still out."""
+    return Command.objects.filter(
+        action__registration=registration, action__kind=kind, state__in=[State.SENT, State.DEFERRED]
+    ).exists()

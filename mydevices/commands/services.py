@@ -1,0 +1,348 @@
+"""The verbs of the queue. Moves are compare-and-swap: the loser of a race gets Conflict, or changes nothing."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+from uuid import UUID, uuid4
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.db.models import Q, Value
+from django.db.models.functions import Coalesce
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from mydevices.audit import services as audit
+from mydevices.audit.actor import Actor
+from mydevices.audit.verbs import Verb
+from mydevices.commands import capabilities, outcomes
+from mydevices.commands.models import Action, Command
+from mydevices.commands.outcomes import Outcome, Reported
+from mydevices.commands.states import PENDING, State, before
+from mydevices.devices.models import Channel, Device, Registration
+from mydevices.errors import Conflict, NotAllowed, Unsupported
+from mydevices.outbox import services as outbox
+from mydevices.platforms import port
+from mydevices.platforms.port import ActionKind, Parameters
+from mydevices.vault import services as vault
+
+FRESH: Final = frozenset({ActionKind.WIPE, ActionKind.RETIRE, ActionKind.UNLOCK})
+"""What needs a proof of identity no older than five minutes."""
+
+UNDOABLE: Final = frozenset({ActionKind.WIPE, ActionKind.RETIRE})
+
+LIFETIMES: Final[Mapping[str, timedelta]] = {
+    ActionKind.UNLOCK: timedelta(hours=1),
+    ActionKind.CHECK_IN: timedelta(days=1),
+}
+"""What pointless late obedience would be. Whatever is not named waits for the device without end."""
+
+WAKE_AGAIN_AFTER: Final = timedelta(minutes=10)
+
+
+def enqueue(
+    *,
+    device: Device,
+    kind: ActionKind,
+    actor: Actor,
+    parameters: Parameters | None = None,
+    now: datetime | None = None,
+) -> Action:
+    """Ask something of a device: three statements and the audit entry, in one transaction.
+
+    `device` comes from `devices.selectors`, with its registration and channels loaded. Raises NotAllowed for somebody
+    else's device, NeedsFreshAuthentication, Unsupported with the reason, Conflict when the same is under way already."""
+    now = now or timezone.now()
+    parameters = parameters or Parameters()
+    _check_allowed(device, kind, actor, now)
+    capability = capabilities.of(device)[kind]
+    registration = device.registration
+    if registration is None or not capability.possible:
+        raise Unsupported(capability.reason)
+    plan = port.adapter_for(device.platform).plan(device, kind, parameters)
+    channels = {channel.kind: channel for channel in registration.channels.all()}
+    held_until = now + timedelta(seconds=undo_seconds()) if kind in UNDOABLE else None
+    held = held_until is not None and held_until > now
+    action = Action(
+        id=uuid4(),
+        device=device,
+        registration=registration,
+        kind=kind,
+        actor_id=actor.id,
+        actor_name=actor.name,
+        requested_at=now,
+        parameters=parameters.public(),
+        held_until=held_until if held else None,
+    )
+    if plan.secret:
+        action.secret = vault.seal(plan.secret, **secret_place(action.id, device.id))
+    lifetime = LIFETIMES.get(kind)
+    commands = [
+        Command(
+            action=action,
+            channel=channels[step.channel],
+            request_type=step.request_type,
+            parameters=dict(step.parameters),
+            exclusive=kind if index == 0 else None,
+            state=State.HELD if held else State.QUEUED,
+            queued_at=now,
+            expires_at=now + lifetime if lifetime else None,
+        )
+        for index, step in enumerate(plan.steps)
+    ]
+    try:
+        with transaction.atomic():
+            action.save(force_insert=True)
+            Command.objects.bulk_create(commands)
+            if held:
+                outbox.post("release", {"action": str(action.id)}, key=str(action.id), not_before=held_until)
+            else:
+                wake({command.channel_id for command in commands})
+            _record(Verb.ACTION_REQUESTED, actor=actor, device=device, action=action)
+    except IntegrityError as error:
+        if "one_open_command_of_a_kind" not in str(error) and "exclusive" not in str(error):
+            raise
+        raise Conflict(_("This is under way already. See how far it is on the device’s page.")) from error
+    return action
+
+
+def undo_seconds() -> int:
+    """How long a wipe or retire waits before anything is sent."""
+    seconds: int = settings.ENVIRONMENT.undo_seconds
+    return seconds
+
+
+def _check_allowed(device: Device, kind: ActionKind, actor: Actor, now: datetime) -> None:
+    if actor.kind == "system":
+        return
+    if actor.id != str(device.owner_id) and not actor.is_administrator:
+        raise NotAllowed(_("Only its owner or an administrator can do that."))
+    if kind in FRESH:
+        actor.require_fresh(now)
+
+
+def secret_place(action_id: UUID, device_id: UUID) -> dict[str, str]:
+    """Where an action's secret is sealed to: it opens nowhere else."""
+    return {"table": "commands_action", "column": "secret", "row": str(action_id), "owner": str(device_id)}
+
+
+def upkeep(
+    *,
+    channel: Channel,
+    request_type: str,
+    parameters: Mapping[str, object] | None = None,
+    exclusive: str | None = None,
+    now: datetime | None = None,
+) -> Command | None:
+    """Queue a command that nobody asked for, such as a renewal. None when the same is under way already."""
+    try:
+        with transaction.atomic():
+            command = Command.objects.create(
+                channel=channel,
+                request_type=request_type,
+                parameters=dict(parameters or {}),
+                exclusive=exclusive,
+                queued_at=now or timezone.now(),
+            )
+            wake([channel.pk])
+    except IntegrityError:
+        return None
+    return command
+
+
+def wake(channel_ids: Iterable[int]) -> None:
+    """Ask channels to poll, once this transaction is committed."""
+    for channel_id in sorted(channel_ids):
+        outbox.post("wake", {"channel": channel_id}, key=str(channel_id))
+
+
+@transaction.atomic
+def release(*, action_id: UUID, now: datetime) -> bool:
+    """The undo window has passed: what is still held may go. False when it was called off."""
+    held = Command.objects.filter(action_id=action_id, state=State.HELD)
+    channels = set(held.values_list("channel_id", flat=True))
+    if not held.update(state=State.QUEUED, queued_at=now):
+        return False
+    wake(channels)
+    action = Action.objects.select_related("device__owner").get(id=action_id)
+    _record(Verb.ACTION_RELEASED, actor=Actor.system("queue"), device=action.device, action=action)
+    return True
+
+
+@transaction.atomic
+def cancel(*, action: Action, actor: Actor, now: datetime | None = None) -> None:
+    """Call off what has not been sent. Raises Conflict when the device has it already or it has ended."""
+    device = action.device
+    if actor.kind != "system" and actor.id != str(device.owner_id) and not actor.is_administrator:
+        raise NotAllowed(_("Only the device’s owner or an administrator can do that."))
+    moved = Command.objects.filter(action=action, state__in=before(State.CANCELLED)).update(
+        state=State.CANCELLED, finished_at=now or timezone.now()
+    )
+    if not moved:
+        raise Conflict(_("Too late to call this off: the device has it already, or it has ended."))
+    _record(Verb.ACTION_CANCELLED, actor=actor, device=device, action=action)
+
+
+def mark_sent(*, command_id: int, seen: State, now: datetime) -> bool:
+    """The device is being given this command. False when it moved on meanwhile (cancelled, say): then it must not be sent."""
+    return bool(Command.objects.filter(id=command_id, state=seen).update(state=State.SENT, sent_at=now))
+
+
+@transaction.atomic
+def report(*, command: Reported, outcome: Outcome) -> bool:
+    """Record a device's answer and do what it means. False, and nothing changed, for one that is late, doubled or stale."""
+    ended = outcome.state != State.DEFERRED
+    moved = Command.objects.filter(id=command.id, state__in=before(outcome.state)).update(
+        state=outcome.state,
+        error=outcome.error[:2000],
+        **{"finished_at" if ended else "deferred_at": outcome.at},
+    )
+    if not moved:
+        return False
+    meaning = outcomes.MEANINGS.get(command.request_type)
+    shown = meaning(command, outcome) if meaning and ended else None
+    if shown:
+        Command.objects.filter(id=command.id).update(result=dict(shown))
+    if ended and command.action_id and not command.others_open:
+        audit.record(
+            Verb.ACTION_DONE if outcome.state == State.DONE else Verb.ACTION_FAILED,
+            actor=Actor.device(str(command.device_id), command.device_name),
+            device_id=command.device_id,
+            device_name=command.device_name,
+            person_id=command.owner_id,
+            person_name=command.owner_name,
+            action_id=command.action_id,
+            outcome=outcome.state,
+            details={"action": command.action_kind, **({"reason": outcome.error[:200]} if outcome.error else {})},
+        )
+    return True
+
+
+@transaction.atomic
+def conclude(*, registration: Registration, kind: ActionKind, now: datetime) -> int:
+    """The device has shown that it did this, without answering: what it was given counts as done. The number of commands."""
+    given = Command.objects.filter(
+        action__registration=registration, action__kind=kind, state__in=before(State.DONE), sent_at__isnull=False
+    )
+    actions = list(Action.objects.filter(commands__in=given).select_related("device__owner").distinct())
+    moved = given.update(state=State.DONE, finished_at=now)
+    for action in actions:
+        _record(Verb.ACTION_DONE, actor=Actor.system("queue"), device=action.device, action=action)
+    return moved
+
+
+@transaction.atomic
+def void(*, registration: Registration, now: datetime, user_id: str | None = None) -> int:
+    """A registration, or one user's channel of it, has ended: whatever waits there is pointless. The number of commands."""
+    channels = Channel.objects.filter(registration=registration)
+    if user_id is not None:
+        channels = channels.filter(user_id=user_id)
+    return _end(Q(channel_id__in=channels.values("id")), State.VOID, Verb.ACTION_VOID, now)
+
+
+@transaction.atomic
+def give_up(*, command_id: int, reason: str, now: datetime) -> None:
+    """What a command needs is gone (a token of another life, say), so that it can be given to nobody: the reason is kept."""
+    Command.objects.filter(id=command_id).update(error=reason)
+    _end(Q(id=command_id), State.VOID, Verb.ACTION_VOID, now)
+
+
+def expire(*, now: datetime) -> int:
+    """End what nobody asked for in time, and what was queued at the very moment its registration ended."""
+    with transaction.atomic():
+        expired = _end(Q(expires_at__lte=now), State.EXPIRED, Verb.ACTION_EXPIRED, now)
+        orphaned = _end(
+            Q(channel__registration__state__in=Registration.ENDED), State.VOID, Verb.ACTION_VOID, now
+        )
+    return expired + orphaned
+
+
+def _end(which: Q, state: State, verb: Verb, now: datetime) -> int:
+    """Move whatever may still move and matches, and record the actions concerned."""
+    ending = Command.objects.filter(which, state__in=before(state))
+    rows = list(ending.values_list("id", "action_id"))
+    if not rows:
+        return 0
+    moved = Command.objects.filter(id__in=[row[0] for row in rows], state__in=before(state)).update(
+        state=state, finished_at=now
+    )
+    actions = Action.objects.filter(id__in={row[1] for row in rows if row[1]}).select_related("device__owner")
+    for action in actions:
+        _record(verb, actor=Actor.system("queue"), device=action.device, action=action)
+    return moved
+
+
+def wake_again(*, now: datetime) -> int:
+    """Push once more to whoever has had commands waiting since well before its last push. The number of channels."""
+    quiet = (
+        Channel.objects.filter(
+            commands__state__in=PENDING,
+            registration__state=Registration.State.ACTIVE,
+            registration__unreachable_since=None,
+        )
+        .annotate(since=Coalesce("pushed_at", Value(datetime.min.replace(tzinfo=now.tzinfo))))
+        .filter(since__lte=now - WAKE_AGAIN_AFTER, commands__queued_at__lte=now - WAKE_AGAIN_AFTER)
+        # A device that is off for weeks is not pushed to every ten minutes: only while something is young, or once a day.
+        .filter(Q(commands__queued_at__gte=now - timedelta(hours=6)) | Q(since__lte=now - timedelta(days=1)))
+    )
+    channel_ids = set(quiet.values_list("id", flat=True))
+    with transaction.atomic():
+        wake(channel_ids)
+    return len(channel_ids)
+
+
+@dataclass(frozen=True, slots=True)
+class Pin:
+    """A PIN that a Mac was, or may have been, locked or erased with."""
+
+    value: str
+    kind: str
+    requested_at: datetime
+
+
+def reveal_pins(*, device: Device, actor: Actor, now: datetime | None = None) -> Sequence[Pin]:
+    """Every PIN that may have reached this Mac, newest first. For its owner alone, freshly authenticated, and recorded."""
+    now = now or timezone.now()
+    if actor.id != str(device.owner_id):
+        raise NotAllowed(_("Only its owner can see the PIN."))
+    actor.require_fresh(now)
+    actions = (
+        Action.objects.filter(device=device, secret__isnull=False, commands__sent_at__isnull=False)
+        .distinct()
+        .order_by("-requested_at")
+    )
+    pins = [
+        Pin(
+            value=vault.open_sealed(bytes(action.secret or b""), **secret_place(action.id, device.id)).decode(),
+            kind=action.kind,
+            requested_at=action.requested_at,
+        )
+        for action in actions
+    ]
+    if pins:
+        audit.record(
+            Verb.PIN_REVEALED,
+            actor=actor,
+            device_id=device.id,
+            device_name=device.name,
+            person_id=device.owner_id,
+            person_name=device.owner.name,
+            details={"how_many": len(pins)},
+        )
+    return pins
+
+
+def _record(verb: Verb, *, actor: Actor, device: Device, action: Action) -> None:
+    audit.record(
+        verb,
+        actor=actor,
+        device_id=device.id,
+        device_name=device.name,
+        person_id=device.owner_id,
+        person_name=device.owner.name,
+        action_id=action.id,
+        details={"action": action.kind},
+    )
+
+

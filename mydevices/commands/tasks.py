@@ -1,0 +1,57 @@
+"""What the queue does by itself: release what has waited out its undo window, expire, wake again, wake."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from uuid import UUID
+
+from django.utils import timezone
+
+from mydevices.commands import services
+from mydevices.devices.models import Channel, Registration
+from mydevices.outbox import registry
+from mydevices.outbox.registry import Delivery, Done, Outcome, Retry
+from mydevices.platforms import port
+
+
+def register() -> None:
+    registry.handler("release", release, batch=20)
+    registry.handler("wake", wake, batch=100)
+    registry.periodic("commands.expire", timedelta(seconds=30), expire)
+    registry.periodic("commands.wake_again", timedelta(minutes=10), wake_again)
+
+
+def release(deliveries: Sequence[Delivery]) -> Mapping[int, Outcome]:
+    now = timezone.now()
+    for delivery in deliveries:
+        services.release(action_id=UUID(delivery.payload["action"]), now=now)
+    return {delivery.id: Done() for delivery in deliveries}
+
+
+def wake(deliveries: Sequence[Delivery]) -> Mapping[int, Outcome]:
+    """Ask the platforms to push. A channel that is gone or whose registration has ended needs none."""
+    channels = {
+        channel.pk: channel
+        for channel in Channel.objects.select_related("registration__device__owner").filter(
+            id__in=[delivery.payload["channel"] for delivery in deliveries],
+            registration__state=Registration.State.ACTIVE,
+        )
+    }
+    by_platform: dict[str, list[Channel]] = defaultdict(list)
+    for channel in channels.values():
+        by_platform[channel.registration.device.platform].append(channel)
+    failures: dict[int, Exception | None] = {}
+    for platform, those in by_platform.items():
+        failures.update(port.adapter_for(platform).wake(those))
+    return {
+        delivery.id: Retry(failure) if (failure := failures.get(delivery.payload["channel"])) else Done()
+        for delivery in deliveries
+    }
+
+
+def expire() -> None:
+    services.expire(now=timezone.now())
+
+
+def wake_again() -> None:
+    services.wake_again(now=timezone.now())

@@ -1,0 +1,173 @@
+"""The port between the house and the platforms: what an adapter must be able to do, and the small values that pass through.
+
+An adapter registers itself once at start-up (`register`), and so do its device-plane endpoints (`route`).
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Protocol
+
+from mydevices.devices.models import Channel, Device
+from mydevices.devices.services import Terms
+from mydevices.errors import Unsupported
+
+
+class ActionKind(StrEnum):
+    """What a person can ask of a device. Commands are what the adapter makes of it."""
+
+    LOCK = "lock"
+    UNLOCK = "unlock"
+    WIPE = "wipe"
+    RETIRE = "retire"
+    CHECK_IN = "check_in"
+
+
+@dataclass(frozen=True, slots=True)
+class Capability:
+    """Whether an action is possible on a device now. `explanation` says what it does, `reason` why it is not possible and
+    what is possible instead (empty when it is)."""
+
+    kind: ActionKind
+    explanation: str
+    reason: str = ""
+
+    @property
+    def possible(self) -> bool:
+        return not self.reason
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One command of an action. `parameters` are public and stored as they are; secrets belong to the action."""
+
+    request_type: str
+    parameters: Mapping[str, object] = field(default_factory=dict)
+    channel: str = Channel.Kind.DEVICE
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What an action becomes: its commands in order, and the secret (a PIN) that they share, kept sealed with the action."""
+
+    steps: Sequence[Step]
+    secret: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Fates:
+    """What an action takes from a device and what it leaves there, in the words that a person reads before confirming."""
+
+    erased: Sequence[str]
+    stays: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Parameters:
+    """What a person may say with an action: a message and a phone number for the lock screen."""
+
+    message: str = ""
+    phone_number: str = ""
+
+    def public(self) -> dict[str, str]:
+        given = {"message": self.message, "phone_number": self.phone_number}
+        return {name: value for name, value in given.items() if value}
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """What a person opens on a device to register it."""
+
+    content: bytes
+    content_type: str
+    file_name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Appearance:
+    """What a person calls a device, which drawing stands for it, and whether it can be locked with a PIN to show."""
+
+    noun: str
+    silhouette: str
+    has_pins: bool = False
+
+
+class Adapter(Protocol):
+    """What a platform can do. All of it is free of side effects but `wake`."""
+
+    def appearance(self, device: Device) -> Appearance:
+        """How to call and draw it."""
+
+    def terms(self, *, ownership: str) -> Terms:
+        """What a new registration is promised. Raises Conflict, with what to do, while something is missing for it."""
+
+    def invite(self, *, terms: Terms, password: str, subject: str, signed: bool) -> Document:
+        """The document that registers a device, or renews its certificate: the same for the same terms, but for
+        `password`, the challenge that it carries. `subject` names the certificate."""
+
+    def capabilities(self, device: Device) -> Mapping[ActionKind, Capability]:
+        """Each action with what it does here, or why it cannot be done. Needs `device.registration` loaded, asks nothing."""
+
+    def plan(self, device: Device, kind: ActionKind, parameters: Parameters) -> Plan:
+        """The commands of an action. Raises Unsupported where `capabilities` says so."""
+
+    def fates(self, device: Device, kind: ActionKind) -> Fates:
+        """What WIPE or RETIRE takes and leaves."""
+
+    def wake(self, channels: Sequence[Channel]) -> Mapping[int, Exception | None]:
+        """Ask each channel to poll, and answer by channel id: None when the push was accepted."""
+
+
+ADAPTERS: dict[str, Adapter] = {}
+
+
+def register(platform: str, adapter: Adapter) -> None:
+    ADAPTERS[platform] = adapter
+
+
+def adapter_for(platform: str) -> Adapter:
+    try:
+        return ADAPTERS[platform]
+    except KeyError:
+        raise Unsupported(f"Devices of the platform “{platform}” cannot be managed here.") from None
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A request to the device plane. `query` is the raw query string; header names are lower case; `body` is whole."""
+
+    method: str
+    path: str
+    query: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+    address: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """An answer of the device plane. An empty body is sent with Content-Length 0."""
+
+    status: int
+    body: bytes = b""
+    content_type: str = ""
+    headers: Sequence[tuple[str, str]] = ()
+
+
+Endpoint = Callable[[Request], Response]
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """An endpoint with the largest body it reads, in bytes."""
+
+    endpoint: Endpoint
+    body_limit: int
+
+
+ROUTES: dict[str, Route] = {}
+
+
+def route(path: str, endpoint: Endpoint, *, body_limit: int) -> None:
+    """Serve `path` (exact, under `/mdm/`) on the device plane."""
+    ROUTES[path] = Route(endpoint, body_limit)

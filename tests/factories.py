@@ -1,0 +1,103 @@
+"""People, devices and registrations for tests that are not about how these come to be."""
+
+from datetime import UTC, datetime, timedelta
+from itertools import count
+
+from mydevices.accounts.models import Person
+from mydevices.audit.actor import Actor
+from mydevices.devices import selectors, services
+from mydevices.devices.models import Channel, Device, Registration
+from mydevices.devices.services import Introduction, Terms
+
+NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+ALL_RIGHTS = 8191
+PASSWORD = "correct horse battery"
+
+_numbers = count(1)
+
+
+def person(name: str = "Ines Okafor", *, role: str = Person.Role.PERSON, password: str | None = None) -> Person:
+    somebody = Person(name=name, email=f"person{next(_numbers)}@aldermoor.example", role=role)
+    somebody.set_password(password)
+    somebody.save()
+    return somebody
+
+
+def administrator(name: str = "Tomas Reiter", *, password: str | None = None) -> Person:
+    return person(name, role=Person.Role.ADMINISTRATOR, password=password)
+
+
+def actor(somebody: Person, *, proved: datetime | None = NOW) -> Actor:
+    """This person, acting from their desk; `proved` is when they last gave their password."""
+    return Actor(
+        kind="person",
+        id=str(somebody.id),
+        name=somebody.name,
+        role=somebody.role,
+        address="127.0.0.1",
+        authenticated_at=proved,
+    )
+
+
+def device(
+    owner: Person,
+    *,
+    model: str = "iPhone17,1",
+    name: str = "Ines’s iPhone",
+    ownership: str = Device.Ownership.COMPANY,
+    rights: int = ALL_RIGHTS,
+    unlock_token: bytes | None = b"unlock token",
+    user_name: str = "",
+    now: datetime = NOW,
+) -> Device:
+    """A registered device that can be woken, as `devices.selectors` gives it. With `user_name`, a Mac's user has a channel."""
+    number = next(_numbers)
+    registration, _replaced = services.begin(
+        owner=owner,
+        platform=Device.Platform.APPLE,
+        ownership=ownership,
+        introduction=Introduction(
+            hardware_id=f"UDID-{number}", name=name, model=model, os_name="iOS", os_version="26.1"
+        ),
+        terms=Terms(
+            topic="com.apple.mgmt.External.test",
+            server_url="https://devices.example/mdm/apple/connect",
+            checkin_url="https://devices.example/mdm/apple/checkin",
+            scep_url="https://devices.example/mdm/apple/scep",
+            access_rights=rights,
+            profile_identifier="org.mydevices.registration.test",
+        ),
+        now=now - timedelta(days=1),
+    )
+    services.put_channel(
+        registration=registration,
+        user_id="",
+        user_name="",
+        push_token=f"token {number}".encode(),
+        push_magic=f"magic {number}",
+        unlock_token=unlock_token,
+    )
+    if user_name:
+        services.put_channel(
+            registration=registration,
+            user_id=f"USER-{number}",
+            user_name=user_name,
+            push_token=f"user token {number}".encode(),
+            push_magic=f"user magic {number}",
+            unlock_token=None,
+        )
+    services.activate(registration=registration)
+    return selectors.owned(owner, registration.device_id)
+
+
+def mac(owner: Person, *, user_name: str = "ines", name: str = "Studio MacBook") -> Device:
+    return device(owner, model="Mac15,12", name=name, unlock_token=None, user_name=user_name)
+
+
+def channel(of: Device) -> Channel:
+    """The device's own channel."""
+    return Channel.objects.get(registration=of.registration_id, kind=Channel.Kind.DEVICE)
+
+
+def life(of: Device) -> Registration:
+    return Registration.objects.get(id=of.registration_id)
