@@ -1,0 +1,25 @@
+from datetime import datetime
+
+from django.db.models import QuerySet
+
+from mydevices.certificates.models import DeviceCertificate
+from mydevices.certificates.services import RENEW_BEFORE
+from mydevices.devices.models import Registration
+
+
+def due_for_renewal(now: datetime) -> QuerySet[DeviceCertificate]:
+    """Certificates in use that end within 30 days, of registrations that live."""
+    return DeviceCertificate.objects.filter(
+        state=DeviceCertificate.State.CURRENT,
+        not_after__lte=now + RENEW_BEFORE,
+        registration__state=Registration.State.ACTIVE,
+    ).select_related("registration__device__owner")
+
+
+def by_fingerprint(fingerprint: str) -> DeviceCertificate | None:
+    """The certificate that signed a request, with its registration, device, owner and challenge."""
+    return (
+        DeviceCertificate.objects.select_related("registration__device__owner", "challenge")
+        .filter(fingerprint=fingerprint)
+        .first()
+    )

@@ -1,0 +1,225 @@
+"""`./run demo`: the portal, with a person whose three devices are simulated. Apple's push service is simulated as well.
+
+The simulator is a program of its own and speaks to the portal as real devices do. What this command does with it an
+administrator could do by hand with `./run manage`.
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+from django.utils import timezone
+
+from mydevices.accounts import selectors as accounts_selectors
+from mydevices.accounts import services as accounts
+from mydevices.accounts.models import Person
+from mydevices.audit.actor import Actor
+from mydevices.certificates import push
+from mydevices.cli import demonstration, processes, serving, start, web
+from mydevices.devices.models import Device
+from mydevices.errors import MyDevicesError
+from mydevices.organisation import services as organisation
+from mydevices.registration import services as registration
+from mydevices.registration.models import Ticket
+
+ACTOR: Final = Actor.system("demo")
+PATIENCE: Final = 90.0
+
+
+@dataclass(frozen=True)
+class Account:
+    email: str
+    name: str
+    password: str
+    role: Person.Role
+
+
+PERSON: Final = Account("ines.okafor@aldermoor.example", "Ines Okafor", "harbour-lantern-42", Person.Role.PERSON)
+ADMINISTRATOR: Final = Account(
+    "amara.diallo@aldermoor.example", "Amara Diallo", "granite-meadow-17", Person.Role.ADMINISTRATOR
+)
+
+
+@dataclass(frozen=True)
+class Simulated:
+    """A device of the demo; `options` are the simulator's."""
+
+    name: str
+    ownership: Device.Ownership
+    intended: Ticket.Intended
+    options: str
+
+
+DEVICES: Final = (
+    Simulated(
+        "Ines’s iPhone",
+        Device.Ownership.COMPANY,
+        Ticket.Intended.PHONE,
+        "kind=iphone,model=iPhone17,1,supervised=yes",
+    ),
+    Simulated(
+        "Private iPhone",
+        Device.Ownership.PERSONAL,
+        Ticket.Intended.PHONE,
+        "kind=iphone,model=iPhone14,4,supervised=no",
+    ),
+    Simulated(
+        "Studio MacBook",
+        Device.Ownership.COMPANY,
+        Ticket.Intended.MAC,
+        "kind=mac,model=Mac15,12,supervised=yes,user=ines:Ines Okafor",
+    ),
+)
+
+
+class Command(BaseCommand):
+    help = "Try MyDevices with three simulated devices. Everything stays in demo-data, and on this machine."
+    requires_system_checks = ()
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        # Done before the settings were read: see demonstration.prepare.
+        parser.add_argument("--fresh", action="store_true", help="forget the last demo and start over")
+
+    def handle(self, *_args: Any, **_options: Any) -> None:
+        if demonstration.GATEWAY_PORT not in os.environ:
+            raise CommandError("Start the demo with: ./run demo")
+        port = settings.ENVIRONMENT.port
+        try:
+            web.check_port("127.0.0.1", port)
+            self._say("Starting the demo ...")
+            start.prepare()
+            with processes.Supervisor([], say=self._say) as supervisor:
+                workers = str(min(2, web.default_workers()))
+                supervisor.add(_logged(serving.program("web", "serve", "--web", "--child", "--workers", workers)))
+                supervisor.add(_logged(serving.program("worker", "serve", "--worker", "--child")))
+                supervisor.step(0)
+                demonstration.note(port=str(port))
+                _introduce()
+                simulator = _logged(_simulator())
+                supervisor.add(simulator)
+                self._wait(supervisor, simulator, port)
+                if not supervisor.stopping:
+                    demonstration.note(devices="registered")
+                    self._say(_what_to_try())
+                supervisor.run()
+                self._say("Stopping ...")
+        except MyDevicesError as error:
+            raise CommandError(error.message) from error
+
+    def _wait(self, supervisor: processes.Supervisor, simulator: processes.Program, port: int) -> None:
+        """Until the portal answers and the devices are registered."""
+        log = simulator.output or Path(os.devnull)
+        written = log.stat().st_size if log.exists() else 0
+        deadline = time.monotonic() + PATIENCE
+        ready = False
+        while not supervisor.stopping and not ready:
+            supervisor.step(0.05)
+            ready = _says_ready(log, written) and serving.is_ready("127.0.0.1", port)
+            if time.monotonic() > deadline:
+                raise CommandError(f"The demo did not become ready. What its parts say is in {demonstration.LOGS}.")
+
+    def _say(self, line: str) -> None:
+        self.stdout.write(line)
+        self.stdout.flush()
+
+
+def _logged(program: processes.Program) -> processes.Program:
+    return processes.Program(
+        program.name, program.command, program.environment, demonstration.LOGS / f"{program.name}.log"
+    )
+
+
+def _introduce() -> None:
+    """The organisation, its people and its push certificate, where they are missing."""
+    organisation.describe(
+        actor=ACTOR,
+        name="Aldermoor",
+        helpdesk_name="Aldermoor service desk",
+        helpdesk_phone="+44 20 7946 0142",
+        helpdesk_email="help@aldermoor.example",
+    )
+    for account in (ADMINISTRATOR, PERSON):
+        if not Person.objects.filter(email=account.email).exists():
+            accounts.create_person(
+                actor=ACTOR, email=account.email, name=account.name, password=account.password, role=account.role
+            )
+    if push.current() is None:
+        request, answer = demonstration.FOLDER / "push-request.pem", demonstration.FOLDER / "push-certificate.pem"
+        request.write_bytes(push.request(actor=ACTOR, organisation_name="Aldermoor"))
+        _simulate("push-certificate", "--csr", str(request), "--out", str(answer))
+        push.install(actor=ACTOR, pem=answer.read_bytes(), now=timezone.now())
+
+
+def _simulator_command(verb: str, *arguments: str) -> list[str]:
+    return [sys.executable, "-P", "-m", "simulator", verb, "--state", str(demonstration.SIMULATOR), *arguments]
+
+
+def _simulate(verb: str, *arguments: str) -> None:
+    try:
+        subprocess.run(  # noqa: S603  our own program
+            _simulator_command(verb, *arguments),
+            env={**os.environ, "PYTHONPATH": str(demonstration.ROOT)},
+            check=True,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+    except subprocess.SubprocessError as error:
+        told = getattr(error, "stderr", "") or str(error)
+        raise CommandError(f"The simulator could not do “{verb}”: {told.strip()}") from error
+
+
+def _simulator() -> processes.Program:
+    """The simulator with the demo's devices: each with a fresh profile at first, and as it was after that."""
+    devices = []
+    if demonstration.notes().get("devices") != "registered":
+        person = accounts_selectors.by_email(PERSON.email)
+        for number, device in enumerate(DEVICES, 1):
+            ticket = registration.open_ticket(
+                person=person, ownership=device.ownership, intended=device.intended, actor=ACTOR
+            )
+            profile = demonstration.FOLDER / f"registration-{number}.mobileconfig"
+            profile.write_bytes(registration.document_for(ticket=ticket).content)
+            devices += ["--device", f"name={device.name},{device.options},profile={profile}"]
+    command = _simulator_command(
+        "run",
+        "--gateway-port",
+        os.environ[demonstration.GATEWAY_PORT],
+        "--screens-port",
+        os.environ[demonstration.SCREENS_PORT],
+        *devices,
+    )
+    return processes.Program("simulator", command, {"PYTHONPATH": str(demonstration.ROOT)})
+
+
+def _says_ready(log: Path, start_at: int) -> bool:
+    if not log.exists():
+        return False
+    with log.open("rb") as file:
+        file.seek(start_at)
+        return b"ready: " in file.read()
+
+
+def _what_to_try() -> str:
+    return f"""
+MyDevices is at  {settings.PUBLIC_URL}
+The devices’ screens are at  http://localhost:{os.environ[demonstration.SCREENS_PORT]}
+
+  {PERSON.name:<13} {PERSON.email:<32} {PERSON.password}
+  {ADMINISTRATOR.name:<13} {ADMINISTRATOR.email:<32} {ADMINISTRATOR.password}   (administrator)
+
+Try this, with both pages side by side:
+  - Sign in as Ines, open Ines’s iPhone and lock it with a message: the phone shows it.
+  - Lock Studio MacBook and read its PIN.
+  - Wipe Ines’s iPhone, and undo it in time. Private iPhone cannot be wiped, and its page says why.
+  - Register another device: the screens’ page can play one.
+
+Ctrl-C stops the demo; ./run demo goes on where it was, ./run demo --fresh starts over.
+"""

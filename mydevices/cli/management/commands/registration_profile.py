@@ -1,0 +1,45 @@
+"""`./run manage registration_profile PERSON_EMAIL --out FILE`: a fresh one-time profile, for scripts and tests."""
+
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from mydevices.accounts import selectors as accounts
+from mydevices.audit.actor import Actor
+from mydevices.devices.models import Device
+from mydevices.errors import MyDevicesError
+from mydevices.registration import services as registration
+from mydevices.registration.models import Ticket
+
+
+class Command(BaseCommand):
+    help = "Write a fresh registration profile that registers one device of a person, within 15 minutes."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("person_email")
+        parser.add_argument("--ownership", choices=Device.Ownership.values, default=Device.Ownership.PERSONAL)
+        parser.add_argument(
+            "--unsigned", action="store_true", help="plain XML, for clients that read no signed profile"
+        )
+        parser.add_argument("--out", type=Path, required=True, metavar="FILE")
+
+    def handle(self, *_args: Any, **options: Any) -> None:
+        try:
+            person = accounts.by_email(options["person_email"])
+            ticket = registration.open_ticket(
+                person=person,
+                ownership=options["ownership"],
+                intended=Ticket.Intended.PHONE,
+                actor=Actor.system("command line"),
+            )
+            document = registration.document_for(ticket=ticket, signed=False if options["unsigned"] else None)
+            options["out"].write_bytes(document.content)
+        except MyDevicesError as error:
+            raise CommandError(error.message) from error
+        except OSError as error:
+            raise CommandError(f"{options['out']} cannot be written: {error.strerror}.") from error
+        self.stdout.write(
+            f"{options['out']} registers one device of {person.name} until {ticket.expires_at:%H:%M} UTC."
+        )

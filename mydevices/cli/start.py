@@ -1,0 +1,82 @@
+"""What must be there before the server runs, and what an operator should know when it does."""
+
+import contextlib
+import fcntl
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from django.conf import settings
+from django.core.management import call_command
+from django.db import connection, connections
+from django.db.migrations.executor import MigrationExecutor
+from django.db.utils import OperationalError
+from django.urls import reverse
+from django.utils import timezone
+
+from mydevices.accounts import selectors as accounts_selectors
+from mydevices.accounts import services as accounts
+from mydevices.certificates import push
+from mydevices.certificates import services as certificates
+from mydevices.errors import Conflict
+
+_LOCK: Final = 0x4D794465  # any number that means nothing else in this database: the ASCII of "MyDe"
+
+
+def prepare() -> Sequence[str]:
+    """Bring the database up to this version and make what is made once. Says what it did, a line for each.
+
+    Several servers may start at once: one prepares, the others wait. Raises Conflict when the database is away."""
+    done = []
+    try:
+        with _alone():
+            executor = MigrationExecutor(connection)
+            first = not executor.loader.applied_migrations
+            if executor.migration_plan(executor.loader.graph.leaf_nodes()):
+                call_command("migrate", verbosity=0, interactive=False)
+                done.append("Made the database." if first else "Brought the database up to this version.")
+            call_command("createcachetable", verbosity=0)
+            if certificates.ensure_authority():
+                done.append("Made the device authority: it issues the certificates of devices.")
+    except OperationalError as error:
+        raise Conflict(f"The database does not answer: {str(error).strip()}") from error
+    finally:
+        # What is started from here must not share a connection.
+        connections.close_all()
+    return done
+
+
+@contextlib.contextmanager
+def _alone() -> Iterator[None]:
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            # Of the session, not of a transaction: migrations have several.
+            cursor.execute("SELECT pg_advisory_lock(%s)", [_LOCK])
+            try:
+                yield
+            finally:
+                cursor.execute("SELECT pg_advisory_unlock(%s)", [_LOCK])
+    else:
+        with (settings.DATA / "start.lock").open("w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+
+
+def setup_link() -> str:
+    """Where the first administrator sets a password; empty when there is one. Good for a day, and for one only."""
+    if accounts_selectors.has_administrator():
+        return ""
+    return settings.PUBLIC_URL + reverse("portal:setup", args=[accounts.first_administrator_token()])
+
+
+def missing() -> Sequence[str]:
+    """What real devices need and do not find here, each with where to set it."""
+    lacks = []
+    if not settings.PUBLIC_URL.startswith("https://"):
+        lacks.append(
+            "A public https address. Put a reverse proxy with a certificate in front of this port, and set "
+            "MYDEVICES_PUBLIC_URL=https://devices.example.org and MYDEVICES_TRUSTED_PROXIES=1."
+        )
+    warning = push.warning(timezone.now())
+    if warning:
+        lacks.append(warning)
+    return lacks

@@ -1,0 +1,252 @@
+"""What iPhones, iPads and Macs can do, and what an action becomes there. Sources: `mdm/commands/*.yaml` of Apple's schema."""
+
+import secrets
+from collections.abc import Mapping, Sequence
+from hashlib import sha256
+from typing import Final
+from uuid import NAMESPACE_URL, UUID, uuid5
+
+from django.conf import settings
+from django.utils.translation import gettext as _
+
+from mydevices.certificates import push as push_certificate
+from mydevices.certificates import services as certificates
+from mydevices.devices.models import Channel, Device
+from mydevices.devices.services import Terms
+from mydevices.errors import Unsupported
+from mydevices.organisation import selectors as organisation
+from mydevices.platforms.apple import push
+from mydevices.platforms.port import ActionKind, Appearance, Capability, Document, Fates, Parameters, Plan, Step
+from mydevices.protocols.apple import models, profiles
+from mydevices.protocols.apple.profiles import AccessRights
+from mydevices.protocols.pki import cms
+
+PLATFORM: Final = Device.Platform.APPLE
+CHECK_IN: Final = ("DeviceInformation", "SecurityInfo", "ProfileList", "CertificateList")
+PIN_DIGITS: Final = 6
+PROFILE_TYPE: Final = "application/x-apple-aspen-config"
+
+
+class Adapter:
+    """See `platforms.port.Adapter`."""
+
+    def appearance(self, device: Device) -> Appearance:
+        return Appearance(noun(device), models.silhouette(device.model), has_pins=is_mac(device))
+
+    def capabilities(self, device: Device) -> Mapping[ActionKind, Capability]:
+        return {
+            kind: Capability(kind, explain(device), refuse(device))
+            for kind, explain, refuse in (
+                (ActionKind.CHECK_IN, _explain_check_in, _refuse_nothing),
+                (ActionKind.LOCK, _explain_lock, _refuse_lock),
+                (ActionKind.UNLOCK, _explain_unlock, _refuse_unlock),
+                (ActionKind.RETIRE, _explain_retire, _refuse_nothing),
+                (ActionKind.WIPE, _explain_wipe, _refuse_wipe),
+            )
+        }
+
+    def plan(self, device: Device, kind: ActionKind, parameters: Parameters) -> Plan:
+        mac = is_mac(device)
+        match kind:
+            case ActionKind.CHECK_IN:
+                return Plan([Step(request_type) for request_type in CHECK_IN])
+            case ActionKind.LOCK:
+                return Plan([Step("DeviceLock", parameters.public())], _new_pin() if mac else b"")
+            case ActionKind.UNLOCK if mac:
+                return Plan([Step("UnlockUserAccount", {"user_name": _registered_user(device)})])
+            case ActionKind.UNLOCK:
+                return Plan([Step("ClearPasscode")])
+            case ActionKind.WIPE:
+                return Plan([Step("EraseDevice")], _new_pin() if mac else b"")
+            case ActionKind.RETIRE:
+                return Plan([Step("RemoveProfile")])
+
+    def fates(self, device: Device, kind: ActionKind) -> Fates:
+        name = organisation.current().name
+        if kind == ActionKind.WIPE:
+            return _fates_of_wipe(device)
+        if kind == ActionKind.RETIRE:
+            return Fates(
+                erased=[
+                    _("Mail accounts, certificates and settings that came from %(organisation)s")
+                    % {"organisation": name},
+                    _("Apps that %(organisation)s installed, with their data") % {"organisation": name},
+                    _("The ability to lock, find or erase it from here"),
+                ],
+                stays=[
+                    _("Your photos, messages, files and your own apps"),
+                    _("The passcode and everything else that you set up"),
+                    _("Its entry here, with the history"),
+                ],
+            )
+        raise Unsupported(_("This takes nothing from the device."))
+
+    def terms(self, *, ownership: str) -> Terms:
+        base = f"{settings.PUBLIC_URL}/mdm/apple"
+        may_erase = ownership == Device.Ownership.COMPANY or settings.ENVIRONMENT.erase_personal_devices
+        return Terms(
+            topic=push_certificate.topic(),
+            server_url=f"{base}/connect",
+            checkin_url=f"{base}/checkin",
+            scep_url=f"{base}/scep",
+            access_rights=int(AccessRights.ALL if may_erase else AccessRights.WITHOUT_ERASE),
+            profile_identifier=f"org.mydevices.registration.{sha256(settings.PUBLIC_URL.encode()).hexdigest()[:16]}",
+        )
+
+    def invite(self, *, terms: Terms, password: str, subject: str, signed: bool) -> Document:
+        authority = certificates.authority()
+        name = organisation.current().name
+        content = profiles.registration_profile(
+            organisation=name,
+            identifier=terms.profile_identifier,
+            display_name=_("Management by %(organisation)s") % {"organisation": name},
+            description=_("Lets %(organisation)s manage this device, and you manage it yourself in MyDevices.")
+            % {"organisation": name},
+            uuids=_uuids(terms, password),
+            scep_url=terms.scep_url,
+            scep_name="MyDevices",
+            challenge=password,
+            subject_common_name=subject,
+            authority_der=authority.der,
+            server_url=terms.server_url,
+            checkin_url=terms.checkin_url,
+            topic=terms.topic,
+            access_rights=AccessRights(terms.access_rights),
+        )
+        if signed:
+            content = cms.sign(content, certificate=authority.certificate, key=authority.key)
+        return Document(content, PROFILE_TYPE, "mydevices.mobileconfig")
+
+    def wake(self, channels: Sequence[Channel]) -> Mapping[int, Exception | None]:
+        return push.wake(channels)
+
+
+def is_mac(device: Device) -> bool:
+    return models.kind(device.model) == "mac"
+
+
+def noun(device: Device) -> str:
+    """What a person calls it."""
+    return {"iphone": "iPhone", "ipad": "iPad", "mac": "Mac", "ipod": "iPod"}.get(models.kind(device.model), _("device"))
+
+
+def _uuids(terms: Terms, password: str) -> profiles.PayloadUuids:
+    """Payload UUIDs: the same for the same terms and challenge, so that a profile downloaded twice is the same profile;
+    the identity's changes with the challenge, so that a renewal brings a new certificate."""
+    root = uuid5(NAMESPACE_URL, f"{terms.server_url}#{terms.profile_identifier}")
+    return profiles.PayloadUuids(
+        profile=_upper(uuid5(root, "profile")),
+        mdm=_upper(uuid5(root, "mdm")),
+        root=_upper(uuid5(root, "root")),
+        scep=_upper(uuid5(root, sha256(password.encode()).hexdigest())),
+    )
+
+
+def _upper(value: UUID) -> str:
+    return str(value).upper()
+
+
+def _new_pin() -> bytes:
+    """Six random digits, as DeviceLock and EraseDevice ask for on a Mac (device.lock.yaml, device.erase.yaml)."""
+    return f"{secrets.randbelow(10**PIN_DIGITS):0{PIN_DIGITS}d}".encode()
+
+
+def _registered_user(device: Device) -> str:
+    """The short name of the Mac's user with a channel, as TokenUpdate gave it; empty when there is none."""
+    if device.registration is None:
+        return ""
+    names = [c.user_name for c in device.registration.channels.all() if c.kind == Channel.Kind.USER and c.user_name]
+    return names[0] if names else ""
+
+
+def _device_channel(device: Device) -> Channel | None:
+    if device.registration is None:
+        return None
+    return next((c for c in device.registration.channels.all() if c.kind == Channel.Kind.DEVICE), None)
+
+
+def _may(device: Device, right: AccessRights) -> bool:
+    return device.registration is not None and bool(AccessRights(device.registration.access_rights) & right)
+
+
+def _is_user_enrolled(device: Device) -> bool:
+    return device.registration is not None and device.registration.is_user_enrollment
+
+
+def _refuse_nothing(_device: Device) -> str:
+    return ""
+
+
+def _explain_check_in(device: Device) -> str:
+    return _("Asks the %(noun)s to report now and to fetch whatever is waiting for it.") % {"noun": noun(device)}
+
+
+def _explain_lock(device: Device) -> str:
+    if is_mac(device):
+        return _("Restarts the Mac and locks it with a PIN that only you can see here. You can add a message.")
+    return _("Turns the screen off and asks for the passcode. You can add a message and a phone number.")
+
+
+def _refuse_lock(device: Device) -> str:
+    if is_mac(device) and _is_user_enrolled(device):
+        return _("Apple allows no remote lock of a Mac that is registered this way. Lock it from the Apple menu.")
+    return ""
+
+
+def _explain_unlock(device: Device) -> str:
+    if is_mac(device):
+        user = _registered_user(device)
+        if user:
+            return _("Lifts the lockout of the account “%(user)s” after too many wrong passwords.") % {"user": user}
+        return _("Lifts the lockout of an account after too many wrong passwords.")
+    return _("Removes the passcode, so that you can set a new one. Use it only while the %(noun)s is in your hands.") % {
+        "noun": noun(device)
+    }
+
+
+def _refuse_unlock(device: Device) -> str:
+    if _is_user_enrolled(device):
+        return _("On a device that is your own, Apple lets nobody remove the passcode from afar.")
+    if is_mac(device):
+        if not _registered_user(device):
+            return _("No account of this Mac is known here yet. If it is locked with a PIN, “Show PIN” has it.")
+        return ""
+    channel = _device_channel(device)
+    if channel is None or channel.unlock_token is None:
+        return _("The %(noun)s has not given its unlock token: it does so once a passcode is set. Check in, then look again.") % {
+            "noun": noun(device)
+        }
+    return ""
+
+
+def _explain_retire(_device: Device) -> str:
+    return _("Ends management. What %(organisation)s installed is removed; your photos, messages and apps stay.") % {
+        "organisation": organisation.current().name
+    }
+
+
+def _explain_wipe(device: Device) -> str:
+    return _("Erases everything on the %(noun)s. You have a moment to undo it.") % {"noun": noun(device)}
+
+
+def _refuse_wipe(device: Device) -> str:
+    name = organisation.current().name
+    if _is_user_enrolled(device) or not _may(device, AccessRights.ERASE):
+        return _(
+            "It is registered as your own, so nobody at %(organisation)s can erase it, and neither can this page. "
+            "Retire removes what belongs to %(organisation)s."
+        ) % {"organisation": name}
+    return ""
+
+
+def _fates_of_wipe(device: Device) -> Fates:
+    name = organisation.current().name
+    erased = [
+        _("Every app and its data, %(organisation)s’s and yours") % {"organisation": name},
+        _("Photos, files and messages kept only on it"),
+        _("All accounts, certificates and the passcode"),
+    ]
+    stays = [_("Backups, and mail or files held on servers"), _("Its entry here, with the history")]
+    if not is_mac(device):
+        stays.insert(1, _("The eSIM and its phone number"))
+    return Fates(erased, stays)

@@ -1,0 +1,329 @@
+"""Where Apple devices knock: certificate enrolment (SCEP), check-in, and the poll for commands.
+
+Plain functions from a Request to a Response. Never a 401: a device may take it as an order to leave (protocols.md). A device
+that cannot prove who it is gets 400; 403 with `com.apple.unrecognized.device` is for the retired alone
+(mdm/errors/unrecognized.device.yaml).
+"""
+
+import base64
+import binascii
+import logging
+import plistlib
+import secrets
+from datetime import datetime
+from functools import lru_cache
+from typing import Final
+from urllib.parse import parse_qs
+from uuid import UUID
+
+from cryptography import x509 as cryptography_x509
+from django.conf import settings
+from django.utils import timezone
+
+from mydevices.certificates import selectors as certificates_selectors
+from mydevices.certificates import services as certificates
+from mydevices.certificates.models import DeviceCertificate
+from mydevices.commands import services as commands
+from mydevices.commands.outcomes import Outcome
+from mydevices.commands.states import State
+from mydevices.devices import services as devices
+from mydevices.devices.models import Registration
+from mydevices.devices.seen import COLLECTOR
+from mydevices.devices.services import Introduction
+from mydevices.errors import Conflict, NotAllowed, ProtocolError
+from mydevices.platforms.apple import queries, render
+from mydevices.platforms.apple.outcomes import plain_words
+from mydevices.platforms.port import Request, Response, route
+from mydevices.protocols.apple import checkin, models, reports
+from mydevices.protocols.apple.checkin import (
+    Authenticate,
+    CheckIn,
+    CheckOut,
+    DeclarativeManagement,
+    GetBootstrapToken,
+    GetToken,
+    SetBootstrapToken,
+    TokenUpdate,
+    UserAuthenticate,
+)
+from mydevices.protocols.apple.reports import Status
+from mydevices.protocols.pki import mdm_signature, scep, x509
+from mydevices.registration import services as registration
+
+log = logging.getLogger(__name__)
+
+PLIST: Final = "application/xml"
+MESSAGE_LIMIT: Final = 4 * 1024 * 1024
+"""Bytes of a check-in or report: a CertificateList or an app list of a full device stays well below."""
+SCEP_LIMIT: Final = 64 * 1024
+DONE: Final = Response(200)
+OF_STATUS: Final = {
+    Status.ACKNOWLEDGED: State.DONE,
+    Status.ERROR: State.FAILED,
+    Status.COMMAND_FORMAT_ERROR: State.FAILED,
+    Status.NOT_NOW: State.DEFERRED,
+}
+
+
+def register() -> None:
+    route("/mdm/apple/scep", scep_endpoint, body_limit=SCEP_LIMIT)
+    route("/mdm/apple/checkin", checkin_endpoint, body_limit=MESSAGE_LIMIT)
+    route("/mdm/apple/connect", connect_endpoint, body_limit=MESSAGE_LIMIT)
+
+
+def _wrong_method(*allowed: str) -> Response:
+    return Response(405, headers=(("Allow", ", ".join(allowed)),))
+
+
+# Certificate enrolment (RFC 8894)
+
+
+def scep_endpoint(request: Request) -> Response:
+    """GetCACaps, GetCACert and PKIOperation, by GET or POST; some clients send the message in the query even on POST."""
+    if request.method not in {"GET", "HEAD", "POST"}:
+        return _wrong_method("GET", "POST")
+    query = parse_qs(request.query, keep_blank_values=True, max_num_fields=8)
+    match query.get("operation", [""])[0]:
+        case "GetCACaps":
+            return Response(200, scep.CAPABILITIES, "text/plain")
+        case "GetCACert":
+            return Response(200, certificates.authority().der, scep.CA_CERTIFICATE_TYPE)
+        case "PKIOperation":
+            return _pki_operation(_scep_message(request, query))
+        case _:
+            raise ProtocolError("This address answers the SCEP operations GetCACaps, GetCACert and PKIOperation.")
+
+
+def _scep_message(request: Request, query: dict[str, list[str]]) -> bytes:
+    if request.body:
+        return request.body
+    # Base64 in a query string: a plus sign that nobody escaped has become a space.
+    text = query.get("message", [""])[0].replace(" ", "+")
+    try:
+        return base64.b64decode(text, validate=True)
+    except binascii.Error as error:
+        raise ProtocolError("The SCEP message is not Base64.") from error
+
+
+def _pki_operation(der: bytes) -> Response:
+    authority = certificates.authority()
+    message = scep.parse(der, authority=authority, allow_weak=settings.ENVIRONMENT.allow_weak_scep)
+    nonce = secrets.token_bytes(16)
+    if message.request is None:
+        return _scep_reply(scep.failure(message, authority=authority, fail_info=scep.FailInfo.BAD_REQUEST, nonce=nonce))
+    try:
+        issued = certificates.issue(request=message.request, now=timezone.now())
+    except NotAllowed as refusal:
+        log.warning("SCEP request refused: %s", refusal.message)
+        return _scep_reply(scep.failure(message, authority=authority, fail_info=scep.FailInfo.BAD_REQUEST, nonce=nonce))
+    certificate = cryptography_x509.load_der_x509_certificate(bytes(issued.certificate.der))
+    return _scep_reply(scep.success(message, authority=authority, certificate=certificate, nonce=nonce))
+
+
+def _scep_reply(body: bytes) -> Response:
+    return Response(200, body, scep.MESSAGE_TYPE)
+
+
+# Who signed
+
+
+def _signer(request: Request, now: datetime) -> str:
+    """The fingerprint of the certificate that signed exactly this body and that our authority issued.
+
+    Raises ProtocolError for a missing, wrong or foreign signature. Whose certificate it is, is the caller's next question."""
+    header = request.headers.get("mdm-signature", "")
+    if not header:
+        raise ProtocolError("The request carries no Mdm-Signature.")
+    der = mdm_signature.verify(header, request.body, allow_weak=settings.ENVIRONMENT.allow_weak_scep)
+    fingerprint, begins, ends = _trusted(der)
+    if not begins <= now <= ends:
+        raise ProtocolError("The certificate that signed this has expired or is not valid yet.")
+    return fingerprint
+
+
+@lru_cache(maxsize=20_000)
+def _trusted(der: bytes) -> tuple[str, datetime, datetime]:
+    """That our authority signed a certificate never changes: checked once per process and certificate."""
+    certificate = cryptography_x509.load_der_x509_certificate(der)
+    begins, ends = certificate.not_valid_before_utc, certificate.not_valid_after_utc
+    x509.check_issued_by(der, authority=certificates.authority(), now=begins)
+    return x509.fingerprint(der), begins, ends
+
+
+def _unrecognized() -> Response:
+    return Response(403, plistlib.dumps({"code": "com.apple.unrecognized.device"}), PLIST)
+
+
+# Check-in (mdm/checkin/*.yaml)
+
+
+def checkin_endpoint(request: Request) -> Response:
+    if request.method not in {"PUT", "POST"}:
+        return _wrong_method("PUT", "POST")
+    now = timezone.now()
+    fingerprint = _signer(request, now)
+    message = checkin.parse(request.body)
+    certificate = certificates_selectors.by_fingerprint(fingerprint)
+    if certificate is None or certificate.state == DeviceCertificate.State.SUPERSEDED:
+        raise ProtocolError("This certificate is not in use.")
+    if isinstance(message, Authenticate):
+        return _authenticate(message, certificate, now)
+    life = certificate.registration
+    if life is None:
+        raise ProtocolError("The device has not sent Authenticate.")
+    if message.identity.device_id != life.device.hardware_id:
+        raise ProtocolError("The certificate belongs to another device.")
+    if life.has_ended:
+        return _after_the_end(life, message)
+    registration.use(certificate=certificate, registration=life)
+    COLLECTOR.note(life.id, now, life.last_seen_at)
+    return _check_in(message, life, now)
+
+
+def _authenticate(message: Authenticate, certificate: DeviceCertificate, now: datetime) -> Response:
+    model = message.product_name or message.model or ""
+    os_version = message.os_version or ""
+    if certificate.registration is not None and certificate.registration.state == Registration.State.RETIRED:
+        return _unrecognized()
+    registration.begin(
+        certificate=certificate,
+        introduction=Introduction(
+            hardware_id=message.identity.device_id,
+            name=message.device_name or "",
+            model=model,
+            model_name=models.marketing_name(model) or message.model_name or "",
+            os_name=models.os_name(model, os_version) or "",
+            os_version=os_version,
+            serial_number=message.serial_number or "",
+            is_user_enrollment=message.identity.udid is None,
+        ),
+        now=now,
+    )
+    return DONE
+
+
+def _after_the_end(life: Registration, message: CheckIn) -> Response:
+    if isinstance(message, CheckOut):
+        return DONE
+    if life.state == Registration.State.RETIRED:
+        return _unrecognized()
+    raise ProtocolError("This registration has ended.")
+
+
+def _check_in(message: CheckIn, life: Registration, now: datetime) -> Response:
+    match message:
+        case TokenUpdate():
+            registration.reachable(
+                registration=life,
+                user_id=message.identity.user_key,
+                user_name=message.identity.user_short_name or "",
+                push_token=message.token,
+                push_magic=message.push_magic,
+                unlock_token=message.unlock_token,
+                now=now,
+            )
+            return DONE
+        case CheckOut() if message.identity.is_user_channel:
+            registration.user_left(registration=life, user_id=message.identity.user_key, now=now)
+            return DONE
+        case CheckOut():
+            registration.retired(registration=life, reason="checked out", now=now)
+            return DONE
+        case UserAuthenticate():
+            # 410 declines this user for good: only the account that registered the Mac has a channel.
+            return Response(410)
+        case SetBootstrapToken():
+            devices.keep_bootstrap_token(registration=life, token=message.token)
+            return DONE
+        case GetBootstrapToken():
+            token = devices.bootstrap_token(registration=life)
+            return Response(200, checkin.bootstrap_token_response(token), PLIST)
+        case DeclarativeManagement() | GetToken():
+            # Not offered: 404 tells the device so (declarativemanagement.yaml).
+            return Response(404)
+        case _:
+            raise ProtocolError("This message has its own place.")
+
+
+# The poll
+
+
+def connect_endpoint(request: Request) -> Response:
+    """A device asks, and says how the last command went. An empty 200 means that nothing waits."""
+    if request.method not in {"PUT", "POST"}:
+        return _wrong_method("PUT", "POST")
+    now = timezone.now()
+    fingerprint = _signer(request, now)
+    report = reports.parse(request.body)
+    answered = _answered(report.command_uuid)
+    is_idle = report.status == Status.IDLE
+    first = True
+    while True:
+        poll = queries.poll(
+            fingerprint=fingerprint,
+            user_id=report.identity.user_key,
+            reported=answered,
+            is_idle=is_idle,
+            now=now,
+        )
+        if poll is None or poll.certificate_state == DeviceCertificate.State.SUPERSEDED:
+            raise ProtocolError("This certificate is not in use.")
+        if poll.hardware_id != report.identity.device_id:
+            raise ProtocolError("The certificate belongs to another device.")
+        if first:
+            first = False
+            ended = _note(poll, report, fingerprint, now)
+            if ended is not None:
+                return ended
+        if poll.due is None:
+            return DONE
+        try:
+            body = render.encode(poll.due)
+        except Conflict as gone:
+            _fail(poll.due, gone.message, now)
+            continue
+        if commands.mark_sent(command_id=poll.due.id, seen=State(poll.due.state), now=now):
+            return Response(200, body, PLIST)
+        # It was called off in this very moment: look again. Each turn needs such a moment, so this ends.
+
+
+def _answered(command_uuid: str | None) -> UUID | None:
+    """The id that a report answers; None for one that cannot be ours, which changes nothing."""
+    try:
+        return UUID(command_uuid) if command_uuid else None
+    except ValueError:
+        return None
+
+
+def _note(poll: queries.Poll, report: reports.Report, fingerprint: str, now: datetime) -> Response | None:
+    """What the request tells beside asking: the certificate is in use, the device lives, a command has been answered.
+    A Response when the registration has ended, before or by this very answer."""
+    if poll.registration_state != Registration.State.ACTIVE:
+        if poll.registration_state == Registration.State.RETIRED:
+            return _unrecognized()
+        if poll.registration_state != Registration.State.PENDING:
+            raise ProtocolError("This registration has ended.")
+    if poll.certificate_state == DeviceCertificate.State.ISSUED:
+        certificate = certificates_selectors.by_fingerprint(fingerprint)
+        if certificate is not None and certificate.registration is not None:
+            registration.use(certificate=certificate, registration=certificate.registration)
+    COLLECTOR.note(poll.registration_id, now, poll.last_seen_at)
+    if poll.reported is None or report.status not in OF_STATUS:
+        return None
+    state = OF_STATUS[report.status]
+    recorded = commands.report(
+        command=poll.reported,
+        outcome=Outcome(
+            state=state,
+            at=now,
+            error=plain_words(report.errors) if state == State.FAILED else "",
+            answer=report.result,
+        ),
+    )
+    ends_it = poll.reported.request_type in {"EraseDevice", "RemoveProfile"} and state == State.DONE
+    return DONE if recorded and ends_it else None
+
+
+def _fail(due: render.Due, reason: str, now: datetime) -> None:
+    """What a command needs is gone, so it cannot be given to anybody: it has failed, and the reason is kept."""
+    commands.give_up(command_id=due.id, reason=reason, now=now)

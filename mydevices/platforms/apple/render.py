@@ -1,0 +1,85 @@
+"""From a queued command to what Apple's protocol calls it, at the moment the device asks: no secret sits rendered anywhere."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+from uuid import UUID
+
+from mydevices.commands.services import secret_place
+from mydevices.devices.models import Registration
+from mydevices.devices.services import token_place
+from mydevices.errors import Conflict
+from mydevices.protocols.apple import commands, inventory
+from mydevices.protocols.apple.commands import Payload
+from mydevices.registration import services as registration
+from mydevices.vault import services as vault
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A command that a device is about to be given, with what sealed things it may need."""
+
+    id: int
+    uuid: UUID
+    request_type: str
+    parameters: Mapping[str, object]
+    state: str
+    registration_id: UUID
+    device_id: UUID
+    profile_identifier: str
+    is_mac: bool
+    action_id: UUID | None
+    secret: bytes | None
+    unlock_token: bytes | None
+
+    def pin(self) -> str:
+        if not self.secret or self.action_id is None:
+            raise Conflict("This command needs a PIN, and none was kept with it.")
+        return vault.open_sealed(self.secret, **secret_place(self.action_id, self.device_id)).decode()
+
+    def text(self, name: str) -> str | None:
+        value = self.parameters.get(name)
+        return str(value) if value else None
+
+
+def encode(due: Due) -> bytes:
+    """The command as an XML property list. Raises Conflict when what it needs is gone."""
+    return commands.encode(str(due.uuid), _RENDERERS[due.request_type](due))
+
+
+def _device_lock(due: Due) -> Payload:
+    return commands.device_lock(
+        message=due.text("message"), phone_number=due.text("phone_number"), pin=due.pin() if due.is_mac else None
+    )
+
+
+def _clear_passcode(due: Due) -> Payload:
+    if not due.unlock_token:
+        raise Conflict("The device’s unlock token is gone: it has registered anew since this was asked.")
+    token = vault.open_sealed(due.unlock_token, **token_place(due.registration_id, "unlock_token"))
+    return commands.clear_passcode(unlock_token=token)
+
+
+def _erase_device(due: Due) -> Payload:
+    # PreserveDataPlan keeps an eSIM, as the page promises (device.erase.yaml, iOS 11); a Mac's firmware asks for the PIN.
+    return commands.erase_device(pin=due.pin()) if due.is_mac else commands.erase_device(preserve_data_plan=True)
+
+
+def _install_profile(due: Due) -> Payload:
+    life = Registration.objects.select_related("device").get(id=due.registration_id)
+    document = registration.renewal_document(registration=life, challenge_id=due.parameters["challenge"])
+    return commands.install_profile(payload=document.content)
+
+
+_RENDERERS: Final[dict[str, Callable[[Due], Payload]]] = {
+    "DeviceLock": _device_lock,
+    "ClearPasscode": _clear_passcode,
+    "UnlockUserAccount": lambda due: commands.unlock_user_account(user_name=due.text("user_name") or ""),
+    "EraseDevice": _erase_device,
+    "RemoveProfile": lambda due: commands.remove_profile(identifier=due.profile_identifier),
+    "InstallProfile": _install_profile,
+    "DeviceInformation": lambda _due: commands.device_information(queries=inventory.QUERIES),
+    "SecurityInfo": lambda _due: commands.security_info(),
+    "ProfileList": lambda _due: commands.profile_list(),
+    "CertificateList": lambda _due: commands.certificate_list(managed_only=True),
+}

@@ -1,0 +1,37 @@
+"""What stands before a page: sign-in, and a fresh proof of identity before what destroys, opens or reveals."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Concatenate, ParamSpec
+from urllib.parse import urlencode
+
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+from django.utils import timezone
+
+from mydevices.accounts.requests import actor_of
+from mydevices.errors import NeedsFreshAuthentication
+
+P = ParamSpec("P")
+View = Callable[Concatenate[HttpRequest, P], HttpResponse]
+
+
+def freshly_signed_in(view: View[P]) -> View[P]:
+    """Ask for a proof of identity before the form is shown. A form that is sent too late is asked for again: nothing of it
+    is kept meanwhile, for a session is no place for a suspended wipe."""
+
+    @login_required
+    @wraps(view)
+    def guarded(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+        try:
+            actor_of(request).require_fresh(timezone.now())
+        except NeedsFreshAuthentication:
+            address = f"{reverse('account_reauthenticate')}?{urlencode({'next': request.path})}"
+            return HttpResponseRedirect(address, status=303)
+        return view(request, *args, **kwargs)
+
+    return guarded
+
+
+__all__ = ["freshly_signed_in", "login_required"]

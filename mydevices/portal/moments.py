@@ -1,0 +1,82 @@
+"""Times as people read them. The script keeps `data-ago` and `data-until` true while a page is open."""
+
+from datetime import datetime
+
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+_MINUTE, _HOUR, _DAY = 60, 3600, 86400
+
+
+def ago(when: datetime, now: datetime) -> SafeString:
+    """“3 minutes ago”, in the largest unit that fits."""
+    return _time(when, since(when, now), SafeString(" data-ago"))
+
+
+def since(when: datetime, now: datetime) -> str:
+    seconds = max(0, int((now - when).total_seconds()))
+    if seconds < _MINUTE:
+        return ngettext("%d second ago", "%d seconds ago", seconds) % seconds
+    if seconds < _HOUR:
+        return ngettext("%d minute ago", "%d minutes ago", seconds // _MINUTE) % (seconds // _MINUTE)
+    if seconds < _DAY:
+        return ngettext("%d hour ago", "%d hours ago", seconds // _HOUR) % (seconds // _HOUR)
+    return ngettext("%d day ago", "%d days ago", seconds // _DAY) % (seconds // _DAY)
+
+
+def days(when: datetime, now: datetime) -> int:
+    """Whole days that have passed."""
+    return max(0, (now - when).days)
+
+
+def clock(when: datetime) -> SafeString:
+    """“14:02:11”, for steps that are seconds apart."""
+    return _time(when, date_format(timezone.localtime(when), "H:i:s"))
+
+
+def moment(when: datetime, now: datetime) -> SafeString:
+    """“Today 14:05”, “19 Nov 09:14”, “19 Nov 2025”: as exact as it is near."""
+    local, today = timezone.localtime(when), timezone.localtime(now)
+    if local.date() == today.date():
+        text = _("Today %(time)s") % {"time": date_format(local, "H:i")}
+    elif local.year == today.year:
+        text = date_format(local, "j M H:i")
+    else:
+        text = date_format(local, "j M Y")
+    return _time(when, text)
+
+
+def at(when: datetime, now: datetime) -> SafeString:
+    """Inside a sentence: “at 13:40”, “on 19 Nov 09:14”, “tomorrow 14:02”."""
+    local, today = timezone.localtime(when), timezone.localtime(now)
+    time = date_format(local, "H:i")
+    apart = (local.date() - today.date()).days
+    if apart == 0:
+        text = _("at %(time)s") % {"time": time}
+    elif apart == 1:
+        text = _("tomorrow %(time)s") % {"time": time}
+    else:
+        text = _("on %(day)s") % {"day": date_format(local, "j M H:i" if local.year == today.year else "j M Y")}
+    return _time(when, text)
+
+
+def day(when: datetime) -> SafeString:
+    """“3 March 2026”."""
+    return _time(when, date_format(timezone.localtime(when), "j F Y"))
+
+
+def countdown(when: datetime, now: datetime) -> SafeString:
+    """The seconds that are left, as a number that counts down."""
+    return format_html('<span class="num" data-until="{}" data-bare>{}</span>', when.isoformat(), left(when, now))
+
+
+def left(when: datetime, now: datetime) -> int:
+    return max(0, -int((now - when).total_seconds() // 1))
+
+
+def _time(when: datetime, text: str, attributes: str = "") -> SafeString:
+    return format_html('<time datetime="{}"{}>{}</time>', when.isoformat(), attributes, text)

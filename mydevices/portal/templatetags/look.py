@@ -1,0 +1,29 @@
+"""The few words that templates have beyond Django's own."""
+
+from django import template
+from django.templatetags.static import static
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+register = template.Library()
+
+
+@register.simple_tag
+def symbols() -> str:
+    """The address of the file with the icons, silhouettes and pictures."""
+    return static("mydevices.svg")
+
+
+@register.simple_tag
+def icon(name: str, more: str = "") -> SafeString:
+    """An icon beside words: it says nothing of its own to a screen reader. `more`: further classes, such as "sm"."""
+    return format_html(
+        '<svg class="ic {}" aria-hidden="true"><use href="{}#{}"/></svg>', more, static("mydevices.svg"), name
+    )
+
+
+@register.simple_tag
+def zone() -> str:
+    """The time zone in which this page writes its times."""
+    return timezone.get_current_timezone_name().replace("_", " ")

@@ -1,0 +1,30 @@
+from django.urls import path
+
+from mydevices.portal.views import account, actions, devices, registration
+
+app_name = "portal"
+
+urlpatterns = [
+    path("", devices.index, name="devices"),
+    path("now", devices.index_now, name="devices_now"),
+    path("history", devices.history, name="history"),
+    path("devices/<uuid:device_id>", devices.device, name="device"),
+    path("devices/<uuid:device_id>/now", devices.device_now, name="device_now"),
+    path("devices/<uuid:device_id>/check-in", actions.check_in, name="check_in"),
+    path("devices/<uuid:device_id>/lock", actions.lock, name="lock"),
+    path("devices/<uuid:device_id>/unlock", actions.unlock, name="unlock"),
+    path("devices/<uuid:device_id>/wipe", actions.wipe, name="wipe"),
+    path("devices/<uuid:device_id>/retire", actions.retire, name="retire"),
+    path("devices/<uuid:device_id>/pins", actions.pins, name="pins"),
+    path("devices/<uuid:device_id>/actions/<uuid:action_id>/cancel", actions.cancel, name="cancel"),
+    path("register", registration.register, name="register"),
+    path("register/<uuid:ticket_id>", registration.ticket, name="ticket"),
+    path("register/<uuid:ticket_id>/now", registration.ticket_now, name="ticket_now"),
+    path("register/<uuid:ticket_id>/code.svg", registration.qr, name="qr"),
+    path("register/<uuid:ticket_id>/revoke", registration.revoke, name="revoke"),
+    path("r/<str:code>", registration.open_ticket, name="open_ticket"),
+    path("r/<str:code>/profile", registration.profile, name="profile"),
+    path("account", account.account, name="account"),
+    path("setup/<str:token>", account.setup, name="setup"),
+    path("user/login.html", account.old_sign_in, name="old_sign_in"),
+]

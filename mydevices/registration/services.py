@@ -1,0 +1,340 @@
+"""How a device comes under management, stays, and leaves: tickets, lives, renewal, retirement."""
+
+import hashlib
+import secrets
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import datetime, timedelta
+from typing import Final
+from uuid import uuid4
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from mydevices.accounts.models import Person
+from mydevices.audit import services as audit
+from mydevices.audit.actor import Actor
+from mydevices.audit.verbs import Verb
+from mydevices.certificates import selectors as certificates_selectors
+from mydevices.certificates import services as certificates
+from mydevices.certificates.models import Challenge, DeviceCertificate
+from mydevices.commands import selectors as commands_selectors
+from mydevices.commands import services as commands
+from mydevices.devices import selectors as devices_selectors
+from mydevices.devices import services as devices
+from mydevices.devices.models import Channel, Device, Registration
+from mydevices.devices.services import Introduction, Terms
+from mydevices.errors import Conflict, NotAllowed, NotFound, ProtocolError
+from mydevices.platforms import port
+from mydevices.platforms.port import ActionKind, Document
+from mydevices.registration.models import Ticket
+from mydevices.vault import services as vault
+
+TICKET_LIFETIME: Final = timedelta(minutes=15)
+RENEWAL_LIFETIME: Final = timedelta(days=30)
+
+ALPHABET: Final = "23456789abcdefghjkmnpqrstuvwxyz"
+"""Without the letters and digits that people take for one another."""
+CODE_LENGTH: Final = 12
+"""31 ** 12 is more than 59 random bits."""
+
+
+def open_ticket(
+    *, person: Person, ownership: str, intended: str, actor: Actor, platform: str = Device.Platform.APPLE
+) -> Ticket:
+    """Let a person register one device in the next 15 minutes. Raises Conflict while the server cannot register any."""
+    now = timezone.now()
+    code = "".join(secrets.choice(ALPHABET) for _position in range(CODE_LENGTH))
+    terms = port.adapter_for(platform).terms(ownership=ownership)
+    ticket_id = uuid4()
+    with transaction.atomic():
+        ticket = Ticket.objects.create(
+            id=ticket_id,
+            person=person,
+            platform=platform,
+            intended=intended,
+            ownership=ownership,
+            code_hash=_hash(code),
+            code=vault.seal(code.encode(), **_place(ticket_id, person)),
+            challenge=certificates.new_challenge(registration=None, expires_at=now + TICKET_LIFETIME),
+            created_at=now,
+            expires_at=now + TICKET_LIFETIME,
+            terms=asdict(terms),
+        )
+        _record(Verb.TICKET_OPENED, ticket=ticket, actor=actor)
+    return ticket
+
+
+def _hash(code: str) -> str:
+    return hashlib.sha256(code.encode()).hexdigest()
+
+
+def _place(ticket_id: object, person: Person) -> dict[str, str]:
+    return {"table": "registration_ticket", "column": "code", "row": str(ticket_id), "owner": str(person.id)}
+
+
+def code_of(ticket: Ticket) -> str:
+    """The code of a ticket, for the page of the person whose ticket it is."""
+    return vault.open_sealed(bytes(ticket.code), **_place(ticket.id, ticket.person)).decode()
+
+
+def find_by_code(*, code: str, now: datetime | None = None) -> Ticket:
+    """The ticket that a short address names. Upper case and the hyphens people see are forgiven. Raises NotFound for a
+    wrong, expired, revoked or used one, all alike."""
+    plain = code.strip().lower().replace("-", "").replace(" ", "")
+    ticket = (
+        Ticket.objects.select_related("person", "challenge")
+        .filter(code_hash=_hash(plain), revoked_at=None, expires_at__gt=now or timezone.now(), person__is_active=True)
+        .first()
+    )
+    if ticket is None or ticket.used_at is not None:
+        raise NotFound(_("This address is no longer good. Make a new one on the page “Register a device”."))
+    return ticket
+
+
+def note_opened(*, ticket: Ticket, actor: Actor, now: datetime | None = None) -> None:
+    """Somebody looked at the short address: shown to the person, and spending nothing, for mail scanners look too."""
+    with transaction.atomic():
+        if Ticket.objects.filter(id=ticket.id, opened_at=None).update(opened_at=now or timezone.now()):
+            _record(Verb.TICKET_SEEN, ticket=ticket, actor=actor)
+
+
+def document_for(*, ticket: Ticket, signed: bool | None = None) -> Document:
+    """The profile of a ticket, the same each time. Raises NotFound when the ticket is no longer good."""
+    if ticket.revoked_at or ticket.used_at or ticket.expires_at <= timezone.now():
+        raise NotFound(_("This registration is no longer open. Make a new one."))
+    return port.adapter_for(ticket.platform).invite(
+        terms=Terms(**ticket.terms),
+        password=certificates.password_of(ticket.challenge_id),
+        subject=f"MyDevices {ticket.challenge_id}",
+        signed=settings.ENVIRONMENT.sign_profiles if signed is None else signed,
+    )
+
+
+def revoke(*, ticket: Ticket, actor: Actor) -> None:
+    """Close a ticket that has not been used. Raises Conflict for one that has."""
+    now = timezone.now()
+    if actor.kind != "system" and actor.id != str(ticket.person_id) and not actor.is_administrator:
+        raise NotAllowed(_("Only the person whose registration it is can revoke it."))
+    with transaction.atomic():
+        if not Ticket.objects.filter(id=ticket.id, used_at=None, revoked_at=None).update(revoked_at=now):
+            raise Conflict(_("It has been used or revoked already."))
+        Challenge.objects.filter(id=ticket.challenge_id, spent_by="").update(expires_at=now)
+        _record(Verb.TICKET_REVOKED, ticket=ticket, actor=actor)
+
+
+@transaction.atomic
+def begin(*, certificate: DeviceCertificate, introduction: Introduction, now: datetime) -> Registration:
+    """A device introduces itself with a certificate that a ticket gave it: a new life begins, and the old one of that
+    device, under the same person, ends with whatever waited for it.
+
+    With a certificate whose life has begun (Authenticate repeated, or after a renewal), nothing but the description
+    changes. Raises ProtocolError when the certificate belongs to another device, NotAllowed for a revoked ticket."""
+    if certificate.registration is not None:
+        return _again(certificate, certificate.registration, introduction)
+    ticket = Ticket.objects.select_for_update().select_related("person").get(challenge=certificate.challenge_id)
+    if ticket.used_at is not None:
+        # Lost the race against the same device's other request: the life has begun.
+        renewed = certificates_selectors.by_fingerprint(certificate.fingerprint)
+        if renewed is None or renewed.registration is None:
+            raise NotAllowed("This registration has been used.")
+        return _again(renewed, renewed.registration, introduction)
+    if ticket.revoked_at is not None or not ticket.person.is_active:
+        raise NotAllowed("This registration has been revoked.")
+    registration, replaced = devices.begin(
+        owner=ticket.person,
+        platform=ticket.platform,
+        ownership=ticket.ownership,
+        introduction=introduction,
+        terms=Terms(**ticket.terms),
+        now=now,
+    )
+    certificates.use(certificate=certificate, registration=registration)
+    if replaced is not None:
+        commands.void(registration=replaced, now=now)
+    ticket.used_at = now
+    ticket.device = registration.device
+    ticket.save(update_fields=["used_at", "device"])
+    _record(
+        Verb.DEVICE_REGISTERED_AGAIN if replaced or registration.device.registrations.count() > 1 else Verb.DEVICE_REGISTERED,
+        ticket=ticket,
+        actor=Actor.device(str(registration.device_id), registration.device.name),
+        device=registration.device,
+    )
+    return registration
+
+
+def _again(certificate: DeviceCertificate, registration: Registration, introduction: Introduction) -> Registration:
+    if registration.has_ended:
+        raise NotAllowed("This registration has ended.")
+    if registration.device.hardware_id != introduction.hardware_id:
+        raise ProtocolError("The certificate belongs to another device.")
+    use(certificate=certificate, registration=registration)
+    devices.describe(device=registration.device, introduction=introduction)
+    registration.device.save()
+    return registration
+
+
+def use(*, certificate: DeviceCertificate, registration: Registration) -> None:
+    """A renewed certificate is used for the first time: from now on it is the one, and the life goes on."""
+    with transaction.atomic():
+        if certificates.use(certificate=certificate, registration=registration):
+            _record_life(Verb.CERTIFICATE_RENEWED, registration)
+
+
+@transaction.atomic
+def reachable(
+    *,
+    registration: Registration,
+    user_id: str,
+    user_name: str,
+    push_token: bytes,
+    push_magic: str,
+    unlock_token: bytes | None,
+    now: datetime,
+) -> Channel:
+    """A channel told how to wake it. The device's own completes its registration, which ends with a first check in."""
+    channel, _created = devices.put_channel(
+        registration=registration,
+        user_id=user_id,
+        user_name=user_name,
+        push_token=push_token,
+        push_magic=push_magic,
+        unlock_token=unlock_token,
+    )
+    if not user_id and devices.activate(registration=registration):
+        device = devices_selectors.by_id(registration.device_id)
+        commands.enqueue(device=device, kind=ActionKind.CHECK_IN, actor=Actor.system("registration"), now=now)
+    return channel
+
+
+@transaction.atomic
+def retired(*, registration: Registration, reason: str, now: datetime) -> None:
+    """The device has left: it said so, acknowledged it, cannot be pushed to, or has been silent for long. Done once."""
+    commands.conclude(registration=registration, kind=ActionKind.RETIRE, now=now)
+    _end(registration, Registration.State.RETIRED, Verb.DEVICE_RETIRED, now, reason)
+
+
+@transaction.atomic
+def wiped(*, registration: Registration, now: datetime) -> None:
+    """The device obeyed a wipe: this life is over."""
+    _end(registration, Registration.State.WIPED, Verb.DEVICE_WIPED, now, "")
+
+
+def _end(registration: Registration, state: str, verb: Verb, now: datetime, reason: str) -> None:
+    if devices.end(registration=registration, state=state, now=now):
+        commands.void(registration=registration, now=now)
+        _record_life(verb, registration, reason)
+
+
+@transaction.atomic
+def user_left(*, registration: Registration, user_id: str, now: datetime) -> None:
+    """A user of a Mac is no longer spoken to: what waits for them is pointless."""
+    commands.void(registration=registration, now=now, user_id=user_id)
+    _record_life(Verb.CHANNEL_CLOSED, registration)
+
+
+@transaction.atomic
+def unreachable(*, registration: Registration, now: datetime) -> None:
+    """The push service calls the device's token dead. One that was told to go has gone; any other may yet poll by itself."""
+    if commands_selectors.was_told(registration, ActionKind.RETIRE):
+        retired(registration=registration, reason="unreachable", now=now)
+        return
+    if Registration.objects.filter(id=registration.id, unreachable_since=None).update(unreachable_since=now):
+        _record_life(Verb.PUSH_TOKEN_DEAD, registration)
+
+
+def finish_silent(*, now: datetime) -> int:
+    """Devices that were told to go and have said nothing for long count as gone. The number of them."""
+    silence = now - timedelta(days=settings.ENVIRONMENT.silent_days)
+    gone: Sequence[Registration] = list(
+        Registration.objects.filter(
+            state=Registration.State.ACTIVE,
+            actions__kind=ActionKind.RETIRE,
+            actions__commands__state__in=["sent", "deferred"],
+            actions__commands__sent_at__lte=silence,
+            last_seen_at__lte=silence,
+        )
+        .select_related("device__owner")
+        .distinct()
+    )
+    for registration in gone:
+        retired(registration=registration, reason="silent", now=now)
+    return len(gone)
+
+
+def renew_due(*, now: datetime, limit: int = 500) -> int:
+    """Queue a new certificate for every device whose certificate ends within 30 days. The number queued."""
+    queued = 0
+    due = certificates_selectors.due_for_renewal(now)
+    for certificate in due[:limit]:
+        channel = Channel.objects.filter(
+            registration=certificate.registration_id, kind=Channel.Kind.DEVICE
+        ).first()
+        if channel is None or certificate.registration is None:
+            continue
+        with transaction.atomic():
+            challenge = certificates.new_challenge(
+                registration=certificate.registration, expires_at=now + RENEWAL_LIFETIME
+            )
+            command = commands.upkeep(
+                channel=channel,
+                request_type=RENEWAL,
+                parameters={"challenge": str(challenge.id)},
+                exclusive="renewal",
+                now=now,
+            )
+            if command is None:
+                challenge.delete()
+            else:
+                queued += 1
+    return queued
+
+
+RENEWAL: Final = "InstallProfile"
+"""The one kind of upkeep that every registration knows: its own profile once more, with a new challenge."""
+
+
+def renewal_document(*, registration: Registration, challenge_id: object) -> Document:
+    """The registration's own profile with a new challenge: topic, addresses and rights exactly as they were."""
+    challenge = Challenge.objects.get(id=challenge_id, registration=registration)
+    return port.adapter_for(registration.device.platform).invite(
+        terms=Terms(
+            topic=registration.topic,
+            server_url=registration.server_url,
+            checkin_url=registration.checkin_url,
+            scep_url=registration.scep_url,
+            access_rights=registration.access_rights,
+            profile_identifier=registration.profile_identifier,
+        ),
+        password=certificates.password_of(challenge.id),
+        subject=f"MyDevices {challenge.id}",
+        signed=settings.ENVIRONMENT.sign_profiles,
+    )
+
+
+def _record(verb: Verb, *, ticket: Ticket, actor: Actor, device: Device | None = None) -> None:
+    audit.record(
+        verb,
+        actor=actor,
+        device_id=device.id if device else None,
+        device_name=device.name if device else "",
+        person_id=ticket.person_id,
+        person_name=ticket.person.name,
+        details={"ownership": ticket.ownership, "ticket": str(ticket.id)},
+    )
+
+
+def _record_life(verb: Verb, registration: Registration, reason: str = "") -> None:
+    device = registration.device
+    audit.record(
+        verb,
+        actor=Actor.device(str(device.id), device.name),
+        device_id=device.id,
+        device_name=device.name,
+        person_id=device.owner_id,
+        person_name=device.owner.name,
+        details={"reason": reason} if reason else {},
+    )
