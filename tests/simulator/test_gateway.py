@@ -274,12 +274,13 @@ def test_after_goaway_a_client_comes_back_on_a_new_connection(
     client: httpx2.Client, gateway: Gateway, iphone: Device
 ) -> None:
     gateway.manners.goaway_every = 3
+    answered = 0
     for _ in range(9):
-        # The client may give up what the gateway still answers.
+        # Whose push meets the GOAWAY cannot know whether it was taken: it may have been cut off before its body.
         with contextlib.suppress(httpx2.RemoteProtocolError):
-            assert push(client, iphone).status_code == 200
+            answered += push(client, iphone).status_code == 200
     assert gateway.counts["goaway"] == 3
-    assert gateway.counts["accepted"] == 9
+    assert 6 <= answered <= gateway.counts["accepted"] <= 9
 
 
 def test_what_came_before_goaway_is_answered_and_what_came_after_is_not(
