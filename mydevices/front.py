@@ -101,8 +101,10 @@ BAD_LENGTH: Final = wsgi.plain(400, "The length of the body is not a number.", _
 NOTHING: Final = wsgi.plain(404, "There is nothing here.", _CLOSE)
 FAILED: Final = wsgi.plain(500, "Something went wrong here. It has been written down.")
 
-# A segment of a path that may be a code or a token: at least ten characters, and a digit among them.
-_TOKEN: Final = re.compile(r"(?<=/)(?=[^/]*\d)[\w:~-]{10,}(?=/|$)")
+# What may be a code or a token in a path: what follows the addresses that have one, and elsewhere a segment of at least
+# ten characters with a digit among them that is not the UUID of a row.
+_UUID: Final = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}(?:/|$)"
+_TOKEN: Final = re.compile(rf"(?<=^/r/)[^/]+|(?<=^/setup/).+|(?<=/)(?!{_UUID})(?=[^/]*\d)[\w:~-]{{10,}}(?=/|$)")
 _UNPRINTABLE: Final = re.compile(r"[^!-~]|\"|\\")
 
 

@@ -4,4 +4,5 @@ from django.urls import include, path
 
 urlpatterns = [
     path("", include("mydevices.portal.urls")),
+    path("", include("mydevices.accounts.urls")),
 ]

@@ -29,7 +29,7 @@ _held: list[TextIO] = []
 
 
 def prepare(arguments: Sequence[str]) -> None:
-    """Make this process's environment that of the demo. Ends the program when another demo runs, or had another port."""
+    """Make this process's environment that of the demo. Ends the program when another demo runs or the port changed."""
     port = os.environ.get("MYDEVICES_PORT") or "8000"
     for name in list(os.environ):
         if name.startswith(("MYDEVICES_", "DATABASE_URL")) and name != "MYDEVICES_DEMO_DATA":

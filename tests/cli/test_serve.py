@@ -1,0 +1,136 @@
+"""`./run serve` as an operator meets it: processes of its own, a database of its own."""
+
+import http.client
+import os
+import re
+import signal
+import stat
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import psycopg
+import pytest
+
+from tests.cli.conftest import Run, free_port, is_alive, until
+
+Serve = Callable[..., Run]
+
+
+@pytest.fixture
+def database() -> Iterator[dict[str, str]]:
+    """SQLite in the data folder, or, where the tests run on PostgreSQL, an empty database there."""
+    url = os.environ.get("MYDEVICES_TEST_DATABASE_URL")
+    if url is None:
+        yield {}
+        return
+    name = f"serve_{uuid.uuid4().hex}"
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+        yield {"DATABASE_URL": urlsplit(url)._replace(path=f"/{name}").geturl()}
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def serve(start: Callable[..., Run], tmp_path: Path, database: dict[str, str]) -> Serve:
+    port = str(free_port())
+
+    def starter(*arguments: str, **environment: str) -> Run:
+        settings = {"MYDEVICES_DATA": str(tmp_path / "data"), "MYDEVICES_PORT": port, **database, **environment}
+        return start("-m", "mydevices", "serve", "--workers", "1", *arguments, **settings)
+
+    return starter
+
+
+def get(port: int, path: str) -> int:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    try:
+        connection.request("GET", path)
+        return connection.getresponse().status
+    finally:
+        connection.close()
+
+
+def address_of(run: Run) -> int:
+    found = re.search(r"MyDevices is at http://localhost:(\d+)", run.said)
+    assert found
+    return int(found[1])
+
+
+def serves(port: int) -> bool:
+    try:
+        return get(port, "/readyz") == 200
+    except (OSError, http.client.HTTPException):
+        return False
+
+
+def test_the_first_start_prepares_everything_and_the_second_finds_it(serve: Serve, tmp_path: Path):
+    first = serve()
+    first.wait_for("MyDevices is at", 40)
+    port = address_of(first)
+    assert "Made the database." in first.said
+    assert "Made the device authority" in first.said
+    for name in ("secret-key", "master-key"):
+        assert stat.S_IMODE((tmp_path / "data" / name).stat().st_mode) == 0o600, name
+    link = re.search(rf"http://localhost:{port}(/setup/\S+)", first.said)
+    assert link
+    assert get(port, link[1]) == 200
+    assert "MYDEVICES_PUBLIC_URL=https://" in first.said
+    assert "apple_push_csr" in first.said
+    processes = first.descendants()
+    started = time.monotonic()
+    assert first.stop() == 0
+    assert time.monotonic() - started < 8
+    assert [pid for pid in processes if is_alive(pid)] == []
+
+    second = serve()
+    second.wait_for("MyDevices is at", 40)
+    assert "Made" not in second.said
+    assert "Brought" not in second.said
+    assert second.stop(signal.SIGINT) == 0
+
+
+def test_killed_processes_are_replaced(serve: Serve):
+    run = serve()
+    run.wait_for("MyDevices is at", 40)
+    port = address_of(run)
+    before = run.descendants()
+    for pid in before:
+        os.kill(pid, signal.SIGKILL)
+    until(lambda: not any(is_alive(pid) for pid in before), 10, "the old ones gone")
+    until(lambda: serves(port), 30, "serving again")
+    assert "web    | was ended by SIGKILL; starting it again" in run.said
+    assert "worker | was ended by SIGKILL; starting it again" in run.said
+    after = run.descendants()
+    assert run.stop() == 0
+    assert not any(is_alive(pid) for pid in after)
+
+
+def test_the_halves_run_apart_and_starts_at_the_same_time_agree(serve: Serve):
+    halves = [serve("--web"), serve("--worker"), serve("--worker")]
+    port = int(halves[0].environment["MYDEVICES_PORT"])
+    until(lambda: serves(port), 40, "serving")
+    assert sum("Made the database." in half.said for half in halves) <= 1
+    assert [half.process.poll() for half in halves] == [None, None, None]
+    for half in halves:
+        assert half.stop() == 0
+
+
+def test_a_taken_port_is_said_clearly(serve: Serve):
+    first = serve("--web")
+    port = int(first.environment["MYDEVICES_PORT"])
+    until(lambda: serves(port), 40, "serving")
+    second = serve()
+    assert second.process.wait(20) == 1
+    assert f"Port {port} on 127.0.0.1 is taken by another program." in second.said
+    assert "Traceback" not in second.said
+
+
+def test_a_wrong_setting_is_named(serve: Serve):
+    run = serve(MYDEVICES_PUBLIC_URL="http://devices.example.org")
+    assert run.process.wait(20) == 1
+    assert "MYDEVICES_PUBLIC_URL" in run.said
+    assert "must be https" in run.said
+    assert "Traceback" not in run.said
