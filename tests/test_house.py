@@ -156,6 +156,10 @@ def test_protocols_read_no_clock_draw_no_lots_and_touch_no_files() -> None:
             if isinstance(node, ast.Call):
                 called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
                 assert called not in IMPURE, f"{path.relative_to(ROOT)}:{node.lineno} calls {called}()"
+            elif isinstance(node, ast.ImportFrom):
+                assert node.module not in {"urllib", "urllib.request"}, f"{path.relative_to(ROOT)} asks the network"
+            elif isinstance(node, ast.Import):
+                assert "urllib.request" not in {name.name for name in node.names}, f"{path.relative_to(ROOT)}"
 
 
 def test_run_lists_its_commands_and_refuses_others() -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from threading import Thread
 
 import pytest
@@ -56,7 +57,7 @@ def test_the_browser_finds_no_other_machine(page: Page) -> None:
 def test_a_missing_browser_is_named_with_its_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("CHROMIUM", raising=False)
     monkeypatch.setenv("PATH", "")
-    monkeypatch.setattr(browser, "MAC_PROGRAM", browser.Path("/nonexistent"))
+    monkeypatch.setattr(browser, "MAC_PROGRAM", Path("/nonexistent"))
     with pytest.raises(NoBrowser, match="apt install chromium"):
         find_chromium()
     monkeypatch.setenv("CHROMIUM", "/nonexistent/chromium")
