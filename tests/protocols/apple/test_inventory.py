@@ -120,6 +120,10 @@ def test_an_iphone_tells_how_it_is_secured() -> None:
     assert info.is_encrypted is True
 
 
+def test_an_encryption_that_is_not_known_yet_is_left_out() -> None:
+    assert secured(HardwareEncryptionCaps=7).hardware_encryption == HardwareEncryption.BLOCK | HardwareEncryption.FILE
+
+
 def test_a_mac_tells_how_it_is_secured() -> None:
     info = inventory.security_info(result("mac-security-info"))
     assert info == SecurityInfo(

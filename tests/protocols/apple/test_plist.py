@@ -74,18 +74,26 @@ FLAT = st.lists(
 )
 
 
+def both_ways(body: bytes) -> None:
+    outcomes: list[object] = []
+    for reader in (plist.loads, plist._parse):
+        try:
+            outcomes.append(reader(body))
+        except ProtocolError:
+            outcomes.append(ProtocolError)
+    assert outcomes[0] == outcomes[1]
+
+
+@pytest.mark.parametrize("value", ["x > y", "]]>", "a&b", "&amp;", "<b/>", "é", " a ", "a\rb", "\x7f", "\x0c", "~", ""])
+def test_the_short_way_reads_a_string_as_the_parser_does(value: str) -> None:
+    both_ways(document(f"<string>{value}</string>"))
+
+
 @given(FLAT, st.sampled_from([HEAD, HEAD.replace(b"UTF-8", b"utf-8"), HEAD.replace(b"DOCTYPE", b"doctype"), b""]))
 def test_the_short_way_reads_what_the_parser_reads(elements: list[tuple[str, str, str]], head: bytes) -> None:
     inner = "".join(f"{space}<key>{key}</key>{space}{value}" for key, value, space in elements)
     body = head + f'<plist version="1.0"><dict>{inner}</dict></plist>'.encode()
-
-    def outcome(reader: object) -> object:
-        try:
-            return reader(body)  # type: ignore[operator]  # both are functions of bytes
-        except ProtocolError:
-            return ProtocolError
-
-    assert outcome(plist.loads) == outcome(plist._parse)
+    both_ways(body)
 
 
 @pytest.mark.parametrize("name", ["iphone-idle", "byod-idle", "mac-user-idle", "compact-idle"])
