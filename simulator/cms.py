@@ -1,14 +1,16 @@
 """Cryptographic Message Syntax (RFC 5652), as far as a device needs it: sign, verify, encrypt, decrypt."""
 
+import contextlib
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from asn1crypto import cms, core
 from asn1crypto import x509 as asn1_x509
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.decrepit.ciphers.algorithms import TripleDES
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
@@ -77,19 +79,26 @@ class Signed:
     attributes: Mapping[str, object]
 
 
-def _signed_data(der: bytes) -> cms.SignedData:
+@contextlib.contextmanager
+def _reading() -> Iterator[None]:
+    """asn1crypto reads lazily: what is wrong with a message shows wherever a part of it is first touched."""
     try:
-        info = cms.ContentInfo.load(der)
-        if info["content_type"].native != "signed_data":
-            raise CmsError("This is not a signed message.")
-        return info["content"]
-    except (ValueError, TypeError) as error:
-        raise CmsError("This is not a CMS message.") from error
+        yield
+    except (ValueError, TypeError, AttributeError, LookupError, OverflowError, UnsupportedAlgorithm) as error:
+        raise CmsError("This is not a CMS message that a device can read.") from error
 
 
+def _content(der: bytes, kind: str) -> Any:
+    info = cms.ContentInfo.load(der)
+    if info["content_type"].native != kind:
+        raise CmsError(f"This is not a CMS message of the kind {kind}.")
+    return info["content"]
+
+
+@_reading()
 def certificates(der: bytes) -> tuple[x509.Certificate, ...]:
     """The certificates that a SignedData carries, whether or not anything is signed in it."""
-    return _certificates(_signed_data(der))
+    return _certificates(_content(der, "signed_data"))
 
 
 def _certificates(signed: cms.SignedData) -> tuple[x509.Certificate, ...]:
@@ -99,13 +108,14 @@ def _certificates(signed: cms.SignedData) -> tuple[x509.Certificate, ...]:
     return tuple(x509.load_der_x509_certificate(choice.chosen.dump()) for choice in found)
 
 
+@_reading()
 def verify(der: bytes, *, content: bytes | None = None, known: Sequence[x509.Certificate] = ()) -> Signed:
     """Check the one signature of a SignedData and return what it says.
 
     `content` is the signed content of a detached signature. `known` are certificates that need not be in the message.
     Who the signer is, and whether to believe them, is the caller's question.
     """
-    signed = _signed_data(der)
+    signed = _content(der, "signed_data")
     if len(signed["signer_infos"]) != 1:
         raise CmsError("A message must have exactly one signer.")
     info = signed["signer_infos"][0]
@@ -254,20 +264,15 @@ def encrypt(content: bytes, *, recipient: x509.Certificate, cipher: Cipher) -> b
     return der
 
 
+@_reading()
 def decrypt(der: bytes, *, identities: Sequence[Identity]) -> bytes:
     """Open an EnvelopedData with whichever of the identities it was made for."""
-    try:
-        info = cms.ContentInfo.load(der)
-        if info["content_type"].native != "enveloped_data":
-            raise CmsError("This is not an encrypted message.")
-        enveloped = info["content"]
-        recipients = [choice.chosen for choice in enveloped["recipient_infos"] if choice.name == "ktri"]
-        content = enveloped["encrypted_content_info"]
-        name = NAMES.get(content["content_encryption_algorithm"]["algorithm"].dotted)
-        iv = content["content_encryption_algorithm"]["parameters"].native
-        sealed = content["encrypted_content"].native
-    except (ValueError, TypeError) as error:
-        raise CmsError("This is not a CMS message.") from error
+    enveloped = _content(der, "enveloped_data")
+    recipients = [choice.chosen for choice in enveloped["recipient_infos"] if choice.name == "ktri"]
+    content = enveloped["encrypted_content_info"]
+    name = NAMES.get(content["content_encryption_algorithm"]["algorithm"].dotted)
+    iv = content["content_encryption_algorithm"]["parameters"].native
+    sealed = content["encrypted_content"].native
     if name is None:
         raise CmsError("The content cipher is not one a device knows.")
     cipher = CIPHERS[name]
