@@ -105,6 +105,8 @@ def _certificates(signed: cms.SignedData) -> tuple[x509.Certificate, ...]:
     found = signed["certificates"]
     if found.native is None:
         return ()
+    if any(choice.chosen.serial_number <= 0 for choice in found):
+        raise CmsError("A certificate in the message has a serial number that is not positive.")
     return tuple(x509.load_der_x509_certificate(choice.chosen.dump()) for choice in found)
 
 
