@@ -1,0 +1,165 @@
+/* What makes the pages pleasanter where scripts run. Every page works without it. */
+"use strict";
+(() => {
+  const language = document.documentElement.lang || "en";
+  const labels = document.body.dataset;
+
+  /* Times are written by the server; here they stay true while the page is open, and in the reader's own time zone. */
+  const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+  if (zone) {
+    const secure = location.protocol === "https:" ? "; Secure" : "";
+    document.cookie = `zone=${encodeURIComponent(zone)}; Path=/; Max-Age=31536000; SameSite=Lax${secure}`;
+  }
+  const relative = new Intl.RelativeTimeFormat(language, { numeric: "always" });
+  const ago = (seconds) => {
+    for (const [unit, size] of [["day", 86400], ["hour", 3600], ["minute", 60]]) {
+      if (seconds >= size) return relative.format(-Math.floor(seconds / size), unit);
+    }
+    return relative.format(-Math.max(0, Math.floor(seconds)), "second");
+  };
+  const write = (element, text) => {
+    if (element.textContent !== text) element.textContent = text;
+  };
+  const tick = () => {
+    const now = Date.now();
+    for (const element of document.querySelectorAll("time[data-ago]")) {
+      write(element, ago((now - Date.parse(element.dateTime)) / 1000));
+    }
+    for (const element of document.querySelectorAll("[data-until]")) {
+      const left = Math.max(0, Math.ceil((Date.parse(element.dataset.until) - now) / 1000));
+      if (element instanceof SVGCircleElement) {
+        element.setAttribute("stroke-dasharray", `${Math.min(left, element.dataset.of)} ${element.dataset.of}`);
+      } else {
+        write(element, element.dataset.bare === undefined && left > 99 ? minutes(left) : String(left));
+      }
+    }
+  };
+  const minutes = (seconds) => `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`;
+  setInterval(tick, 1000);
+  document.addEventListener("htmx:after:swap", tick);
+
+  /* Polling rests while nobody looks, and a session that has ended shows the sign-in page instead of an old state. */
+  document.addEventListener("htmx:before:request", (event) => {
+    if (document.hidden) event.preventDefault();
+  });
+  document.addEventListener("htmx:before:response", (event) => {
+    const { response } = event.detail.ctx;
+    if (response.raw.redirected || response.status === 401 || response.status === 404) {
+      event.preventDefault();
+      location.reload();
+    }
+  });
+
+  /* Questions are pages; here they open over the page that asked. */
+  const asDialog = { headers: { "X-Dialog": "1" }, credentials: "same-origin" };
+  const open = async (link) => {
+    link.setAttribute("aria-busy", "true");
+    try {
+      const response = await fetch(link.href, asDialog);
+      if (!response.ok || response.redirected) throw new Error(response.statusText);
+      show(await response.text(), link);
+    } catch {
+      location.assign(link.href);
+    } finally {
+      link.removeAttribute("aria-busy");
+    }
+  };
+  const show = (html, opener) => {
+    const dialog = document.createElement("dialog");
+    dialog.setAttribute("aria-labelledby", "dialog-title");
+    fill(dialog, html);
+    dialog.addEventListener("close", () => {
+      dialog.remove();
+      if (opener.isConnected) opener.focus();
+    });
+    dialog.addEventListener("click", (event) => {
+      if (event.target === dialog || event.target.closest("[data-close]")) {
+        event.preventDefault();
+        dialog.close();
+      }
+    });
+    dialog.addEventListener("submit", (event) => {
+      event.preventDefault();
+      send(dialog, event.target, event.submitter);
+    });
+    document.body.append(dialog);
+    dialog.showModal();
+  };
+  const fill = (dialog, html) => {
+    dialog.replaceChildren(...new DOMParser().parseFromString(html, "text/html").body.childNodes);
+    guard(dialog);
+  };
+  const send = async (dialog, form, submitter) => {
+    submitter?.setAttribute("aria-busy", "true");
+    if (submitter) submitter.disabled = true;
+    try {
+      const body = new URLSearchParams(new FormData(form));
+      const response = await fetch(form.action, { ...asDialog, method: "POST", body });
+      const go = response.headers.get("X-Go");
+      if (go) return location.assign(go);
+      if (response.redirected) return location.assign(response.url);
+      if (!response.headers.has("X-Dialog")) throw new Error(response.statusText);
+      fill(dialog, await response.text());
+      dialog.querySelector("[aria-invalid=true], [autofocus]")?.focus();
+    } catch {
+      form.submit(); // the page of its own says what is wrong
+    }
+  };
+
+  /* The red button wakes up when the name has been typed. The server checks it all the same. */
+  const guard = (root) => {
+    for (const field of root.querySelectorAll("[data-typed]")) {
+      const button = field.form?.querySelector(".kill");
+      const plain = (text) => text.trim().replace(/[’‘]/g, "'").toLowerCase();
+      const check = () => button?.toggleAttribute("disabled", plain(field.value) !== plain(field.dataset.typed));
+      field.addEventListener("input", check);
+      check();
+    }
+  };
+  guard(document);
+
+  document.addEventListener("click", (event) => {
+    const { target } = event;
+    for (const menu of document.querySelectorAll(".menu[open]")) {
+      if (!menu.contains(target) || target.closest(".menu > div a, .menu > div button")) menu.open = false;
+    }
+    const link = target.closest("a[data-dialog]");
+    if (link && event.button === 0 && !event.metaKey && !event.ctrlKey && !event.shiftKey && !event.altKey) {
+      event.preventDefault();
+      open(link);
+    }
+    const copy = target.closest("[data-copy]");
+    if (copy) navigator.clipboard?.writeText(copy.dataset.copy).then(() => toast(labels.copied));
+    target.closest(".toast [data-dismiss]")?.closest(".toast").remove();
+  });
+  document.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape") return;
+    for (const menu of document.querySelectorAll(".menu[open]")) {
+      menu.open = false;
+      menu.querySelector("summary").focus();
+    }
+  });
+  document.addEventListener("submit", (event) => {
+    const button = event.submitter;
+    if (!event.defaultPrevented && button) setTimeout(() => { button.disabled = true; });
+  });
+  addEventListener("pageshow", (event) => {
+    if (event.persisted) location.reload(); // a page from the back button may show what has changed since
+  });
+
+  const toasts = document.querySelector(".toasts");
+  const fade = (element) => setTimeout(() => {
+    if (element.matches(":hover, :focus-within")) fade(element);
+    else element.remove();
+  }, 10000);
+  const toast = (text) => {
+    const element = document.createElement("p");
+    element.className = "toast";
+    element.textContent = text;
+    toasts.append(element);
+    fade(element);
+  };
+  for (const element of document.querySelectorAll(".toast")) fade(element);
+  for (const element of document.querySelectorAll("[data-script]")) element.hidden = false;
+  tick();
+})();
