@@ -18,8 +18,8 @@ View = Callable[Concatenate[HttpRequest, P], HttpResponse]
 
 
 def freshly_signed_in(view: View[P]) -> View[P]:
-    """Ask for a proof of identity before the form is shown. A form that is sent too late is asked for again: nothing of it
-    is kept meanwhile, for a session is no place for a suspended wipe."""
+    """Ask for a proof of identity before the form is shown. A form that is sent too late is asked for again: nothing of
+    it is kept meanwhile, for a session is no place for a suspended wipe."""
 
     @login_required
     @wraps(view)
@@ -28,10 +28,19 @@ def freshly_signed_in(view: View[P]) -> View[P]:
             actor_of(request).require_fresh(timezone.now())
         except NeedsFreshAuthentication:
             address = f"{reverse('account_reauthenticate')}?{urlencode({'next': request.path})}"
-            return HttpResponseRedirect(address, status=303)
+            return go(request, address)
         return view(request, *args, **kwargs)
 
     return guarded
 
 
-__all__ = ["freshly_signed_in", "login_required"]
+def in_dialog(request: HttpRequest) -> bool:
+    """Whether the page's script asks for a question to show in a dialog over the page."""
+    return "X-Dialog" in request.headers
+
+
+def go(request: HttpRequest, address: str) -> HttpResponse:
+    """See the other page. A dialog's script is told where, so that it does not swallow that page and its messages."""
+    if in_dialog(request):
+        return HttpResponse(status=204, headers={"X-Go": address})
+    return HttpResponseRedirect(address, status=303)

@@ -1,3 +1,5 @@
+from typing import Any
+
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
@@ -12,7 +14,8 @@ class LockForm(forms.Form):
         label=_("Message on its screen"),
         required=False,
         max_length=200,
-        help_text=_("For whoever has it in their hands."),
+        help_text=_("For whoever has it in their hands. You may leave both empty."),
+        widget=forms.Textarea(attrs={"rows": 2}),
     )
     phone_number = forms.CharField(
         label=_("Phone number to call"),
@@ -25,15 +28,22 @@ class LockForm(forms.Form):
 class TypedNameForm(forms.Form):
     """A wipe is confirmed by typing the device's name."""
 
-    name = forms.CharField(max_length=200, widget=forms.TextInput(attrs={"autocomplete": "off"}))
+    typed = forms.CharField(
+        max_length=200,
+        widget=forms.TextInput(
+            attrs={"autocomplete": "off", "autocapitalize": "off", "spellcheck": "false", "autofocus": True}
+        ),
+    )
 
-    def __init__(self, *args: object, expected: str, **options: object) -> None:
-        super().__init__(*args, **options)  # type: ignore[arg-type]  passed on to Django
+    def __init__(self, *args: Any, expected: str, **options: Any) -> None:
+        super().__init__(*args, **options)
         self.expected = expected
-        self.fields["name"].label = _("Type “%(name)s” to confirm") % {"name": expected}
+        field = self.fields["typed"]
+        field.label = _("Type “%(name)s” to confirm") % {"name": expected}
+        field.widget.attrs["data-typed"] = expected
 
-    def clean_name(self) -> str:
-        name: str = self.cleaned_data["name"]
+    def clean_typed(self) -> str:
+        name: str = self.cleaned_data["typed"]
         if _plain(name) != _plain(self.expected):
             raise forms.ValidationError(_("That is not its name. It is called “%(name)s”.") % {"name": self.expected})
         return name
@@ -45,8 +55,36 @@ def _plain(name: str) -> str:
 
 
 class RegisterForm(forms.Form):
-    intended = forms.ChoiceField(label=_("Which device is it?"), choices=Ticket.Intended.choices, widget=forms.RadioSelect)
-    ownership = forms.ChoiceField(label=_("Whose is it?"), choices=Device.Ownership.choices, widget=forms.RadioSelect)
+    """Which device, and whose. Where the page is open on an Apple device, "here" is the first answer."""
+
+    which = forms.ChoiceField(label=_("It is"), widget=forms.RadioSelect)
+    ownership = forms.ChoiceField(label=_("Whose is it?"), widget=forms.RadioSelect, initial=Device.Ownership.PERSONAL)
+
+    def __init__(self, *args: Any, here: str, organisation: str, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.here = here
+        apart = [(Ticket.Intended.PHONE.value, _("An iPhone or iPad")), (Ticket.Intended.MAC.value, _("A Mac"))]
+        if here:
+            this = _("This Mac, in front of me") if here == Ticket.Intended.MAC else _("This iPhone or iPad")
+            apart = [("here", this), (apart[0][0], _("Another iPhone or iPad")), (apart[1][0], _("Another Mac"))]
+        _choices(self.fields["which"]).choices = apart
+        self.fields["which"].initial = apart[0][0]
+        _choices(self.fields["ownership"]).choices = [
+            (Device.Ownership.PERSONAL.value, _("My own")),
+            (Device.Ownership.COMPANY.value, _("%(organisation)s’s") % {"organisation": organisation}),
+        ]
+
+    def is_here(self) -> bool:
+        return bool(self.cleaned_data["which"] == "here")
+
+    def intended(self) -> str:
+        return self.here if self.is_here() else str(self.cleaned_data["which"])
+
+
+def _choices(field: forms.Field) -> forms.ChoiceField:
+    if not isinstance(field, forms.ChoiceField):
+        raise TypeError(field)
+    return field
 
 
 class NameForm(forms.Form):
@@ -55,9 +93,7 @@ class NameForm(forms.Form):
 
 class SetupForm(forms.Form):
     organisation = forms.CharField(label=_("Name of your organisation"), max_length=120)
-    name = forms.CharField(
-        label=_("Your name"), max_length=120, widget=forms.TextInput(attrs={"autocomplete": "name"})
-    )
+    name = forms.CharField(label=_("Your name"), max_length=120, widget=forms.TextInput(attrs={"autocomplete": "name"}))
     email = forms.EmailField(
         label=_("Your e-mail address"), widget=forms.EmailInput(attrs={"autocomplete": "username"})
     )

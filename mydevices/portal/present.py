@@ -1,4 +1,4 @@
-"""From devices and actions to what a page says about them. Asks the database nothing: views hand over what they loaded."""
+"""From devices and actions to what a page says of them. Asks the database nothing: views hand over what they have."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,14 +9,12 @@ from uuid import UUID
 from django.template.defaultfilters import filesizeformat
 from django.urls import reverse
 from django.utils.html import format_html
-from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from mydevices.accounts.models import Person
-from mydevices.audit.models import Entry
-from mydevices.audit.verbs import Verb
 from mydevices.commands.selectors import Progress
+from mydevices.commands.services import Pin
 from mydevices.commands.states import State
 from mydevices.devices.models import Device, Inventory, Registration
 from mydevices.platforms import port
@@ -117,6 +115,7 @@ class Face:
     whose: str
     drawing: Drawing
     status: Status
+    has_pins: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,36 +181,21 @@ class Sight:
     chip: str
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
-    """Something that happened."""
-
-    text: str
-    when: datetime
-    time: str
-    outcome: str
-
-
 # Names
+
+
+def appearance(device: Device) -> Appearance:
+    return port.adapter_for(device.platform).appearance(device)
 
 
 def noun(device: Device) -> str:
     """What a person calls a device of its kind."""
-    known = f"{device.model} {device.model_name} {device.os_name}".lower()
-    if "iphone" in known:
-        return "iPhone"
-    if "ipad" in known:
-        return "iPad"
-    if "mac" in known:
-        return "Mac"
-    return _("device")
+    return appearance(device).noun
 
 
 def name_of(device: Device) -> str:
     """Its own name; before it has said one, what it is."""
-    return device.name or device.model_name or {"iPhone": "iPhone", "iPad": "iPad", "Mac": "Mac"}.get(
-        noun(device), _("New device")
-    )
+    return device.name or device.model_name or _("New %(noun)s") % {"noun": noun(device)}
 
 
 def line_of(device: Device) -> str:
@@ -228,7 +212,7 @@ def whose(device: Device, organisation: str) -> str:
     return _("%(organisation)s’s") % {"organisation": organisation}
 
 
-def _called(kind: str) -> str:
+def called(kind: str) -> str:
     return {
         ActionKind.LOCK.value: _("Lock"),
         ActionKind.UNLOCK.value: _("Unlock"),
@@ -271,58 +255,28 @@ ORDER: Final = (ActionKind.CHECK_IN, ActionKind.LOCK, ActionKind.UNLOCK, ActionK
 
 # Pictures
 
-_PHONE: Final = (44, 88, 22.0, 44.0, 12)
+_PHONE: Final[tuple[int, int, float, float, int]] = (44, 88, 22.0, 44.0, 12)
 _DRAWINGS: Final[Mapping[str, tuple[int, int, float, float, int]]] = {
     "iphone": _PHONE,
     "iphone-notch": _PHONE,
     "iphone-home": (44, 88, 22.0, 42.0, 12),
     "ipad": (72, 92, 36.0, 46.0, 12),
+    "ipad-home": (72, 92, 36.0, 43.0, 12),
     "macbook": (112, 76, 56.0, 32.5, 17),
     "imac": (104, 88, 52.0, 30.0, 15),
     "mac-mini": (104, 88, 52.0, 27.5, 15),
     "laptop": (112, 76, 56.0, 28.5, 17),
     "android": (44, 88, 21.5, 44.0, 12),
 }
-_NOTCHED: Final = {"iPhone10,3", "iPhone10,6", "iPhone17,5"}
-_WITH_BUTTON: Final = {"iPhone12,8", "iPhone14,6"}
-
-
-def silhouette(device: Device) -> str:
-    """The symbol that looks like it."""
-    known = f"{device.model_name} {device.model}".lower()
-    if "ipad" in known:
-        return "ipad"
-    if "iphone" in known:
-        return _iphone(device.model)
-    if "imac" in known:
-        return "imac"
-    if any(word in known for word in ("macmini", "mac mini", "mac studio", "mac pro")) and "macbook" not in known:
-        return "mac-mini"
-    if "mac" in known or device.os_name == "macOS":
-        return "macbook"
-    return "iphone"
-
-
-def _iphone(model: str) -> str:
-    """Dynamic Island from iPhone15,2 on; before that a notch; a Home button up to iPhone10 but for the X, and on each SE.
-    Source: Apple's product identifiers."""
-    if model in _WITH_BUTTON:
-        return "iphone-home"
-    if model in _NOTCHED:
-        return "iphone-notch"
-    generation, _comma, variant = model.removeprefix("iPhone").partition(",")
-    if not generation.isdigit() or not variant.isdigit():
-        return "iphone"
-    order = (int(generation), int(variant))
-    if order < (11, 0):
-        return "iphone-home"
-    return "iphone-notch" if order < (15, 2) else "iphone"
+_LIKE: Final[Mapping[str, str]] = {"mac-studio": "mac-mini", "mac-pro": "mac-mini", "ipod": "iphone-home"}
+"""What looks near enough, for shapes that have no drawing of their own."""
 
 
 def drawing(
     device: Device, screen: str = "", until: datetime | None = None, now: datetime | None = None, of: int = 0
 ) -> Drawing:
-    symbol = silhouette(device)
+    shape = appearance(device).silhouette
+    symbol = next((name for name in (shape, _LIKE.get(shape)) if name in _DRAWINGS), "iphone")
     width, height, x, y, radius = _DRAWINGS[symbol]
     seconds = moments.left(until, now) if until and now else 0
     return Drawing(symbol, width, height, x, y, radius, screen, until, seconds, max(of, seconds, 1))
@@ -343,6 +297,7 @@ def face(device: Device, newest: Progress | None, *, organisation: str, now: dat
         whose=whose(device, organisation),
         drawing=drawing(device, shown.screen, held, now, of),
         status=shown,
+        has_pins=appearance(device).has_pins,
     )
 
 
@@ -369,7 +324,7 @@ def status(device: Device, newest: Progress | None, now: datetime) -> Status:
         if newest.state == State.DONE and kind == ActionKind.LOCK:
             return Status("lock", format_html(_("Locked {when}"), when=when), screen="lock")
         if newest.state == State.FAILED:
-            text = format_html(_("{action} failed {when}"), action=_called(kind), when=when)
+            text = format_html(_("{action} failed {when}"), action=called(kind), when=when)
             return Status("alert", text, "warn", "alert")
     return Status("check", format_html(_("Checked in {when}"), when=moments.ago(seen, now)), "ok")
 
@@ -424,8 +379,8 @@ def cancel_button(progress: Progress) -> Button:
     kind = progress.action.kind
     url = reverse("portal:cancel", args=[progress.action.device_id, progress.action.id])
     if progress.state == State.HELD:
-        return Button(_("Undo %(action)s") % {"action": _called(kind).lower()}, url, post=True, tone="main", icon="undo")
-    return Button(_("Cancel %(action)s") % {"action": _called(kind).lower()}, url, post=True)
+        return Button(_("Undo %(action)s") % {"action": called(kind).lower()}, url, post=True, tone="main", icon="undo")
+    return Button(_("Cancel %(action)s") % {"action": called(kind).lower()}, url, post=True)
 
 
 def card(
@@ -451,7 +406,7 @@ def card(
         first: list[ActionKind] = []
     elif shown.status.screen == "clock":
         first = [ActionKind.CHECK_IN, ActionKind.RETIRE]
-    elif shown.noun == "Mac" and shown.status.screen == "lock":
+    elif appearance(device).has_pins and shown.status.screen == "lock":
         likeliest = [pins_button(device)]
         first = [ActionKind.CHECK_IN]
     else:
@@ -459,11 +414,11 @@ def card(
     chosen = [kind for kind in first if kind in possible]
     likeliest += [_button(device, kind, short=True) for kind in chosen]
     menu = [_button(device, kind, short=True) for kind in possible if kind not in chosen and kind != running]
-    if shown.noun == "Mac" and shown.status.screen != "lock":
+    if appearance(device).has_pins and shown.status.screen != "lock":
         menu.append(pins_button(device))
     menu.append(Button(_("All actions"), page))
     refused = [
-        Refusal(_("%(action)s: not possible") % {"action": _called(kind)}, capabilities[kind].reason)
+        Refusal(_("%(action)s: not possible") % {"action": called(kind)}, capabilities[kind].reason)
         for kind in ORDER
         if kind in capabilities and not capabilities[kind].possible
     ]
@@ -479,7 +434,7 @@ def rows(
     found = [
         ActionRow(
             icon=ICONS[kind],
-            title=_called(kind),
+            title=called(kind),
             text=capabilities[kind].explanation if capabilities[kind].possible else capabilities[kind].reason,
             button=_button(device, kind) if capabilities[kind].possible and kind not in running else None,
             under_way=kind in running,
@@ -488,8 +443,8 @@ def rows(
         for kind in ORDER
         if kind in capabilities
     ]
-    if noun(device) == "Mac" and not ended:
-        text = _("Shows the PINs that this Mac was locked or erased with. You confirm who you are first.")
+    if appearance(device).has_pins and not ended:
+        text = _("Shows the PINs that it was locked or erased with. You confirm who you are first.")
         found.insert(2, ActionRow("key", _("PIN"), text, pins_button(device)))
     return sorted(found, key=lambda row: row.refused)
 
@@ -532,11 +487,13 @@ def _steps(device: Device, progress: Progress, now: datetime) -> Sequence[Step]:
     queued = Step("done", _("Queued"), moments.clock(progress.queued_at))
     pushed_at = progress.pushed_at or progress.sent_at
     pushed = Step("done", _("Pushed"), moments.clock(pushed_at)) if pushed_at else Step("", _("Pushed"))
-    sent = Step("done", _("Delivered"), moments.clock(progress.sent_at)) if progress.sent_at else Step("", _("Delivered"))
+    sent_at = progress.sent_at
+    sent = Step("done", _("Delivered"), moments.clock(sent_at)) if sent_at else Step("", _("Delivered"))
     if state == State.QUEUED and not pushed_at:
         return [queued, Step("now", _("Pushed"), _("Waking the %(noun)s") % what), sent, Step("", final)]
     if state == State.QUEUED:
-        return [queued, pushed, Step("now", _("Delivered"), _("Waiting for the %(noun)s to ask") % what), Step("", final)]
+        text = _("Waiting for the %(noun)s to ask") % what
+        return [queued, pushed, Step("now", _("Delivered"), text), Step("", final)]
     if state == State.SENT:
         text = _("Waiting for the %(noun)s to answer") % what
         return [queued, pushed, sent, Step("now", final, text)]
@@ -544,14 +501,15 @@ def _steps(device: Device, progress: Progress, now: datetime) -> Sequence[Step]:
         text = _("The %(noun)s cannot do it now, mostly because it waits for its passcode. It will ask again.") % what
         return [queued, pushed, Step("now", _("Not now"), text), Step("", final)]
     if state == State.DONE and progress.finished_at is not None:
-        text = format_html("{}, {}", moments.clock(progress.finished_at), _took(progress.queued_at, progress.finished_at))
+        duration = took(progress.queued_at, progress.finished_at)
+        text = format_html("{}, {}", moments.clock(progress.finished_at), duration)
         return [queued, pushed, sent, Step("done", final, text)]
     if state == State.FAILED:
         return [queued, pushed, sent, Step("failed", _("Failed"), progress.error or _("The device gave no reason."))]
     return [queued, pushed, sent, Step("failed", _("Expired"), _("The %(noun)s did not ask in time") % what)]
 
 
-def _took(begun: datetime, ended: datetime) -> str:
+def took(begun: datetime, ended: datetime) -> str:
     """“in 4 s”."""
     seconds = max(1, round((ended - begun).total_seconds()))
     if seconds < 120:
@@ -564,7 +522,7 @@ def _took(begun: datetime, ended: datetime) -> str:
 def _foot(device: Device, progress: Progress, now: datetime) -> tuple[str, Button | None]:
     kind, state = progress.action.kind, progress.state
     what = noun(device)
-    action = _called(kind).lower()
+    action = called(kind).lower()
     if state == State.HELD:
         text = (
             _("Nothing has been sent yet. Then the %(noun)s is erased as soon as it answers.")
@@ -581,7 +539,7 @@ def _foot(device: Device, progress: Progress, now: datetime) -> tuple[str, Butto
                 when=moments.at(progress.expires_at, now),
             )
         return text, cancel_button(progress)
-    if state == State.DONE and kind == ActionKind.LOCK and what == "Mac":
+    if state == State.DONE and kind == ActionKind.LOCK and appearance(device).has_pins:
         return _("The PIN that unlocks it is kept for you."), pins_button(device)
     return "", None
 
@@ -668,109 +626,27 @@ def sights(device: Device) -> Sequence[Sight]:
     ]
 
 
-# What happened
+@dataclass(frozen=True, slots=True)
+class ShownPin:
+    """A PIN in two groups, and what it was made for."""
 
-_ENDS: Final[frozenset[str]] = frozenset(
-    {Verb.ACTION_DONE, Verb.ACTION_FAILED, Verb.ACTION_CANCELLED, Verb.ACTION_EXPIRED, Verb.ACTION_VOID}
-)
-
-
-def history(entries: Iterable[Entry], person: Person, now: datetime, *, one_device: bool = False) -> Sequence[Line]:
-    """What happened, by anyone, newest first as the entries are. An action is one line: what became of it stands in a
-    later entry, which comes before it here. `one_device` leaves out the name of the device that the page is about."""
-    ends: dict[str, Entry] = {}
-    begun: dict[str, datetime] = {}
-    lines = []
-    for entry in entries:
-        if entry.action_id and entry.verb in _ENDS:
-            ends.setdefault(entry.action_id, entry)
-        elif entry.verb == Verb.ACTION_RELEASED:
-            begun[entry.action_id] = entry.at
-        else:
-            text = _sentence(entry, entry.actor_id == str(person.id), one_device=one_device)
-            if text:
-                end = ends.get(entry.action_id) if entry.action_id else None
-                by = _outcome(entry, end, begun.get(entry.action_id, entry.at))
-                lines.append(Line(text, entry.at, moments.moment(entry.at, now), by))
-    return lines
+    value: str
+    shown: str
+    text: str
 
 
-def _outcome(entry: Entry, end: Entry | None, begun: datetime) -> str:
-    if entry.verb in {Verb.SIGNED_IN, Verb.SIGN_IN_FAILED}:
-        return _("From %(address)s") % {"address": entry.address} if entry.address else ""
-    if entry.verb != Verb.ACTION_REQUESTED:
-        return ""
-    if end is None:
-        return _("Under way")
-    reason = str(end.details.get("reason", ""))
-    return {
-        Verb.ACTION_DONE.value: _("Done %(took)s") % {"took": _took(begun, end.at)},
-        Verb.ACTION_FAILED.value: _("Failed: %(reason)s") % {"reason": reason} if reason else _("Failed"),
-        Verb.ACTION_CANCELLED.value: _("Cancelled before it was sent"),
-        Verb.ACTION_EXPIRED.value: _("Expired, the device did not ask in time"),
-        Verb.ACTION_VOID.value: _("Dropped, the registration had ended"),
-    }[end.verb]
+def pin(secret: Pin, now: datetime) -> ShownPin:
+    half = len(secret.value) // 2
+    text = _("Wiped {when}") if secret.kind == ActionKind.WIPE else _("Locked {when}")
+    when = moments.at(secret.requested_at, now)
+    return ShownPin(secret.value, f"{secret.value[:half]} {secret.value[half:]}", format_html(text, when=when))
 
 
-def _sentence(entry: Entry, mine: bool, *, one_device: bool) -> SafeString:
-    """What an entry says, or nothing when it is not for people."""
-    if entry.verb == Verb.ACTION_REQUESTED:
-        text = _sentence_of_action(str(entry.details.get("action", "")), mine, one_device=one_device)
-    elif one_device:
-        text = _sentence_of_device(entry, mine)
-    else:
-        text = _sentence_of_person(entry, mine)
-    who = "MyDevices" if entry.actor_kind == "system" else entry.actor_name
-    device = format_html("<b>{}</b>", entry.device_name or _("a new device"))
-    return format_html(text, who=who, device=device) if text else SafeString()
+def is_registering(device: Device) -> bool:
+    """Its registration is not complete: the page waits for it."""
+    return device.registration is not None and device.registration.state == Registration.State.PENDING
 
 
-def _sentence_of_action(kind: str, mine: bool, *, one_device: bool) -> str:
-    if one_device:
-        called = _called(kind)
-        return (_("%(action)s, by you") if mine else _("%(action)s, by {who}")) % {"action": called}
-    if mine:
-        return {
-            ActionKind.LOCK.value: _("You asked to lock {device}."),
-            ActionKind.UNLOCK.value: _("You asked to unlock {device}."),
-            ActionKind.WIPE.value: _("You asked to wipe {device}."),
-            ActionKind.RETIRE.value: _("You asked to retire {device}."),
-            ActionKind.CHECK_IN.value: _("You asked {device} to check in."),
-        }.get(kind, "")
-    return {
-        ActionKind.LOCK.value: _("{who} asked to lock {device}."),
-        ActionKind.UNLOCK.value: _("{who} asked to unlock {device}."),
-        ActionKind.WIPE.value: _("{who} asked to wipe {device}."),
-        ActionKind.RETIRE.value: _("{who} asked to retire {device}."),
-        ActionKind.CHECK_IN.value: _("{who} asked {device} to check in."),
-    }.get(kind, "")
-
-
-def _sentence_of_device(entry: Entry, mine: bool) -> str:
-    personal = entry.details.get("ownership") == Device.Ownership.PERSONAL
-    registered = _("Registered as your own") if personal else _("Registered as the organisation’s")
-    return {
-        Verb.DEVICE_REGISTERED.value: registered,
-        Verb.DEVICE_REGISTERED_AGAIN.value: _("Registered again"),
-        Verb.DEVICE_RETIRED.value: _("Left management"),
-        Verb.DEVICE_WIPED.value: _("Erased, which ended its management"),
-        Verb.CERTIFICATE_RENEWED.value: _("Its certificate was renewed"),
-        Verb.PUSH_TOKEN_DEAD.value: _("Can no longer be woken"),
-        Verb.PIN_REVEALED.value: _("PIN shown to you") if mine else _("PIN shown to {who}"),
-    }.get(entry.verb, "")
-
-
-def _sentence_of_person(entry: Entry, mine: bool) -> str:
-    return {
-        Verb.DEVICE_REGISTERED.value: _("{device} was registered."),
-        Verb.DEVICE_REGISTERED_AGAIN.value: _("{device} was registered again."),
-        Verb.DEVICE_RETIRED.value: _("{device} left management."),
-        Verb.DEVICE_WIPED.value: _("{device} was erased."),
-        Verb.PUSH_TOKEN_DEAD.value: _("{device} can no longer be woken."),
-        Verb.PIN_REVEALED.value: _("You looked at the PIN of {device}.") if mine else _("{who} looked at the PIN of {device}."),
-        Verb.TICKET_OPENED.value: _("You opened a registration.") if mine else _("{who} opened a registration for you."),
-        Verb.TICKET_REVOKED.value: _("You closed a registration.") if mine else _("{who} closed a registration of yours."),
-        Verb.SIGNED_IN.value: _("You signed in."),
-        Verb.SIGN_IN_FAILED.value: _("Somebody tried to sign in as you."),
-        Verb.PASSWORD_CHANGED.value: _("You changed your password.") if mine else _("Your password was changed."),
-    }.get(entry.verb, "")
+def example() -> Drawing:
+    """A device for a page that has none to show."""
+    return Drawing("ipad", *_DRAWINGS["ipad"])

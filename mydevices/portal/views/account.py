@@ -15,6 +15,7 @@ from mydevices.accounts.requests import actor_of, address_of, person_of
 from mydevices.audit.actor import Actor
 from mydevices.errors import Conflict, Invalid
 from mydevices.organisation import services as organisation
+from mydevices.portal import moments
 from mydevices.portal.forms import NameForm, SetupForm
 
 
@@ -28,7 +29,8 @@ def account(request: HttpRequest) -> HttpResponse:
         accounts.change_name(actor=actor_of(request), person=person, name=form.cleaned_data["name"])
         messages.success(request, _("Your name is saved."))
         return HttpResponseRedirect(reverse("portal:account"), status=303)
-    return render(request, "portal/account.html", {"form": form}, status=400 if form.errors else 200)
+    context = {"form": form, "joined": moments.day(person.joined_at)}
+    return render(request, "portal/account.html", context, status=400 if form.errors else 200)
 
 
 @require_safe
@@ -61,4 +63,4 @@ def setup(request: HttpRequest, token: str) -> HttpResponse:
             organisation.describe(actor=actor, name=values["organisation"])
             messages.success(request, _("Your account is ready. Sign in."))
             return HttpResponseRedirect(reverse("account_login"), status=303)
-    return render(request, "portal/setup.html", {"form": form}, status=400 if form.errors else 200)
+    return render(request, "setup.html", {"form": form}, status=400 if form.errors else 200)

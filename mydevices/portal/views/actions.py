@@ -1,13 +1,14 @@
-"""What a person asks of a device: a form where something is to be read or said first, and one verb behind all of them."""
+"""What a person asks of a device: a form where something is to be read or said first, and one verb behind them all."""
 
 from uuid import UUID
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.forms import Form
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
@@ -23,7 +24,7 @@ from mydevices.organisation import selectors as organisation
 from mydevices.platforms import port
 from mydevices.platforms.port import ActionKind, Parameters
 from mydevices.portal import present
-from mydevices.portal.access import freshly_signed_in
+from mydevices.portal.access import freshly_signed_in, go, in_dialog
 from mydevices.portal.forms import LockForm, TypedNameForm
 
 READ_AND_WRITE = require_http_methods(["GET", "HEAD", "POST"])
@@ -43,7 +44,7 @@ def lock(request: HttpRequest, device_id: UUID) -> HttpResponse:
     form = LockForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         return _ask(request, device, ActionKind.LOCK, Parameters(**form.cleaned_data))
-    return _form(request, device, ActionKind.LOCK, form)
+    return _question(request, device, ActionKind.LOCK, form)
 
 
 @READ_AND_WRITE
@@ -53,7 +54,7 @@ def unlock(request: HttpRequest, device_id: UUID) -> HttpResponse:
     device = _device(request, device_id)
     if request.method == "POST":
         return _ask(request, device, ActionKind.UNLOCK)
-    return _form(request, device, ActionKind.UNLOCK, Form())
+    return _question(request, device, ActionKind.UNLOCK, Form())
 
 
 @READ_AND_WRITE
@@ -61,10 +62,10 @@ def unlock(request: HttpRequest, device_id: UUID) -> HttpResponse:
 @never_cache
 def wipe(request: HttpRequest, device_id: UUID) -> HttpResponse:
     device = _device(request, device_id)
-    form = TypedNameForm(request.POST or None, expected=present.title(device))
+    form = TypedNameForm(request.POST or None, expected=present.name_of(device))
     if request.method == "POST" and form.is_valid():
         return _ask(request, device, ActionKind.WIPE)
-    return _form(request, device, ActionKind.WIPE, form)
+    return _question(request, device, ActionKind.WIPE, form)
 
 
 @READ_AND_WRITE
@@ -74,7 +75,7 @@ def retire(request: HttpRequest, device_id: UUID) -> HttpResponse:
     device = _device(request, device_id)
     if request.method == "POST":
         return _ask(request, device, ActionKind.RETIRE)
-    return _form(request, device, ActionKind.RETIRE, Form())
+    return _question(request, device, ActionKind.RETIRE, Form())
 
 
 @require_POST
@@ -84,10 +85,10 @@ def cancel(request: HttpRequest, device_id: UUID, action_id: UUID) -> HttpRespon
     action = commands_selectors.action_of(device, action_id)
     try:
         commands.cancel(action=action, actor=actor_of(request))
-        messages.success(request, _("Called off. Nothing was sent to %(name)s.") % {"name": present.title(device)})
+        messages.success(request, _("Called off. Nothing was sent to %(name)s.") % {"name": present.name_of(device)})
     except Conflict as conflict:
         messages.warning(request, conflict.message)
-    return _to(device)
+    return _to(request, device)
 
 
 @READ_AND_WRITE
@@ -96,12 +97,11 @@ def cancel(request: HttpRequest, device_id: UUID, action_id: UUID) -> HttpRespon
 def pins(request: HttpRequest, device_id: UUID) -> HttpResponse:
     """Nothing is revealed until the button is pressed, for a page may be opened by looking."""
     device = _device(request, device_id)
-    revealed = commands.reveal_pins(device=device, actor=actor_of(request)) if request.method == "POST" else None
-    return render(
-        request,
-        "portal/pins.html",
-        {"device": device, "title": present.title(device), "noun": present.noun(device), "pins": revealed},
-    )
+    now = timezone.now()
+    shown = None
+    if request.method == "POST":
+        shown = [present.pin(pin, now) for pin in commands.reveal_pins(device=device, actor=actor_of(request))]
+    return _render(request, "portal/pins.html", device, {"pins": shown})
 
 
 def _device(request: HttpRequest, device_id: UUID) -> Device:
@@ -113,27 +113,41 @@ def _ask(request: HttpRequest, device: Device, kind: ActionKind, parameters: Par
         commands.enqueue(device=device, kind=kind, actor=actor_of(request), parameters=parameters)
     except (Conflict, Unsupported) as refusal:
         messages.warning(request, refusal.message)
-    return _to(device)
+    return _to(request, device)
 
 
-def _to(device: Device) -> HttpResponse:
-    return HttpResponseRedirect(reverse("portal:device", args=[device.id]), status=303)
+def _to(request: HttpRequest, device: Device) -> HttpResponse:
+    return go(request, reverse("portal:device", args=[device.id]))
 
 
-def _form(request: HttpRequest, device: Device, kind: ActionKind, form: Form) -> HttpResponse:
+def _question(request: HttpRequest, device: Device, kind: ActionKind, form: Form) -> HttpResponse:
     capability = capabilities.of(device)[kind]
+    if not capability.possible:
+        messages.warning(request, capability.reason)
+        return _to(request, device)
     takes = kind in {ActionKind.WIPE, ActionKind.RETIRE}
     context = {
-        "device": device,
-        "title": present.title(device),
-        "subtitle": present.subtitle(device),
-        "belongs": present.belongs_to(device, organisation.current().name),
-        "appearance": present.appearance(device),
-        "noun": present.noun(device),
-        "capability": capability,
+        "explanation": capability.explanation,
         "form": form,
-        "fates": port.adapter_for(device.platform).fates(device, kind) if takes and capability.possible else None,
+        "fates": port.adapter_for(device.platform).fates(device, kind) if takes else None,
         "undo_seconds": commands.undo_seconds(),
     }
-    status = 400 if form.errors else 200
-    return render(request, f"portal/{kind}.html", context, status=status)
+    return _render(request, f"portal/{kind}.html", device, context, status=400 if form.errors else 200)
+
+
+def _render(
+    request: HttpRequest, template: str, device: Device, context: dict[str, object], status: int = 200
+) -> HttpResponse:
+    """A page of its own, or the same question as the content of a dialog."""
+    dialog = in_dialog(request)
+    latest = commands_selectors.latest(device)
+    common = {
+        "layout": "parts/dialog.html" if dialog else "base.html",
+        "dialog": dialog,
+        "face": present.face(device, latest, organisation=organisation.current().name, now=timezone.now()),
+    }
+    headers = {"Vary": "X-Dialog"} | ({"X-Dialog": "1"} if dialog else {})
+    response = render(request, template, {**common, **context}, status=status)
+    for header, value in headers.items():
+        response[header] = value
+    return response

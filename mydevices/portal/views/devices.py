@@ -1,27 +1,28 @@
 """My Devices, one device, and what happens on it."""
 
-from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from mydevices.accounts.requests import person_of
 from mydevices.audit import selectors as audit
+from mydevices.commands import capabilities
 from mydevices.commands import selectors as commands
 from mydevices.devices import selectors as devices
 from mydevices.devices.models import Device
 from mydevices.organisation import selectors as organisation
-from mydevices.portal import present
+from mydevices.portal import moments, past, present
 
-LATELY = 6
-HISTORY = 100
-STAYS = timedelta(minutes=10)
-"""How long a finished action keeps its place on the page."""
+LATELY = 5
+HISTORY = 200
+"""How many entries of the audit a page reads; an action has about three."""
 
 
 @require_safe
@@ -35,7 +36,7 @@ def index(request: HttpRequest) -> HttpResponse:
 @login_required
 @never_cache
 def index_now(request: HttpRequest) -> HttpResponse:
-    """The cards alone, asked for every second while something is under way."""
+    """The list alone, asked for while something is under way."""
     return render(request, "portal/_cards.html", _index(request))
 
 
@@ -44,16 +45,30 @@ def _index(request: HttpRequest) -> dict[str, object]:
     owned = list(devices.owned_by(person))
     newest = commands.latest_of_each(owned)
     name = organisation.current().name
-    cards = [present.card(device, newest.get(device.id), person, now, name) for device in owned]
-    living = [card for card in cards if not card.has_ended]
+    cards = [
+        present.card(device, newest.get(device.id), capabilities.of(device), organisation=name, now=now)
+        for device in owned
+    ]
+    # What needs its person first, what has gone last; otherwise as they came.
+    cards.sort(key=lambda card: (card.ended, not card.face.status.needs_you))
+    entries = [entry for entry in audit.of_person(person.id)[:HISTORY] if entry.device_id]
     return {
-        "cards": living,
-        "former": [card for card in cards if card.has_ended],
-        "attention": sum(card.status.tone in {"warn", "danger"} for card in living),
-        "is_pending": any(progress.is_open for progress in newest.values())
-        or any(card.is_registering for card in living),
-        "lately": present.history(list(audit.of_person(person.id)[: LATELY * 5]), person, now)[:LATELY],
+        "cards": cards,
+        "summary": _summary(cards),
+        "pending": any(card.pending for card in cards),
+        "example": present.example(),
+        "lines": past.history(entries, person, now)[:LATELY],
     }
+
+
+def _summary(cards: list[present.Card]) -> str:
+    living = sum(not card.ended for card in cards)
+    urgent = sum(card.face.status.needs_you for card in cards)
+    text = ngettext("%d device", "%d devices", living) % living
+    if not urgent:
+        return _("%(devices)s, all well.") % {"devices": text} if living else _("None is managed at the moment.")
+    needing = ngettext("%d needs you", "%d need you", urgent) % urgent
+    return _("%(devices)s, %(needing)s.") % {"devices": text, "needing": needing}
 
 
 @require_safe
@@ -68,38 +83,27 @@ def device(request: HttpRequest, device_id: UUID) -> HttpResponse:
 @never_cache
 def device_now(request: HttpRequest, device_id: UUID) -> HttpResponse:
     """What changes on a device's page, asked for every second while something is under way."""
-    return render(request, "portal/_device.html", _device(request, devices.owned(person_of(request), device_id)))
+    return render(request, "portal/_now.html", _device(request, devices.owned(person_of(request), device_id)))
 
 
 def _device(request: HttpRequest, device: Device) -> dict[str, object]:
     person, now = person_of(request), timezone.now()
     name = organisation.current().name
-    open_actions = commands.under_way(device)
-    newest = commands.latest(device)
-    # What is under way, and for a while what has just come to its end, so that it is seen to end.
-    shown = list(open_actions)
-    if newest is not None and not newest.is_open and _just_ended(newest, now):
-        shown.append(newest)
+    latest = commands.latest(device)
+    running = commands.under_way(device)
+    inventory = present.inventory_of(device)
+    timelines = present.on_top([*running, *([latest] if latest and not latest.is_open else [])], now)
     return {
-        "device": device,
-        "title": present.title(device),
-        "subtitle": present.subtitle(device),
-        "belongs": present.belongs_to(device, name),
-        "appearance": present.appearance(device),
-        "status": present.status(device, newest, now),
-        "seconds_left": present.seconds_left(present.status(device, newest, now).until, now),
-        "timelines": [present.timeline(device, progress, person, now) for progress in shown],
-        "is_pending": bool(open_actions) or not device.is_registered and present.is_registering(device),
-        "actions": present.action_rows(device, open_actions),
-        "has_ended": present.has_ended(device),
-        "facts": present.facts(device, now, name),
-        "insights": present.insights(device, name),
-        "history": present.history(list(audit.of_device(device.id)[:HISTORY]), person, now),
+        "face": present.face(device, latest, organisation=name, now=now),
+        "timelines": [present.timeline(device, progress, person, now) for progress in timelines],
+        "rows": present.rows(device, capabilities.of(device), running),
+        "facts": present.facts(device, name, now),
+        "facts_age": moments.ago(inventory.collected_at, now) if inventory else "",
+        "sights": present.sights(device),
+        "lines": past.history(audit.of_device(device.id)[:HISTORY], person, now, one_device=True),
+        "ended": device.registration is not None and device.registration.has_ended,
+        "pending": bool(running) or present.is_registering(device),
     }
-
-
-def _just_ended(progress: commands.Progress, now: datetime) -> bool:
-    return progress.finished_at is not None and now - progress.finished_at < STAYS
 
 
 @require_safe
@@ -108,8 +112,5 @@ def _just_ended(progress: commands.Progress, now: datetime) -> bool:
 def history(request: HttpRequest) -> HttpResponse:
     """Everything that happened to the account and its devices."""
     person, now = person_of(request), timezone.now()
-    return render(
-        request,
-        "portal/history.html",
-        {"lines": present.history(list(audit.of_person(person.id)[:500]), person, now)},
-    )
+    lines = past.history(audit.of_person(person.id)[: HISTORY * 5], person, now)
+    return render(request, "portal/history.html", {"lines": lines})

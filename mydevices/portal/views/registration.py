@@ -19,10 +19,9 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from mydevices.accounts.requests import actor_of, address_of, person_of
 from mydevices.audit.actor import Actor
-from mydevices.devices.models import Device
 from mydevices.errors import Conflict, TooMany
 from mydevices.organisation import selectors as organisation
-from mydevices.portal import present
+from mydevices.portal import present, tickets
 from mydevices.portal.forms import RegisterForm
 from mydevices.registration import selectors, services
 from mydevices.registration.models import Ticket
@@ -35,72 +34,83 @@ GUESSES: Final = {"ticket": "60/10m/ip"}
 @login_required
 @never_cache
 def register(request: HttpRequest) -> HttpResponse:
-    person = person_of(request)
-    here = _here(request.headers.get("User-Agent", ""))
-    initial = {"intended": here or Ticket.Intended.PHONE, "ownership": Device.Ownership.PERSONAL}
-    form = RegisterForm(request.POST or None, initial=initial)
+    here = _here(request)
+    form = RegisterForm(request.POST or None, here=here, organisation=organisation.current().name)
+    obstacle = ""
     if request.method == "POST" and form.is_valid():
         try:
-            ticket = services.open_ticket(person=person, actor=actor_of(request), **form.cleaned_data)
+            opened = services.open_ticket(
+                person=person_of(request),
+                actor=actor_of(request),
+                ownership=form.cleaned_data["ownership"],
+                intended=form.intended(),
+            )
         except Conflict as missing:
-            messages.warning(request, missing.message)
+            obstacle = missing.message
         else:
-            return HttpResponseRedirect(reverse("portal:ticket", args=[ticket.id]), status=303)
-    context = {"form": form, "here": here, **_beside(request)}
+            if form.is_here():
+                return _see("portal:open_ticket", services.code_of(opened))
+            return _see("portal:ticket", opened.id)
+    context = {"form": form, "obstacle": obstacle, "tickets": _open_tickets(request), **_promise("")}
     return render(request, "portal/register.html", context, status=400 if form.errors else 200)
 
 
-def _here(user_agent: str) -> str:
+def _here(request: HttpRequest) -> str:
     """Which kind of Apple device this page is open on, as far as its browser says; empty for everything else."""
+    user_agent = request.headers.get("User-Agent", "")
     if "iPhone" in user_agent or "iPad" in user_agent:
         return Ticket.Intended.PHONE
     return Ticket.Intended.MAC if "Macintosh" in user_agent else ""
 
 
-def _beside(request: HttpRequest) -> dict[str, object]:
+def _see(name: str, *args: object) -> HttpResponse:
+    return HttpResponseRedirect(reverse(name, args=args), status=303)
+
+
+def _promise(ownership: str) -> dict[str, object]:
+    """What the page says that registration makes possible."""
+    return {"ownership": ownership, "may_erase_personal": settings.ENVIRONMENT.erase_personal_devices}
+
+
+def _open_tickets(request: HttpRequest, here: Ticket | None = None) -> list[tickets.Shown]:
     now = timezone.now()
-    return {
-        "organisation_name": organisation.current().name,
-        "open_tickets": [
-            {"ticket": ticket, "until": present.clock(ticket.expires_at, now), "opened": present.clock(ticket.opened_at, now)}
-            for ticket in selectors.open_tickets(person_of(request), now)
-        ],
-    }
+    return [
+        tickets.shown(ticket, now, here=here is not None and ticket.id == here.id)
+        for ticket in selectors.open_tickets(person_of(request), now)
+    ]
 
 
 @require_safe
 @login_required
 @never_cache
 def ticket(request: HttpRequest, ticket_id: UUID) -> HttpResponse:
-    return render(request, "portal/ticket.html", _ticket(request, ticket_id))
+    found = selectors.ticket_of(person_of(request), ticket_id)
+    context = {**_ticket(found), "tickets": _open_tickets(request, found), **_promise(found.ownership)}
+    return render(request, "portal/register_ticket.html", context)
 
 
 @require_safe
 @login_required
 @never_cache
 def ticket_now(request: HttpRequest, ticket_id: UUID) -> HttpResponse:
-    """The steps alone, asked for every second until the device is there."""
-    return render(request, "portal/_ticket.html", _ticket(request, ticket_id))
+    """The steps alone, asked for until the device is there."""
+    return render(request, "portal/_ticket.html", _ticket(selectors.ticket_of(person_of(request), ticket_id)))
 
 
-def _ticket(request: HttpRequest, ticket_id: UUID) -> dict[str, object]:
+def _ticket(found: Ticket) -> dict[str, object]:
     now = timezone.now()
-    found = selectors.ticket_of(person_of(request), ticket_id)
-    is_open = not found.used_at and not found.revoked_at and found.expires_at > now
     code = services.code_of(found)
-    address = f"{settings.PUBLIC_URL}/r/{code}"
+    link = settings.PUBLIC_URL + reverse("portal:open_ticket", args=[code])
+    closed = tickets.closed(found, now)
+    device = found.device
     return {
-        "ticket": found,
-        "is_open": is_open,
-        "is_pending": is_open or bool(found.device and not found.device.is_registered),
-        "is_here": _here(request.headers.get("User-Agent", "")) == found.intended,
-        "address": address,
-        "short_address": address.partition("://")[2],
-        "until": present.clock(found.expires_at, now),
-        "opened": present.clock(found.opened_at, now),
-        "device": found.device,
-        "device_title": present.title(found.device) if found.device else "",
-        **_beside(request),
+        "ticket": tickets.shown(found, now, here=True),
+        "closed": closed,
+        "pending": not closed and (device is None or present.is_registering(device)),
+        "link": link,
+        "address": link.partition("://")[2].replace(code, tickets.readable(code)),
+        "device": device,
+        "device_name": present.name_of(device) if device else "",
     }
 
 
@@ -110,9 +120,10 @@ def _ticket(request: HttpRequest, ticket_id: UUID) -> dict[str, object]:
 def qr(request: HttpRequest, ticket_id: UUID) -> HttpResponse:
     """The short address as a QR code, for the camera of the other device."""
     found = selectors.ticket_of(person_of(request), ticket_id)
+    link = settings.PUBLIC_URL + reverse("portal:open_ticket", args=[services.code_of(found)])
     picture = io.BytesIO()
-    segno.make(f"{settings.PUBLIC_URL}/r/{services.code_of(found)}", error="m").save(
-        picture, kind="svg", border=4, dark="#000", light="#fff", xmldecl=False, svgns=True, nl=False, scale=5
+    segno.make(link, error="m", micro=False).save(
+        picture, kind="svg", border=4, dark="#000", light="#fff", xmldecl=False, svgns=True, nl=False, omitsize=True
     )
     return HttpResponse(picture.getvalue(), content_type="image/svg+xml")
 
@@ -126,7 +137,7 @@ def revoke(request: HttpRequest, ticket_id: UUID) -> HttpResponse:
         messages.success(request, _("Revoked. Its address no longer works."))
     except Conflict as conflict:
         messages.warning(request, conflict.message)
-    return HttpResponseRedirect(reverse("portal:register"), status=303)
+    return _see("portal:register")
 
 
 @require_safe
@@ -134,18 +145,26 @@ def revoke(request: HttpRequest, ticket_id: UUID) -> HttpResponse:
 def open_ticket(request: HttpRequest, code: str) -> HttpResponse:
     """What the other device sees, without a password: opening it spends nothing."""
     found = _by_code(request, code)
-    services.note_opened(ticket=found, actor=_visitor(request))
-    return render(
-        request,
-        "portal/open_ticket.html",
-        {
-            "ticket": found,
-            "code": code,
-            "is_mac": found.intended == Ticket.Intended.MAC,
-            "until": present.clock(found.expires_at, timezone.now()),
-            "organisation_name": organisation.current().name,
-        },
-    )
+    services.note_opened(ticket=found, actor=Actor(kind="anonymous", address=address_of(request)))
+    is_mac = found.intended == Ticket.Intended.MAC
+    context = {
+        "is_mac": is_mac,
+        "person": found.person.name,
+        "works_until": tickets.shown(found, timezone.now()).works_until,
+        "wrong_device": _wrong_device(_here(request), is_mac=is_mac),
+        "download": reverse("portal:profile", args=[code]),
+        **_promise(found.ownership),
+    }
+    return render(request, "portal/open_ticket.html", context)
+
+
+def _wrong_device(here: str, *, is_mac: bool) -> str:
+    """Said where the browser is certainly not on the device: nothing Apple. An iPad may call itself a Mac."""
+    if here:
+        return ""
+    if is_mac:
+        return _("This is no Mac, as far as its browser says. Open this address on the Mac that you register.")
+    return _("This is no iPhone or iPad, as far as its browser says. Open this address on the one that you register.")
 
 
 @require_safe
@@ -162,7 +181,3 @@ def _by_code(request: HttpRequest, code: str) -> Ticket:
     if not consume(request, app="mydevices", action="ticket", config=GUESSES, limit_get=True):
         raise TooMany(_("Too many addresses tried from here. Wait ten minutes."))
     return services.find_by_code(code=code)
-
-
-def _visitor(request: HttpRequest) -> Actor:
-    return Actor(kind="anonymous", address=address_of(request))

@@ -1,0 +1,142 @@
+"""What happened, as people read it: one line per event, an action with what became of it."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+
+from mydevices.accounts.models import Person
+from mydevices.audit.models import Entry
+from mydevices.audit.verbs import Verb
+from mydevices.devices.models import Device
+from mydevices.platforms.port import ActionKind
+from mydevices.portal import moments
+from mydevices.portal.present import called, took
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """Something that happened."""
+
+    text: str
+    when: datetime
+    time: str
+    outcome: str
+
+
+_ENDS: Final[frozenset[str]] = frozenset(
+    {Verb.ACTION_DONE, Verb.ACTION_FAILED, Verb.ACTION_CANCELLED, Verb.ACTION_EXPIRED, Verb.ACTION_VOID}
+)
+
+
+def history(entries: Iterable[Entry], person: Person, now: datetime, *, one_device: bool = False) -> Sequence[Line]:
+    """What happened, by anyone, newest first as the entries are. An action is one line: what became of it stands in a
+    later entry, which comes before it here. `one_device` leaves out the name of the device that the page is about."""
+    ends: dict[str, Entry] = {}
+    begun: dict[str, datetime] = {}
+    lines = []
+    for entry in entries:
+        if entry.action_id and entry.verb in _ENDS:
+            ends.setdefault(entry.action_id, entry)
+        elif entry.verb == Verb.ACTION_RELEASED:
+            begun[entry.action_id] = entry.at
+        else:
+            text = _sentence(entry, entry.actor_id == str(person.id), one_device=one_device)
+            if text:
+                end = ends.get(entry.action_id) if entry.action_id else None
+                by = _outcome(entry, end, begun.get(entry.action_id, entry.at))
+                lines.append(Line(text, entry.at, moments.moment(entry.at, now), by))
+    return lines
+
+
+def _outcome(entry: Entry, end: Entry | None, begun: datetime) -> str:
+    if entry.verb in {Verb.SIGNED_IN, Verb.SIGN_IN_FAILED}:
+        return _("From %(address)s") % {"address": entry.address} if entry.address else ""
+    if entry.verb != Verb.ACTION_REQUESTED:
+        return ""
+    if end is None:
+        return _("Under way")
+    reason = str(end.details.get("reason", ""))
+    return {
+        Verb.ACTION_DONE.value: _("Done %(took)s") % {"took": took(begun, end.at)},
+        Verb.ACTION_FAILED.value: _("Failed: %(reason)s") % {"reason": reason} if reason else _("Failed"),
+        Verb.ACTION_CANCELLED.value: _("Cancelled before it was sent"),
+        Verb.ACTION_EXPIRED.value: _("Expired, the device did not ask in time"),
+        Verb.ACTION_VOID.value: _("Dropped, the registration had ended"),
+    }[end.verb]
+
+
+def _sentence(entry: Entry, mine: bool, *, one_device: bool) -> SafeString:
+    """What an entry says, or nothing when it is not for people."""
+    if entry.verb == Verb.ACTION_REQUESTED:
+        text = _sentence_of_action(str(entry.details.get("action", "")), mine, one_device=one_device)
+    elif one_device:
+        text = _sentence_of_device(entry, mine)
+    else:
+        text = _sentence_of_person(entry, mine)
+    who = "MyDevices" if entry.actor_kind == "system" else entry.actor_name
+    device = format_html("<b>{}</b>", entry.device_name or _("a new device"))
+    return format_html(text, who=who, device=device) if text else SafeString()
+
+
+def _sentence_of_action(kind: str, mine: bool, *, one_device: bool) -> str:
+    if one_device:
+        return (_("%(action)s, by you") if mine else _("%(action)s, by {who}")) % {"action": called(kind)}
+    if mine:
+        return {
+            ActionKind.LOCK.value: _("You asked to lock {device}."),
+            ActionKind.UNLOCK.value: _("You asked to unlock {device}."),
+            ActionKind.WIPE.value: _("You asked to wipe {device}."),
+            ActionKind.RETIRE.value: _("You asked to retire {device}."),
+            ActionKind.CHECK_IN.value: _("You asked {device} to check in."),
+        }.get(kind, "")
+    return {
+        ActionKind.LOCK.value: _("{who} asked to lock {device}."),
+        ActionKind.UNLOCK.value: _("{who} asked to unlock {device}."),
+        ActionKind.WIPE.value: _("{who} asked to wipe {device}."),
+        ActionKind.RETIRE.value: _("{who} asked to retire {device}."),
+        ActionKind.CHECK_IN.value: _("{who} asked {device} to check in."),
+    }.get(kind, "")
+
+
+def _sentence_of_device(entry: Entry, mine: bool) -> str:
+    personal = entry.details.get("ownership") == Device.Ownership.PERSONAL
+    registered = _("Registered as your own") if personal else _("Registered as the organisation’s")
+    return {
+        Verb.DEVICE_REGISTERED.value: registered,
+        Verb.DEVICE_REGISTERED_AGAIN.value: _("Registered again"),
+        Verb.DEVICE_RETIRED.value: _("Left management"),
+        Verb.DEVICE_WIPED.value: _("Erased, which ended its management"),
+        Verb.CERTIFICATE_RENEWED.value: _("Its certificate was renewed"),
+        Verb.PUSH_TOKEN_DEAD.value: _("Can no longer be woken"),
+        Verb.PIN_REVEALED.value: _("PIN shown to you") if mine else _("PIN shown to {who}"),
+    }.get(entry.verb, "")
+
+
+def _sentence_of_person(entry: Entry, mine: bool) -> str:
+    if mine:
+        own = {
+            Verb.PIN_REVEALED.value: _("You looked at the PIN of {device}."),
+            Verb.TICKET_OPENED.value: _("You opened a registration."),
+            Verb.TICKET_REVOKED.value: _("You closed a registration."),
+            Verb.SIGNED_IN.value: _("You signed in."),
+            Verb.PASSWORD_CHANGED.value: _("You changed your password."),
+        }.get(entry.verb, "")
+        if own:
+            return own
+    return {
+        Verb.DEVICE_REGISTERED.value: _("{device} was registered."),
+        Verb.DEVICE_REGISTERED_AGAIN.value: _("{device} was registered again."),
+        Verb.DEVICE_RETIRED.value: _("{device} left management."),
+        Verb.DEVICE_WIPED.value: _("{device} was erased."),
+        Verb.PUSH_TOKEN_DEAD.value: _("{device} can no longer be woken."),
+        Verb.PIN_REVEALED.value: _("{who} looked at the PIN of {device}."),
+        Verb.TICKET_OPENED.value: _("{who} opened a registration for you."),
+        Verb.TICKET_REVOKED.value: _("{who} closed a registration of yours."),
+        Verb.SIGN_IN_FAILED.value: _("Somebody tried to sign in as you."),
+        Verb.PASSWORD_CHANGED.value: _("{who} changed your password."),
+    }.get(entry.verb, "")
