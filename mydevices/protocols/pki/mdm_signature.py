@@ -1,0 +1,32 @@
+"""The `Mdm-Signature` header: a CMS signature over the body of a request, made with the device's identity certificate
+(Apple, `mdm/profiles/com.apple.mdm.yaml`, SignMessage).
+"""
+
+import binascii
+
+from mydevices.errors import ProtocolError
+from mydevices.protocols.pki import cms
+
+MAXIMUM_HEADER = 64 * 1024
+"""Characters. Real headers have 2,000 to 9,000."""
+
+_WHITE_SPACE = b" \t\r\n"
+
+
+def verify(header: str | bytes, body: bytes, *, allow_weak: bool) -> bytes:
+    """The DER certificate of the device that signed this body; ProtocolError for everything wrong.
+
+    Takes detached and attached signatures, with signed attributes and (as Apple's devices send them) without, and
+    looks at no attached copy of the body but at the one that was received. It checks, in this order: exactly one
+    signer; the digest of the body; the type of the content; the signature. Whether the certificate was issued by the
+    device authority and belongs to a registration is for the caller to find out next (`x509.check_issued_by`, then
+    its fingerprint): anybody can sign with a certificate of their own. `allow_weak` accepts SHA-1.
+    """
+    if len(header) > MAXIMUM_HEADER:
+        raise ProtocolError(f"The Mdm-Signature header is longer than {MAXIMUM_HEADER // 1024} kB.")
+    try:
+        encoded = header.encode("ascii") if isinstance(header, str) else header
+        message = binascii.a2b_base64(encoded.translate(None, _WHITE_SPACE), strict_mode=True)
+    except ValueError as error:  # both UnicodeEncodeError and binascii.Error
+        raise ProtocolError("The Mdm-Signature header is not base64.") from error
+    return cms.verify(message, content=body, allow_weak=allow_weak).certificate_der
