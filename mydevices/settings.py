@@ -189,14 +189,12 @@ TIME_ZONE = "UTC"
 
 STATIC_URL = "static/"
 STATIC_ROOT = DATA / "static"
+STATIC_ROOT.mkdir(exist_ok=True)  # filled at each start (`collectstatic`), compressed and named after its content
 STATICFILES_DIRS = [BASE / "static"]
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
 }
-# Found at start in the source folder and served with a hash of the content as version: no collect step can be forgotten.
-WHITENOISE_USE_FINDERS = True
-
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
 TEST_RUNNER = "django.test.runner.DiscoverRunner"
 

@@ -34,3 +34,9 @@ from mydevices.settings import PASSWORD_HASHERS as _HASHERS  # noqa: E402  the s
 
 # Argon2id, as in production, at the cost of a moment: tests make many people.
 PASSWORD_HASHERS = ["tests.hashers.QuickArgon2id", *_HASHERS]
+
+# Straight from the source folder: the pages of a unit test need no collected files. The journeys use the real ones.
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+}

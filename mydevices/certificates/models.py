@@ -1,10 +1,15 @@
 """What vouches for devices, and what lets the server push to Apple."""
 
 import uuid
+from datetime import timedelta
+from typing import Final
 
 from django.db import models
 
 from mydevices.devices.models import Registration
+
+RENEW_BEFORE: Final = timedelta(days=30)
+"""How long before its end a device's certificate is renewed."""
 
 
 class Authority(models.Model):

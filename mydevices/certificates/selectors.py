@@ -2,8 +2,7 @@ from datetime import datetime
 
 from django.db.models import QuerySet
 
-from mydevices.certificates.models import DeviceCertificate
-from mydevices.certificates.services import RENEW_BEFORE
+from mydevices.certificates.models import RENEW_BEFORE, DeviceCertificate
 from mydevices.devices.models import Registration
 
 

@@ -31,7 +31,6 @@ from mydevices.vault import services as vault
 
 AUTHORITY_YEARS: Final = 20
 DEVICE_DAYS: Final = 365
-RENEW_BEFORE: Final = timedelta(days=30)
 CLOCK_SKEW: Final = timedelta(hours=1)
 """A device's clock may be behind ours: a certificate is valid a little before it was made."""
 

@@ -85,7 +85,7 @@ def scep_endpoint(request: Request) -> Response:
     query = parse_qs(request.query, keep_blank_values=True, max_num_fields=8)
     match query.get("operation", [""])[0]:
         case "GetCACaps":
-            return Response(200, scep.CAPABILITIES, "text/plain")
+            return Response(200, scep.CAPABILITIES, scep.CAPABILITIES_TYPE)
         case "GetCACert":
             return Response(200, certificates.authority().der, scep.CA_CERTIFICATE_TYPE)
         case "PKIOperation":
@@ -146,7 +146,7 @@ def _trusted(der: bytes) -> tuple[str, datetime, datetime]:
     """That our authority signed a certificate never changes: checked once per process and certificate."""
     certificate = cryptography_x509.load_der_x509_certificate(der)
     begins, ends = certificate.not_valid_before_utc, certificate.not_valid_after_utc
-    x509.check_issued_by(der, authority=certificates.authority(), now=begins)
+    x509.check_issued_by(der, certificates.authority(), begins)
     return x509.fingerprint(der), begins, ends
 
 

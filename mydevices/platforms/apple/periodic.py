@@ -1,0 +1,16 @@
+"""What Apple's platform needs by itself: a word in time before the push certificate ends."""
+
+from datetime import timedelta
+
+from django.utils import timezone
+
+from mydevices.certificates import push as push_certificate
+from mydevices.outbox import registry
+
+
+def register() -> None:
+    registry.periodic("apple.push_certificate", timedelta(hours=12), announce_end)
+
+
+def announce_end() -> None:
+    push_certificate.announce_end(now=timezone.now())

@@ -1,0 +1,284 @@
+"""Every action, from the verb to its effect on a simulated device, and what happens when answers get lost."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from mydevices.accounts.models import Person
+from mydevices.audit.models import Entry
+from mydevices.audit.verbs import Verb
+from mydevices.commands import capabilities, selectors, services
+from mydevices.commands.models import Action, Command
+from mydevices.commands.states import State
+from mydevices.devices.models import Device, Registration
+from mydevices.platforms.port import ActionKind, Parameters
+from mydevices.registration import services as registration
+from simulator.device import Device as Simulated
+from simulator.state import Screen
+from tests.platforms.apple.conftest import Registers, fresh, present
+
+
+def ask(owner: Person, simulated: Simulated, kind: ActionKind, **said: str) -> Action:
+    return services.enqueue(
+        device=present(owner, simulated), kind=kind, actor=fresh(owner), parameters=Parameters(**said)
+    )
+
+
+def state(action: Action) -> State:
+    return selectors.progress(selectors.action_of(action.device, action.id)).state
+
+
+def ready(owner: Person, register: Registers, kind: str = "iphone", **more: object) -> Simulated:
+    simulated, _device = register(owner, kind, **more)
+    simulated.poll()
+    return simulated
+
+
+def life(owner: Person, simulated: Simulated) -> Registration:
+    found = present(owner, simulated).registration
+    assert found is not None
+    return found
+
+
+def test_lock_shows_its_message_on_the_iphone(owner: Person, register: Registers) -> None:
+    simulated = ready(owner, register)
+    action = ask(owner, simulated, ActionKind.LOCK, message="Please call Ines", phone_number="020 7946 0142")
+    simulated.poll()
+    assert simulated.memory.screen == Screen.LOCKED
+    assert simulated.memory.notice.message == "Please call Ines"
+    assert simulated.memory.notice.phone == "020 7946 0142"
+    assert state(action) == State.DONE
+    assert Entry.objects.filter(verb=Verb.ACTION_DONE, action_id=str(action.id)).count() == 1
+
+
+def test_unlock_clears_the_passcode_with_the_token_that_the_device_gave(owner: Person, register: Registers) -> None:
+    simulated = ready(owner, register)
+    action = ask(owner, simulated, ActionKind.UNLOCK)
+    simulated.poll()
+    assert simulated.memory.passcode is None
+    assert state(action) == State.DONE
+
+
+def test_a_locked_mac_opens_with_the_pin_that_its_owner_reads(owner: Person, register: Registers) -> None:
+    simulated = ready(owner, register, "mac")
+    action = ask(owner, simulated, ActionKind.LOCK, message="Locked by Ines")
+    simulated.poll()
+    assert simulated.memory.screen == Screen.PIN_LOCK
+    assert state(action) == State.DONE
+    (pin,) = services.reveal_pins(device=present(owner, simulated), actor=fresh(owner))
+    simulated.unlock(pin.value)
+    assert simulated.memory.screen != Screen.PIN_LOCK
+
+
+def test_unlock_on_a_mac_lifts_the_lockout_of_its_registered_user(owner: Person, register: Registers) -> None:
+    simulated = ready(owner, register, "mac")
+    assert simulated.memory.accounts
+    simulated.memory.accounts[0].locked_out = True
+    action = ask(owner, simulated, ActionKind.UNLOCK)
+    simulated.poll()
+    assert not simulated.memory.accounts[0].locked_out
+    assert state(action) == State.DONE
+
+
+@pytest.mark.parametrize("kind", ["iphone", "mac"])
+def test_wipe_erases_after_its_undo_window_and_ends_the_registration(
+    owner: Person, register: Registers, kind: str
+) -> None:
+    simulated = ready(owner, register, kind)
+    action = ask(owner, simulated, ActionKind.WIPE)
+    simulated.poll()
+    assert simulated.memory.screen != Screen.WIPED  # the undo window has not passed
+    assert services.release(action_id=action.id, now=datetime.now(UTC))
+    simulated.poll()
+    assert simulated.memory.screen == Screen.WIPED
+    assert state(action) == State.DONE
+    assert life(owner, simulated).state == Registration.State.WIPED
+    assert capabilities.of(present(owner, simulated))[ActionKind.LOCK].reason
+
+
+def test_an_undone_wipe_never_reaches_the_device(owner: Person, register: Registers) -> None:
+    simulated = ready(owner, register)
+    action = ask(owner, simulated, ActionKind.WIPE)
+    services.cancel(action=action, actor=fresh(owner))
+    services.release(action_id=action.id, now=datetime.now(UTC))
+    assert ("EraseDevice", "Acknowledged") not in simulated.poll().commands
+    assert simulated.memory.screen != Screen.WIPED
+
+
+@pytest.mark.parametrize("acknowledges", [False, True])
+def test_retire_is_finished_by_check_out_or_acknowledgement(
+    owner: Person, register: Registers, acknowledges: bool
+) -> None:
+    simulated = ready(owner, register)
+    simulated.behaviour.acknowledge_removal = acknowledges
+    action = ask(owner, simulated, ActionKind.RETIRE)
+    services.release(action_id=action.id, now=datetime.now(UTC))
+    simulated.poll()
+    assert not simulated.is_registered
+    assert state(action) == State.DONE
+    assert life(owner, simulated).state == Registration.State.RETIRED
+
+
+def retiring(owner: Person, simulated: Simulated) -> Action:
+    """Told to go, and given the command, without an answer."""
+    action = ask(owner, simulated, ActionKind.RETIRE)
+    services.release(action_id=action.id, now=datetime.now(UTC))
+    command = Command.objects.get(action=action)
+    assert services.mark_sent(command_id=command.pk, seen=State.QUEUED, now=datetime.now(UTC))
+    return action
+
+
+def test_retire_is_finished_by_a_dead_push_token(owner: Person, register: Registers) -> None:
+    simulated = ready(owner, register)
+    action = retiring(owner, simulated)
+    registration.unreachable(registration=life(owner, simulated), now=datetime.now(UTC))
+    assert state(action) == State.DONE
+    assert life(owner, simulated).state == Registration.State.RETIRED
+
+
+def test_retire_is_finished_by_long_silence(owner: Person, register: Registers) -> None:
+    simulated = ready(owner, register)
+    action = retiring(owner, simulated)
+    now = datetime.now(UTC)
+    assert registration.finish_silent(now=now + timedelta(days=13)) == 0
+    assert registration.finish_silent(now=now + timedelta(days=15)) == 1
+    assert state(action) == State.DONE
+    assert life(owner, simulated).state == Registration.State.RETIRED
+
+
+def test_a_dead_push_token_alone_retires_nobody(owner: Person, register: Registers) -> None:
+    simulated = ready(owner, register)
+    registration.unreachable(registration=life(owner, simulated), now=datetime.now(UTC))
+    assert life(owner, simulated).state == Registration.State.ACTIVE
+    assert life(owner, simulated).unreachable_since is not None
+    simulated.update_token()
+    assert life(owner, simulated).unreachable_since is None
+
+
+def test_check_in_brings_the_inventory(owner: Person, register: Registers) -> None:
+    simulated = ready(owner, register)
+    simulated.memory.battery = 0.42
+    action = ask(owner, simulated, ActionKind.CHECK_IN)
+    session = simulated.poll()
+    assert [kind for kind, _status in session.commands] == [
+        "DeviceInformation",
+        "SecurityInfo",
+        "ProfileList",
+        "CertificateList",
+    ]
+    assert state(action) == State.DONE
+    inventory = present(owner, simulated).inventory
+    assert inventory.battery == pytest.approx(0.42)
+    assert inventory.profiles
+    assert inventory.certificates
+
+
+def test_a_failure_shows_the_device_s_own_reason(owner: Person, register: Registers) -> None:
+    simulated = ready(owner, register)
+    simulated.behaviour.fail_next = True
+    action = ask(owner, simulated, ActionKind.LOCK)
+    simulated.poll()
+    progress = selectors.progress(selectors.action_of(action.device, action.id))
+    assert progress.state == State.FAILED
+    assert progress.error
+
+
+def test_not_now_is_offered_again_at_the_next_idle_and_never_within_the_same_session(
+    owner: Person, register: Registers
+) -> None:
+    simulated = ready(owner, register)
+    simulated.behaviour.busy = True
+    registration.renew_due(now=datetime.now(UTC) + timedelta(days=336))
+    lock = ask(owner, simulated, ActionKind.LOCK)
+    session = simulated.poll()
+    assert session.commands == [("InstallProfile", "NotNow"), ("DeviceLock", "Acknowledged")]
+    assert session.ended == "empty"
+    assert state(lock) == State.DONE
+    assert Command.objects.get(request_type="InstallProfile").state == State.DEFERRED
+    simulated.behaviour.busy = False
+    simulated.unlock("123456") if simulated.memory.passcode == "123456" else simulated.unlock(simulated.memory.passcode or "")
+    assert ("InstallProfile", "Acknowledged") in simulated.poll().commands
+
+
+def test_a_lost_report_is_asked_for_again_under_the_same_id(owner: Person, register: Registers) -> None:
+    simulated = ready(owner, register)
+    action = ask(owner, simulated, ActionKind.LOCK)
+    simulated.behaviour.lose_next_report = True
+    assert simulated.poll().ended == "lost"
+    assert state(action) == State.SENT
+    assert simulated.poll().commands == [("DeviceLock", "Acknowledged")]
+    assert state(action) == State.DONE
+
+
+def test_a_lost_answer_changes_nothing_at_the_second_report(owner: Person, register: Registers) -> None:
+    simulated = ready(owner, register)
+    action = ask(owner, simulated, ActionKind.LOCK)
+    simulated.behaviour.lose_next_answer = True
+    assert simulated.poll().ended == "lost"
+    assert state(action) == State.DONE
+    assert simulated.poll().commands == []
+    assert Entry.objects.filter(verb=Verb.ACTION_DONE, action_id=str(action.id)).count() == 1
+
+
+def test_a_user_of_a_mac_has_a_queue_of_their_own(owner: Person, register: Registers) -> None:
+    simulated = ready(owner, register, "mac")
+    ask(owner, simulated, ActionKind.LOCK)
+    (_token, channel), *_others = [
+        (token, channel) for token, (_magic, channel) in simulated.pushes().items() if channel.account is not None
+    ]
+    assert simulated.poll(channel).commands == []
+    assert simulated.poll().commands == [("DeviceLock", "Acknowledged")]
+
+
+def counted(queries: CaptureQueriesContext) -> list[str]:
+    return [
+        query["sql"]
+        for query in queries
+        if not query["sql"].startswith(("BEGIN", "COMMIT", "SAVEPOINT", "RELEASE", "ROLLBACK"))
+        and "audit_" not in query["sql"]
+    ]
+
+
+def test_an_idle_poll_is_one_read_and_no_write(owner: Person, register: Registers) -> None:
+    simulated = ready(owner, register)
+    with CaptureQueriesContext(connection) as queries:
+        assert simulated.poll().ended == "empty"
+    (only,) = counted(queries)
+    assert only.strip().startswith("SELECT")
+
+
+def test_a_command_delivered_and_acknowledged_is_four_statements(owner: Person, register: Registers) -> None:
+    simulated = ready(owner, register)
+    ask(owner, simulated, ActionKind.LOCK)
+    with CaptureQueriesContext(connection) as queries:
+        assert simulated.poll().commands == [("DeviceLock", "Acknowledged")]
+    assert len(counted(queries)) <= 4, counted(queries)
+
+
+def test_no_secret_stands_in_the_database_in_the_clear(owner: Person, register: Registers) -> None:
+    mac = ready(owner, register, "mac")
+    ask(owner, mac, ActionKind.LOCK)
+    mac.poll()
+    assert mac.memory.pin
+    assert mac.enrolment.bootstrap_token
+    iphone = ready(owner, register)
+    secrets = [mac.memory.pin.encode(), mac.enrolment.bootstrap_token, iphone.enrolment.unlock_token or b"-"]
+    rows: list[object] = []
+    with connection.cursor() as cursor:
+        for table in connection.introspection.table_names(cursor):
+            cursor.execute(f'SELECT * FROM "{table}"')
+            rows += [value for row in cursor.fetchall() for value in row]
+    for value in rows:
+        stored = bytes(value) if isinstance(value, bytes | memoryview) else str(value).encode()
+        assert not any(stored == secret or (len(secret) > 8 and secret in stored) for secret in secrets)
+
+
+def test_capabilities_name_the_alternative_where_an_own_iphone_cannot_be_wiped(
+    owner: Person, register: Registers
+) -> None:
+    simulated = ready(owner, register, ownership=Device.Ownership.PERSONAL)
+    reasons = {kind: cap.reason for kind, cap in capabilities.of(present(owner, simulated)).items()}
+    assert "Retire" in reasons[ActionKind.WIPE]
+    assert not reasons[ActionKind.LOCK]

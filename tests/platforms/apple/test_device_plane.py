@@ -1,0 +1,243 @@
+"""What real clients send and what hostile ones try: protocols.md, “What real clients send”, line by line."""
+
+import base64
+import plistlib
+from urllib.parse import quote
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from mydevices.accounts.models import Person
+from mydevices.commands import services as commands
+from mydevices.commands.models import Command
+from mydevices.commands.states import State
+from mydevices.devices.models import Device, Registration
+from mydevices.platforms.port import ActionKind, Request
+from mydevices.wsgi import plane
+from simulator import fleet
+from simulator.scep import Manner
+from tests.platforms.apple.conftest import Registers, fresh, present, profile_for, send
+
+CONNECT = "https://localhost/mdm/apple/connect"
+CHECKIN = "https://localhost/mdm/apple/checkin"
+SCEP = "https://localhost/mdm/apple/scep"
+
+
+@pytest.mark.parametrize("endpoint", [CONNECT, CHECKIN])
+@pytest.mark.parametrize("method", ["GET", "DELETE", "PATCH"])
+def test_a_wrong_method_is_405(server: None, endpoint: str, method: str) -> None:
+    status, headers, _body = send(method, endpoint, {}, b"")
+    assert status == 405
+    assert headers["allow"] == "PUT, POST"
+
+
+@pytest.mark.parametrize("endpoint", [CONNECT, CHECKIN])
+@pytest.mark.parametrize("header", [{}, {"Mdm-Signature": "no base64!"}, {"Mdm-Signature": base64.b64encode(b"0").decode()}])
+def test_whoever_cannot_prove_who_they_are_gets_400_and_never_401(
+    server: None, endpoint: str, header: dict[str, str]
+) -> None:
+    body = plistlib.dumps({"UDID": "X", "Status": "Idle"})
+    assert send("PUT", endpoint, header, body)[0] == 400
+
+
+def test_an_unknown_device_gets_400_so_that_a_restored_backup_unenrols_nobody(
+    owner: Person, register: Registers
+) -> None:
+    simulated, device = register(owner)
+    request = simulated.signed_request(simulated.idle_body())
+    Device.objects.filter(id=device.id).update(registration=None)
+    Registration.objects.all().delete()
+    assert send(*request)[0] == 400
+
+
+def test_a_retired_device_and_only_such_a_one_is_told_that_it_is_unrecognised(
+    owner: Person, register: Registers
+) -> None:
+    simulated, device = register(owner)
+    request = simulated.signed_request(simulated.idle_body())
+    Registration.objects.filter(id=device.registration_id).update(state=Registration.State.RETIRED)
+    status, _headers, body = send(*request)
+    assert status == 403
+    assert plistlib.loads(body) == {"code": "com.apple.unrecognized.device"}
+    for state in (Registration.State.WIPED, Registration.State.REPLACED):
+        Registration.objects.filter(id=device.registration_id).update(state=state)
+        assert send(*request)[0] == 400
+
+
+def test_a_captured_header_does_not_authenticate_another_body(owner: Person, register: Registers) -> None:
+    simulated, device = register(owner)
+    action = commands.enqueue(device=device, kind=ActionKind.LOCK, actor=fresh(owner))
+    command = Command.objects.get(action=action)
+    commands.mark_sent(command_id=command.pk, seen=State.QUEUED, now=command.queued_at)
+    captured = simulated.signed_request(simulated.idle_body())
+    forged = plistlib.dumps({"UDID": simulated.udid, "Status": "Acknowledged", "CommandUUID": str(command.uuid)})
+    assert send(captured.method, captured.url, captured.headers, forged)[0] == 400
+    command.refresh_from_db()
+    assert command.state == State.SENT
+
+
+@pytest.mark.parametrize("attached", [False, True])
+def test_both_forms_of_mdm_signature_are_accepted(owner: Person, register: Registers, attached: bool) -> None:
+    simulated, _device = register(owner)
+    simulated.behaviour.attach_body = attached
+    assert send(*simulated.signed_request(simulated.idle_body()))[0] == 200
+
+
+def test_a_poll_by_post_without_a_content_type_is_answered(owner: Person, register: Registers) -> None:
+    simulated, _device = register(owner)
+    simulated.poll()
+    _method, url, headers, body = simulated.signed_request(simulated.idle_body())
+    bare = {name: value for name, value in headers.items() if name != "Content-Type"}
+    assert send("POST", url, bare, body) == (200, {}, b"")
+
+
+def test_old_digests_are_accepted_only_while_the_switch_allows_it(
+    owner: Person, register: Registers, settings: object
+) -> None:
+    simulated, _device = register(owner)
+    simulated.behaviour.old_digest = True
+    request = simulated.signed_request(simulated.idle_body())
+    assert send(*request)[0] == 200
+    strict = settings.ENVIRONMENT.model_copy(update={"allow_weak_scep": False})  # type: ignore[attr-defined]  the fixture
+    settings.ENVIRONMENT = strict  # type: ignore[attr-defined]  the same
+    assert send(*request)[0] == 400
+
+
+@pytest.mark.parametrize("in_query", [False, True])
+def test_single_des_and_sha1_clients_register_by_post_and_by_query(
+    owner: Person, server: None, in_query: bool, shared_key: rsa.RSAPrivateKey
+) -> None:
+    manner = Manner(cipher="des", digest="sha1", query_on_post=in_query)
+    simulated = fleet.new_device("iphone", send=send, manner=manner, key=shared_key)
+    simulated.register(profile_for(owner))
+    assert present(owner, simulated).is_registered
+
+
+def test_scep_answers_its_exact_content_types(server: None) -> None:
+    assert send("GET", f"{SCEP}?operation=GetCACert", {}, b"")[1]["content-type"] == "application/x-x509-ca-cert"
+    status, headers, body = send("GET", f"{SCEP}?operation=GetCACaps&message=x", {}, b"")
+    assert (status, headers["content-type"]) == (200, "text/plain")
+    assert {b"AES", b"SHA-256", b"POSTPKIOperation"} <= set(body.split())
+
+
+@pytest.mark.parametrize("query", ["", "operation=Nonsense", "operation=PKIOperation", "operation=PKIOperation&message=AAAA"])
+def test_a_scep_request_that_is_none_is_400(server: None, query: str) -> None:
+    assert send("GET", f"{SCEP}?{query}", {}, b"")[0] == 400
+
+
+def test_scep_does_not_answer_other_methods(server: None) -> None:
+    assert send("PUT", f"{SCEP}?operation=GetCACaps", {}, b"")[0] == 405
+
+
+def test_declarative_management_and_get_token_are_answered_as_not_offered(owner: Person, register: Registers) -> None:
+    simulated, _device = register(owner)
+    for message in (
+        {"MessageType": "DeclarativeManagement", "Endpoint": "tokens"},
+        {"MessageType": "GetToken", "TokenServiceType": "com.apple.maid"},
+    ):
+        body = plistlib.dumps({"UDID": simulated.udid, **message})
+        _method, _url, headers, _body = simulated.signed_request(body)
+        assert send("PUT", CHECKIN, headers, body)[0] == 404
+
+
+def test_a_mac_gets_its_bootstrap_token_back(owner: Person, register: Registers) -> None:
+    simulated, _device = register(owner, "mac")
+    assert simulated.get_bootstrap_token() == simulated.enrolment.bootstrap_token  # type: ignore[attr-defined]  a Mac
+
+
+def test_a_push_token_may_have_any_length_and_be_somebody_else_s_too(owner: Person, register: Registers) -> None:
+    first, _device = register(owner)
+    second, _other = register(owner)
+    for simulated in (first, second):
+        body = plistlib.dumps(
+            {
+                "MessageType": "TokenUpdate",
+                "Topic": "com.apple.mgmt.External.11111111-2222-3333-4444-555555555555",
+                "UDID": simulated.udid,
+                "PushMagic": "magic",
+                "Token": b"x" * 100,
+            }
+        )
+        _method, _url, headers, _body = simulated.signed_request(body)
+        assert send("PUT", CHECKIN, headers, body)[0] == 200
+
+
+def test_an_acknowledgement_is_known_by_its_id_alone(owner: Person, register: Registers) -> None:
+    simulated, device = register(owner)
+    simulated.poll()
+    action = commands.enqueue(device=device, kind=ActionKind.LOCK, actor=fresh(owner))
+    command = Command.objects.get(action=action)
+    commands.mark_sent(command_id=command.pk, seen=State.QUEUED, now=command.queued_at)
+    body = plistlib.dumps(
+        {"UDID": simulated.udid, "Status": "Acknowledged", "CommandUUID": str(command.uuid), "RequestType": ""}
+    )
+    assert send(*simulated.signed_request(body))[0] == 200
+    command.refresh_from_db()
+    assert command.state == State.DONE
+
+
+@pytest.mark.parametrize("command_uuid", ["", "nonsense", "11111111-2222-3333-4444-555555555555"])
+def test_a_report_of_no_command_of_ours_changes_nothing(
+    owner: Person, register: Registers, command_uuid: str
+) -> None:
+    simulated, device = register(owner)
+    simulated.poll()
+    commands.enqueue(device=device, kind=ActionKind.LOCK, actor=fresh(owner))
+    body = plistlib.dumps({"UDID": simulated.udid, "Status": "Error", "CommandUUID": command_uuid})
+    status, _headers, answer = send(*simulated.signed_request(body))
+    assert status == 200
+    assert plistlib.loads(answer)["Command"]["RequestType"] == "DeviceLock"
+    assert Command.objects.get(request_type="DeviceLock").state == State.SENT
+
+
+def test_a_report_of_another_device_s_command_changes_nothing(owner: Person, register: Registers) -> None:
+    simulated, device = register(owner)
+    other, _other = register(owner)
+    action = commands.enqueue(device=device, kind=ActionKind.LOCK, actor=fresh(owner))
+    command = Command.objects.get(action=action)
+    commands.mark_sent(command_id=command.pk, seen=State.QUEUED, now=command.queued_at)
+    body = plistlib.dumps({"UDID": other.udid, "Status": "Acknowledged", "CommandUUID": str(command.uuid)})
+    assert send(*other.signed_request(body))[0] == 200
+    command.refresh_from_db()
+    assert command.state == State.SENT
+    assert simulated.is_registered
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"not a property list",
+        plistlib.dumps({}),
+        plistlib.dumps({"UDID": 7, "Status": "Idle"}),
+        plistlib.dumps({"UDID": "X", "Status": "Nonsense"}),
+        b'<!DOCTYPE plist [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;">]><plist><dict><key>UDID</key><string>&b;</string></dict></plist>',
+        b"<plist>" + b"<array>" * 5000 + b"</array>" * 5000 + b"</plist>",
+    ],
+)
+def test_a_malformed_or_hostile_body_is_400_and_changes_nothing(
+    owner: Person, register: Registers, body: bytes
+) -> None:
+    simulated, _device = register(owner)
+    before = list(Command.objects.values_list("id", "state"))
+    request = simulated.signed_request(body)
+    assert send(*request)[0] == 400
+    assert send("PUT", CHECKIN, request.headers, body)[0] == 400
+    assert list(Command.objects.values_list("id", "state")) == before
+
+
+def test_a_long_url_passes_whole(owner: Person, server: None) -> None:
+    message = quote(base64.b64encode(b"0" * 4500).decode())
+    assert send("POST", f"{SCEP}?operation=PKIOperation&message={message}", {}, b"")[0] == 400  # read, and no SCEP
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+@given(path=st.sampled_from(["connect", "checkin", "scep"]), body=st.binary(max_size=400), signature=st.text(max_size=200))
+def test_whatever_a_stranger_sends_is_refused_without_an_error(server: None, path: str, body: bytes, signature: str) -> None:
+    for method in ("PUT", "POST", "GET"):
+        response = plane(
+            Request(method=method, path=f"/mdm/apple/{path}", headers={"mdm-signature": signature}, body=body)
+        )
+        assert response.status in {400, 404, 405}
