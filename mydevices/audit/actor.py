@@ -12,8 +12,8 @@ FRESH: Final = timedelta(minutes=5)
 class Actor:
     """Who acts: what verbs are given instead of a request.
 
-    `kind` is "person", "device", "system", or "anonymous" for somebody whom nobody knows (yet). `address` is the IP address,
-    where there is one. `authenticated_at` is when a person last proved who they are."""
+    `kind` is "person", "device", "system", or "anonymous" for somebody whom nobody knows (yet). `address` is the IP
+    address, where there is one. `authenticated_at` is when a person last proved who they are."""
 
     kind: str
     id: str = ""

@@ -34,7 +34,8 @@ class Entry(models.Model):
 class Seal(models.Model):
     """A link of the chain over the entries, in the order of `id`: the hash of the link before and of one entry.
 
-    Links are made by the worker after the entries are committed, so that those who write entries never wait for each other."""
+    Links are made by the worker after the entries are committed, so that those who write entries never wait for each
+    other."""
 
     entry_id = models.BigIntegerField(unique=True)
     previous_hash = models.CharField(max_length=64, unique=True)

@@ -1,5 +1,6 @@
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -18,8 +19,12 @@ Detail = str | int | bool
 BEGINNING: Final = "0" * 64
 LOOK_BACK: Final = 2000
 """How many entries before the newest sealed one a quick round looks at: those that were committed out of order."""
-SECRETS: Final = ("pin", "passw", "passcode", "token", "secret", "key", "challenge")
+SECRETS: Final = frozenset(
+    {"challenge", "code", "credential", "key", "passcode", "passphrase", "password", "pin", "secret", "token"}
+)
 LONGEST: Final = 500
+"""Characters of a text among the details."""
+CHUNK: Final = 1000
 
 
 def record(
@@ -36,45 +41,61 @@ def record(
 ) -> Entry:
     """Write one entry, in the caller's transaction: it stands if and only if what it tells of does.
 
-    `details` takes flat public values. Raises ValueError for a name that sounds like a secret: such a thing is not for here."""
+    `details` takes flat public values; long texts are cut. Raises ValueError for other values, and for a name with a
+    word in it that sounds like a secret ("pin", "unlock_token"): such a thing is not for here.
+    """
     return Entry.objects.create(
         at=timezone.now(),
         verb=verb,
         actor_kind=actor.kind,
-        actor_id=actor.id,
-        actor_name=actor.name[:200],
-        actor_role=actor.role,
-        address=actor.address,
+        actor_id=_text(actor.id, 64),
+        actor_name=_text(actor.name, 200),
+        actor_role=_text(actor.role, 32),
+        address=_text(actor.address, 64),
         device_id=str(device_id or ""),
-        device_name=device_name[:200],
+        device_name=_text(device_name, 200),
         person_id=str(person_id or ""),
-        person_name=person_name[:200],
+        person_name=_text(person_name, 200),
         action_id=str(action_id or ""),
-        outcome=outcome,
+        outcome=_text(outcome, 32),
         details={name: _public(name, value) for name, value in (details or {}).items()},
     )
 
 
 def _public(name: str, value: Detail) -> Detail:
-    if any(word in name.lower() for word in SECRETS):
+    words = re.split(r"[^a-z]+", name.lower())
+    if any(word in SECRETS or word.removesuffix("s") in SECRETS for word in words):
         raise ValueError(f"“{name}” sounds like a secret, and the audit keeps none.")
-    return value[:LONGEST] if isinstance(value, str) else value
+    if not isinstance(value, str | int):  # bool is an int
+        raise ValueError(f"“{name}” is neither text nor a number nor yes or no.")  # noqa: TRY004  one error for details
+    return _text(value, LONGEST) if isinstance(value, str) else value
+
+
+def _text(value: str, longest: int) -> str:
+    """Text that both databases can keep: names come from devices, and an entry must not fail because of one."""
+    return value.replace("\0", "").encode(errors="replace").decode()[:longest]
 
 
 def seal_committed(*, everything: bool = False, limit: int = 5000) -> int:
-    """Add committed entries to the chain; the number added. Called by the worker; a second one at the same time adds none.
+    """Add committed entries to the chain; the number added. Called by the worker.
 
-    Entries can be committed in another order than their ids: whatever is not sealed yet is sealed now, so the order of the
-    chain is that of sealing. A quick round looks back a little, one with `everything` at the whole table."""
+    Entries can be committed in another order than that of their ids. So the chain has an order of its own, that of
+    sealing: whatever can be seen and is not sealed yet is sealed now, and what is committed later is sealed later. A
+    quick round looks back a little, one with `everything` at the whole table.
+
+    Of two rounds at the same time one adds nothing: both would continue the same link, and only one may.
+    """
     unsealed = Entry.objects.filter(~Exists(Seal.objects.filter(entry_id=OuterRef("id")))).order_by("id")
     if not everything:
         newest = Seal.objects.aggregate(newest=Max("entry_id"))["newest"] or 0
         unsealed = unsealed.filter(id__gt=newest - LOOK_BACK)
+    if not unsealed.exists():
+        return 0  # without keeping other writers out of SQLite
+    links: list[Seal] = []
     try:
         with transaction.atomic():
             last = Seal.objects.order_by("-id").first()
             previous = last.hash if last else BEGINNING
-            links = []
             for entry in unsealed[:limit]:
                 link = Seal(entry_id=entry.pk, previous_hash=previous, hash=_hash(previous, entry))
                 previous = link.hash
@@ -107,26 +128,32 @@ class Verdict:
 
 
 def verify() -> Verdict:
-    """Compute the whole chain anew from the entries as they stand, and tell the first place where it does not hold."""
-    previous = BEGINNING
-    sealed = 0
-    entries = Entry.objects.in_bulk
-    batch: list[Seal] = []
-    total = Seal.objects.count()
-    for link in Seal.objects.order_by("id").iterator(chunk_size=2000):
-        batch.append(link)
-        if len(batch) < 2000 and sealed + len(batch) < total:
-            continue
-        known = entries([item.entry_id for item in batch])
-        for item in batch:
-            entry = known.get(item.entry_id)
-            if entry is None:
-                return Verdict(sealed, 0, previous, item.entry_id, "The entry is gone.")
-            if item.previous_hash != previous:
-                return Verdict(sealed, 0, previous, item.entry_id, "A link of the chain before it is gone.")
-            if _hash(previous, entry) != item.hash:
-                return Verdict(sealed, 0, previous, item.entry_id, "The entry is not as it was when it was sealed.")
-            previous = item.hash
+    """Compute the whole chain anew from the entries as they stand, and tell the first place where it does not hold.
+
+    Entries and seals may be added meanwhile: they are only ever added at the end.
+    """
+    previous, sealed, last = BEGINNING, 0, 0
+    while links := list(Seal.objects.filter(id__gt=last).order_by("id")[:CHUNK]):
+        entries = Entry.objects.in_bulk([link.entry_id for link in links])
+        for link in links:
+            reason = _fault(link, previous, entries.get(link.entry_id))
+            if reason:
+                return Verdict(sealed, _count_unsealed(), previous, link.entry_id, reason)
+            previous = link.hash
             sealed += 1
-        batch = []
-    return Verdict(sealed, Entry.objects.count() - sealed, previous)
+        last = links[-1].pk
+    return Verdict(sealed, _count_unsealed(), previous)
+
+
+def _fault(link: Seal, previous: str, entry: Entry | None) -> str:
+    if link.previous_hash != previous:
+        return "A link of the chain before it is gone or was changed."
+    if entry is None:
+        return "The entry is gone."
+    if _hash(previous, entry) != link.hash:
+        return "The entry is not as it was when it was sealed."
+    return ""
+
+
+def _count_unsealed() -> int:
+    return Entry.objects.filter(~Exists(Seal.objects.filter(entry_id=OuterRef("id")))).count()

@@ -29,12 +29,18 @@ SQLITE = [
     "BEGIN SELECT RAISE(ABORT, 'CHECK: audit entries are never changed or deleted'); END"
     for table in TABLES
     for verb in ("UPDATE", "DELETE")
+] + [
+    # INSERT OR REPLACE deletes what is in its way, and asks no trigger for DELETE.
+    f"CREATE TRIGGER {table}_no_replace BEFORE INSERT ON {table} "
+    f"WHEN EXISTS (SELECT 1 FROM {table} WHERE {' OR '.join(f'{column} = NEW.{column}' for column in unique)}) "
+    "BEGIN SELECT RAISE(ABORT, 'CHECK: audit entries are never changed or deleted'); END"
+    for table, unique in (("audit_entry", ["id"]), ("audit_seal", ["id", "entry_id", "previous_hash"]))
 ]
 
 
 def create(apps, schema_editor):
     for statement in POSTGRESQL if schema_editor.connection.vendor == "postgresql" else SQLITE:
-        schema_editor.execute(statement)
+        schema_editor.execute(statement, params=None)
 
 
 class Migration(migrations.Migration):
