@@ -1,7 +1,6 @@
 """What a finished Apple command means: facts to keep, a registration that ends, and the device's reasons in plain words."""
 
 from collections.abc import Mapping
-from typing import Final
 
 from django.utils.translation import gettext_noop as _
 
@@ -12,13 +11,8 @@ from mydevices.devices import services as devices
 from mydevices.devices.models import Registration
 from mydevices.devices.services import Introduction
 from mydevices.protocols.apple import inventory
-from mydevices.protocols.apple.inventory import HardwareEncryption
 from mydevices.protocols.apple.reports import DeviceError
 from mydevices.registration import services as registration
-
-GB: Final = 1_000_000_000
-"""Devices report their capacity in gigabytes as floating numbers (information.device.yaml)."""
-
 
 def register() -> None:
     for request_type, meaning in (
@@ -64,8 +58,8 @@ def _device_information(command: Reported, outcome: Outcome) -> None:
         ),
         is_supervised=facts.is_supervised,
         facts={
-            "capacity_bytes": _bytes(facts.capacity_gb),
-            "available_bytes": _bytes(facts.available_gb),
+            "capacity_bytes": facts.capacity_bytes,
+            "available_bytes": facts.available_bytes,
             "battery": facts.battery,
             "is_find_my_on": facts.is_find_my_on,
             "is_activation_locked": facts.is_activation_locked,
@@ -73,10 +67,6 @@ def _device_information(command: Reported, outcome: Outcome) -> None:
         requested_at=None,
         now=outcome.at,
     )
-
-
-def _bytes(gigabytes: float | None) -> int | None:
-    return None if gigabytes is None else int(gigabytes * GB)
 
 
 def _security_info(command: Reported, outcome: Outcome) -> None:
@@ -90,18 +80,9 @@ def _security_info(command: Reported, outcome: Outcome) -> None:
         {
             "has_passcode": facts.has_passcode,
             "is_passcode_compliant": facts.is_passcode_compliant,
-            "is_encrypted": _is_encrypted(facts),
+            "is_encrypted": facts.is_encrypted,
         },
     )
-
-
-def _is_encrypted(facts: inventory.SecurityInfo) -> bool | None:
-    """A Mac says so itself; an iPhone or iPad encrypts by its hardware, block by block and file by file."""
-    if facts.is_filevault_on is not None:
-        return facts.is_filevault_on
-    if facts.hardware_encryption is None:
-        return None
-    return facts.hardware_encryption == HardwareEncryption.BLOCK | HardwareEncryption.FILE
 
 
 def _profile_list(command: Reported, outcome: Outcome) -> None:
