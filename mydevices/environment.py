@@ -1,6 +1,7 @@
 """The environment variables that MyDevices reads: typed, checked once at start, failing loudly.
 
-Every variable also has a `_FILE` form that names a file with the value, for secrets that must not stand in the environment.
+Every variable also has a `_FILE` form that names a file with the value, for secrets that must not stand in the
+environment.
 """
 
 import os
@@ -58,7 +59,8 @@ class Environment(BaseSettings):
     """Signs sessions and links. Empty: made at first start and kept in the data folder."""
 
     master_key: str = ""
-    """Seals private keys and tokens: base64 of 32 bytes, newest first, separated by commas. Empty: a file in the data folder."""
+    """Seals private keys and tokens: base64 of 32 bytes, newest first, separated by commas. Empty: a file in the data
+    folder."""
 
     trusted_proxies: int = Field(default=0, ge=0, le=8)
     """How many reverse proxies in front append to X-Forwarded-For."""
@@ -118,7 +120,8 @@ class Environment(BaseSettings):
 
 
 def read() -> Environment:
-    """Read and check the environment. A wrong value ends the program with the variable's name and what is wrong with it."""
+    """Read and check the environment. A wrong value ends the program with the variable's name and what is wrong with
+    it."""
     try:
         return Environment()
     except ValidationError as error:
@@ -126,6 +129,3 @@ def read() -> Environment:
             f"  MYDEVICES_{'.'.join(map(str, problem['loc'])).upper()}: {problem['msg']}" for problem in error.errors()
         ]
         raise SystemExit("The environment has settings that cannot be used:\n" + "\n".join(lines)) from error
-
-
-

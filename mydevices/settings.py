@@ -109,7 +109,8 @@ else:
             "NAME": DATA / "db.sqlite3",
             "CONN_MAX_AGE": None,
             "OPTIONS": {
-                # IMMEDIATE: a transaction that will write takes its lock at once, so that two never wait for each other.
+                # IMMEDIATE: a transaction that will write takes its lock at once, so that two never wait for each
+                # other.
                 "transaction_mode": "IMMEDIATE",
                 "timeout": 20,
                 "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA foreign_keys=ON;",

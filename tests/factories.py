@@ -50,7 +50,8 @@ def device(
     user_name: str = "",
     now: datetime = NOW,
 ) -> Device:
-    """A registered device that can be woken, as `devices.selectors` gives it. With `user_name`, a Mac's user has a channel."""
+    """A registered device that can be woken, as `devices.selectors` gives it. With `user_name`, a Mac's user has a
+    channel."""
     number = next(_numbers)
     registration, _replaced = services.begin(
         owner=owner,

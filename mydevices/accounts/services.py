@@ -19,7 +19,8 @@ SETUP_LIFETIME = timedelta(days=1)
 def create_person(
     *, actor: Actor, email: str, name: str, password: str | None = None, role: Person.Role = Person.Role.PERSON
 ) -> Person:
-    """Add somebody. Raises Invalid for an address, name or password that will not do, Conflict when the address is taken."""
+    """Add somebody. Raises Invalid for an address, name or password that will not do, Conflict when the address is
+    taken."""
     person = Person(email=email.strip(), name=name.strip(), role=role)
     try:
         person.clean_fields(exclude=["password"])

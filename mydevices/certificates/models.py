@@ -27,10 +27,13 @@ class Authority(models.Model):
 
 
 class Challenge(models.Model):
-    """A right to one certificate: for a ticket (which starts a life) or for the renewal of a registration's certificate.
+    """A right to one certificate: for a ticket (which starts a life) or for the renewal of a registration's
+    certificate.
 
-    The password that a device sends is derived from the row's id, so that a profile can be written again and again and no
-    password stands in the database. The first key that uses it spends it; the same key gets the same certificate again."""
+    The password that a device sends is derived from the row's id, so that a profile can be written again and again
+    and no
+    password stands in the database. The first key that uses it spends it; the same key gets the same certificate
+    again."""
 
     class Purpose(models.TextChoices):
         REGISTRATION = "registration", "Registration"
@@ -78,7 +81,8 @@ class DeviceCertificate(models.Model):
 
 
 class PushCertificate(models.Model):
-    """What lets the server wake Apple devices: a key, the request made of it, and the certificate that Apple gave for it."""
+    """What lets the server wake Apple devices: a key, the request made of it, and the certificate that Apple gave for
+    it."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     key = models.BinaryField()

@@ -38,7 +38,8 @@ _PLACE: Final = {"table": "certificates_authority", "column": "key", "row": "1",
 
 
 def ensure_authority() -> bool:
-    """Make the device authority at first start. Two servers that start at once agree on one. True when it was made now."""
+    """Make the device authority at first start. Two servers that start at once agree on one. True when it was made
+    now."""
     if AuthorityRow.objects.exists():
         return False
     now = timezone.now()
@@ -67,7 +68,8 @@ def _serial() -> int:
 
 
 def authority() -> x509.Authority:
-    """The device authority with its key. Read once per process: it never changes. Raises Conflict before the first start."""
+    """The device authority with its key. Read once per process: it never changes. Raises Conflict before the first
+    start."""
     row = AuthorityRow.objects.filter(id=1).first()
     if row is None:
         raise Conflict("There is no device authority yet: start the server once with ./run serve.")
@@ -89,7 +91,8 @@ def new_challenge(*, registration: Registration | None, expires_at: datetime) ->
 
 
 def password_of(challenge_id: UUID) -> str:
-    """What a device sends as challengePassword: the challenge's id and a keyed digest of it, 43 safe characters or so."""
+    """What a device sends as challengePassword: the challenge's id and a keyed digest of it, 43 safe characters or
+    so."""
     digest = hmac.digest(settings.SECRET_KEY.encode(), b"mydevices.challenge" + challenge_id.bytes, "sha256")[:20]
     return f"{challenge_id.hex}-{base64.b32encode(digest).decode().lower()}"
 
@@ -153,8 +156,8 @@ def issue(*, request: csr.CertificateRequest, now: datetime) -> Issued:
 
 @transaction.atomic
 def use(*, certificate: DeviceCertificate, registration: Registration) -> bool:
-    """A device signed with this certificate for the first time: it is the one from now on, and older ones have had their
-    time. False when it was in use already."""
+    """A device signed with this certificate for the first time: it is the one from now on, and older ones have had
+    their time. False when it was in use already."""
     moved = DeviceCertificate.objects.filter(
         fingerprint=certificate.fingerprint, state=DeviceCertificate.State.ISSUED
     ).update(state=DeviceCertificate.State.CURRENT, registration=registration)

@@ -11,7 +11,8 @@ from mydevices.commands.states import State
 
 @dataclass(frozen=True, slots=True)
 class Reported:
-    """A command as it stood when its report came. `others_open` counts what else of its action has not come to an end."""
+    """A command as it stood when its report came. `others_open` counts what else of its action has not come to an
+    end."""
 
     id: int
     uuid: UUID

@@ -52,7 +52,8 @@ def enqueue(
     """Ask something of a device: three statements and the audit entry, in one transaction.
 
     `device` comes from `devices.selectors`, with its registration and channels loaded. Raises NotAllowed for somebody
-    else's device, NeedsFreshAuthentication, Unsupported with the reason, Conflict when the same is under way already."""
+    else's device, NeedsFreshAuthentication, Unsupported with the reason, Conflict when the same is under way
+    already."""
     now = now or timezone.now()
     parameters = parameters or Parameters()
     _check_allowed(device, kind, actor, now)
@@ -185,13 +186,15 @@ def cancel(*, action: Action, actor: Actor, now: datetime | None = None) -> None
 
 
 def mark_sent(*, command_id: int, seen: State, now: datetime) -> bool:
-    """The device is being given this command. False when it moved on meanwhile (cancelled, say): then it must not be sent."""
+    """The device is being given this command. False when it moved on meanwhile (cancelled, say): then it must not be
+    sent."""
     return bool(Command.objects.filter(id=command_id, state=seen).update(state=State.SENT, sent_at=now))
 
 
 @transaction.atomic
 def report(*, command: Reported, outcome: Outcome) -> bool:
-    """Record a device's answer and do what it means. False, and nothing changed, for one that is late, doubled or stale."""
+    """Record a device's answer and do what it means. False, and nothing changed, for one that is late, doubled or
+    stale."""
     ended = outcome.state != State.DEFERRED
     moved = Command.objects.filter(id=command.id, state__in=before(outcome.state)).update(
         state=outcome.state,
@@ -221,7 +224,8 @@ def report(*, command: Reported, outcome: Outcome) -> bool:
 
 @transaction.atomic
 def conclude(*, registration: Registration, kind: ActionKind, now: datetime) -> int:
-    """The device has shown that it did this, without answering: what it was given counts as done. The number of commands."""
+    """The device has shown that it did this, without answering: what it was given counts as done. The number of
+    commands."""
     given = Command.objects.filter(
         action__registration=registration, action__kind=kind, state__in=before(State.DONE), sent_at__isnull=False
     )
@@ -234,7 +238,8 @@ def conclude(*, registration: Registration, kind: ActionKind, now: datetime) -> 
 
 @transaction.atomic
 def void(*, registration: Registration, now: datetime, user_id: str | None = None) -> int:
-    """A registration, or one user's channel of it, has ended: whatever waits there is pointless. The number of commands."""
+    """A registration, or one user's channel of it, has ended: whatever waits there is pointless. The number of
+    commands."""
     channels = Channel.objects.filter(registration=registration)
     if user_id is not None:
         channels = channels.filter(user_id=user_id)
@@ -243,7 +248,8 @@ def void(*, registration: Registration, now: datetime, user_id: str | None = Non
 
 @transaction.atomic
 def give_up(*, command_id: int, reason: str, now: datetime) -> None:
-    """What a command needs is gone (a token of another life, say), so that it can be given to nobody: the reason is kept."""
+    """What a command needs is gone (a token of another life, say), so that it can be given to nobody: the reason is
+    kept."""
     Command.objects.filter(id=command_id).update(error=reason)
     _end(Q(id=command_id), State.VOID, Verb.ACTION_VOID, now)
 
@@ -252,9 +258,7 @@ def expire(*, now: datetime) -> int:
     """End what nobody asked for in time, and what was queued at the very moment its registration ended."""
     with transaction.atomic():
         expired = _end(Q(expires_at__lte=now), State.EXPIRED, Verb.ACTION_EXPIRED, now)
-        orphaned = _end(
-            Q(channel__registration__state__in=Registration.ENDED), State.VOID, Verb.ACTION_VOID, now
-        )
+        orphaned = _end(Q(channel__registration__state__in=Registration.ENDED), State.VOID, Verb.ACTION_VOID, now)
     return expired + orphaned
 
 
@@ -283,7 +287,8 @@ def wake_again(*, now: datetime) -> int:
         )
         .annotate(since=Coalesce("pushed_at", Value(datetime.min.replace(tzinfo=now.tzinfo))))
         .filter(since__lte=now - WAKE_AGAIN_AFTER, commands__queued_at__lte=now - WAKE_AGAIN_AFTER)
-        # A device that is off for weeks is not pushed to every ten minutes: only while something is young, or once a day.
+        # A device that is off for weeks is not pushed to every ten minutes: only while something is young, or once a
+        # day.
         .filter(Q(commands__queued_at__gte=now - timedelta(hours=6)) | Q(since__lte=now - timedelta(days=1)))
     )
     channel_ids = set(quiet.values_list("id", flat=True))
@@ -302,7 +307,8 @@ class Pin:
 
 
 def reveal_pins(*, device: Device, actor: Actor, now: datetime | None = None) -> Sequence[Pin]:
-    """Every PIN that may have reached this Mac, newest first. For its owner alone, freshly authenticated, and recorded."""
+    """Every PIN that may have reached this Mac, newest first. For its owner alone, freshly authenticated, and
+    recorded."""
     now = now or timezone.now()
     if actor.id != str(device.owner_id):
         raise NotAllowed(_("Only its owner can see the PIN."))
@@ -344,5 +350,3 @@ def _record(verb: Verb, *, actor: Actor, device: Device, action: Action) -> None
         action_id=action.id,
         details={"action": action.kind},
     )
-
-

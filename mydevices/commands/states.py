@@ -1,8 +1,8 @@
-"""The life of a command, as a table. Everything that moves a command goes through it, and the database refuses the rest.
+"""The life of a command, as a table. Whatever moves a command goes through it, and the database refuses the rest.
 
 held       waits out an undo window, or for an administrator
 queued     waits for its device to ask
-sent       given to the device; given again under the same id when the device asks anew, for its first answer may be lost
+sent       given to the device, and given again under the same id when it asks anew: its first answer may be lost
 deferred   the device said "not now"; offered again at its next idle poll
 done, failed   the device's answer
 expired    nobody asked in time; if the device answers after all, the truth is recorded

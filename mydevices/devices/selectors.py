@@ -8,7 +8,8 @@ from mydevices.errors import NotFound
 
 
 def owned_by(person: Person) -> QuerySet[Device]:
-    """A person's devices, with their present registration and inventory. The only way for the portal to get at a device."""
+    """A person's devices, with their present registration and inventory. The only way for the portal to get at a
+    device."""
     return (
         Device.objects.filter(owner=person)
         .select_related("registration", "inventory", "owner")

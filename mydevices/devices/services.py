@@ -42,17 +42,16 @@ class Terms:
 def begin(
     *, owner: Person, platform: str, ownership: str, introduction: Introduction, terms: Terms, now: datetime
 ) -> tuple[Registration, Registration | None]:
-    """Start a life: on the same owner's device of that hardware id, or on a new one. The same hardware under another owner
-    is another device. Returns the registration and, where there was one that had not ended, the one that it replaces."""
+    """Start a life: on the same owner's device of that hardware id, or on a new one. The same hardware under another
+    owner is another device. Returns the registration and, where there was one that had not ended, the one that it
+    replaces."""
     device, _ = Device.objects.select_for_update().get_or_create(
         owner=owner,
         platform=platform,
         hardware_id=introduction.hardware_id,
         defaults={"ownership": ownership},
     )
-    replaced = Registration.objects.filter(
-        device=device, state__in=Registration.LIVING
-    ).first()
+    replaced = Registration.objects.filter(device=device, state__in=Registration.LIVING).first()
     if replaced is not None:
         end(registration=replaced, state=Registration.State.REPLACED, now=now)
     registration = Registration.objects.create(
@@ -171,5 +170,3 @@ def store_facts(
     if requested_at is not None:
         values["requested_at"] = requested_at
     Inventory.objects.update_or_create(device_id=device_id, defaults=values)
-
-

@@ -1,4 +1,5 @@
-"""The port between the house and the platforms: what an adapter must be able to do, and the small values that pass through.
+"""The port between the house and the platforms: what an adapter must be able to do, and the small values that pass
+through.
 
 An adapter registers itself once at start-up (`register`), and so do its device-plane endpoints (`route`).
 """
@@ -25,8 +26,8 @@ class ActionKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Capability:
-    """Whether an action is possible on a device now. `explanation` says what it does, `reason` why it is not possible and
-    what is possible instead (empty when it is)."""
+    """Whether an action is possible on a device now. `explanation` says what it does, `reason` why it is not possible
+    and what is possible instead (empty when it is)."""
 
     kind: ActionKind
     explanation: str
@@ -48,7 +49,8 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What an action becomes: its commands in order, and the secret (a PIN) that they share, kept sealed with the action."""
+    """What an action becomes: its commands in order, and the secret (a PIN) that they share, kept sealed with the
+    action."""
 
     steps: Sequence[Step]
     secret: bytes = b""
@@ -56,7 +58,8 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Fates:
-    """What an action takes from a device and what it leaves there, in the words that a person reads before confirming."""
+    """What an action takes from a device and what it leaves there, in the words that a person reads before
+    confirming."""
 
     erased: Sequence[str]
     stays: Sequence[str]
@@ -106,7 +109,8 @@ class Adapter(Protocol):
         `password`, the challenge that it carries. `subject` names the certificate."""
 
     def capabilities(self, device: Device) -> Mapping[ActionKind, Capability]:
-        """Each action with what it does here, or why it cannot be done. Needs `device.registration` loaded, asks nothing."""
+        """Each action with what it does here, or why it cannot be done. Needs `device.registration` loaded, asks
+        nothing."""
 
     def plan(self, device: Device, kind: ActionKind, parameters: Parameters) -> Plan:
         """The commands of an action. Raises Unsupported where `capabilities` says so."""

@@ -8,7 +8,8 @@ from mydevices.devices.models import Device
 
 
 class Ticket(models.Model):
-    """A person's permission to register one device, for a few minutes. Its code stands in the short address and QR code."""
+    """A person's permission to register one device, for a few minutes. Its code stands in the short address and QR
+    code."""
 
     class Intended(models.TextChoices):
         PHONE = "phone", "iPhone or iPad"

@@ -10,9 +10,9 @@ from mydevices.registration.models import Ticket
 
 def open_tickets(person: Person, now: datetime) -> QuerySet[Ticket]:
     """A person's registrations that somebody could still use, newest first."""
-    return Ticket.objects.filter(
-        person=person, used_at=None, revoked_at=None, expires_at__gt=now
-    ).order_by("-created_at")
+    return Ticket.objects.filter(person=person, used_at=None, revoked_at=None, expires_at__gt=now).order_by(
+        "-created_at"
+    )
 
 
 def ticket_of(person: Person, ticket_id: UUID) -> Ticket:

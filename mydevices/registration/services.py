@@ -158,7 +158,9 @@ def begin(*, certificate: DeviceCertificate, introduction: Introduction, now: da
     ticket.device = registration.device
     ticket.save(update_fields=["used_at", "device"])
     _record(
-        Verb.DEVICE_REGISTERED_AGAIN if replaced or registration.device.registrations.count() > 1 else Verb.DEVICE_REGISTERED,
+        Verb.DEVICE_REGISTERED_AGAIN
+        if replaced or registration.device.registrations.count() > 1
+        else Verb.DEVICE_REGISTERED,
         ticket=ticket,
         actor=Actor.device(str(registration.device_id), registration.device.name),
         device=registration.device,
@@ -238,7 +240,8 @@ def user_left(*, registration: Registration, user_id: str, now: datetime) -> Non
 
 @transaction.atomic
 def unreachable(*, registration: Registration, now: datetime) -> None:
-    """The push service calls the device's token dead. One that was told to go has gone; any other may yet poll by itself."""
+    """The push service calls the device's token dead. One that was told to go has gone; any other may yet poll by
+    itself."""
     if commands_selectors.was_told(registration, ActionKind.RETIRE):
         retired(registration=registration, reason="unreachable", now=now)
         return
@@ -270,9 +273,7 @@ def renew_due(*, now: datetime, limit: int = 500) -> int:
     queued = 0
     due = certificates_selectors.due_for_renewal(now)
     for certificate in due[:limit]:
-        channel = Channel.objects.filter(
-            registration=certificate.registration_id, kind=Channel.Kind.DEVICE
-        ).first()
+        channel = Channel.objects.filter(registration=certificate.registration_id, kind=Channel.Kind.DEVICE).first()
         if channel is None or certificate.registration is None:
             continue
         with transaction.atomic():

@@ -26,7 +26,11 @@ pytestmark = pytest.mark.django_db
 
 def enqueue(device: Device, kind: ActionKind = ActionKind.LOCK, **more: object) -> Action:
     return services.enqueue(
-        device=device, kind=kind, actor=factories.actor(device.owner), now=NOW, **more  # type: ignore[arg-type]  passed on
+        device=device,
+        kind=kind,
+        actor=factories.actor(device.owner),
+        now=NOW,
+        **more,  # type: ignore[arg-type]  passed on
     )
 
 
@@ -78,7 +82,7 @@ def test_a_lock_is_queued_audited_and_wakes_the_device() -> None:
 @pytest.mark.parametrize("kind", [ActionKind.LOCK, ActionKind.WIPE, ActionKind.CHECK_IN])
 def test_asking_takes_three_statements_from_a_loaded_device(kind: ActionKind) -> None:
     device = factories.device(factories.person())
-    with CaptureQueriesContext(connection, ) as captured:
+    with CaptureQueriesContext(connection) as captured:
         enqueue(device, kind)
     counted = [
         query["sql"]
@@ -291,4 +295,6 @@ def test_upkeep_is_queued_once() -> None:
     channel = factories.channel(factories.device(factories.person()))
     challenge = {"challenge": str(uuid4())}
     assert services.upkeep(channel=channel, request_type="InstallProfile", parameters=challenge, exclusive="renewal")
-    assert not services.upkeep(channel=channel, request_type="InstallProfile", parameters=challenge, exclusive="renewal")
+    assert not services.upkeep(
+        channel=channel, request_type="InstallProfile", parameters=challenge, exclusive="renewal"
+    )

@@ -16,9 +16,7 @@ from tests import factories
 def make(state: State) -> Command:
     owner = factories.person()
     channel = factories.channel(factories.device(owner))
-    return Command.objects.create(
-        channel=channel, request_type="DeviceLock", state=state, queued_at=factories.NOW
-    )
+    return Command.objects.create(channel=channel, request_type="DeviceLock", state=state, queued_at=factories.NOW)
 
 
 @pytest.mark.django_db

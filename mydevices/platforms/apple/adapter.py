@@ -1,4 +1,5 @@
-"""What iPhones, iPads and Macs can do, and what an action becomes there. Sources: `mdm/commands/*.yaml` of Apple's schema."""
+"""What iPhones, iPads and Macs can do, and what an action becomes there. Sources: `mdm/commands/*.yaml` of Apple's
+schema."""
 
 import secrets
 from collections.abc import Mapping, Sequence
@@ -127,7 +128,9 @@ def is_mac(device: Device) -> bool:
 
 def noun(device: Device) -> str:
     """What a person calls it."""
-    return {"iphone": "iPhone", "ipad": "iPad", "mac": "Mac", "ipod": "iPod"}.get(models.kind(device.model), _("device"))
+    return {"iphone": "iPhone", "ipad": "iPad", "mac": "Mac", "ipod": "iPod"}.get(
+        models.kind(device.model), _("device")
+    )
 
 
 def _uuids(terms: Terms, password: str) -> profiles.PayloadUuids:
@@ -199,9 +202,9 @@ def _explain_unlock(device: Device) -> str:
         if user:
             return _("Lifts the lockout of the account “%(user)s” after too many wrong passwords.") % {"user": user}
         return _("Lifts the lockout of an account after too many wrong passwords.")
-    return _("Removes the passcode, so that you can set a new one. Use it only while the %(noun)s is in your hands.") % {
-        "noun": noun(device)
-    }
+    return _(
+        "Removes the passcode, so that you can set a new one. Use it only while the %(noun)s is in your hands."
+    ) % {"noun": noun(device)}
 
 
 def _refuse_unlock(device: Device) -> str:
@@ -213,9 +216,9 @@ def _refuse_unlock(device: Device) -> str:
         return ""
     channel = _device_channel(device)
     if channel is None or channel.unlock_token is None:
-        return _("The %(noun)s has not given its unlock token: it does so once a passcode is set. Check in, then look again.") % {
-            "noun": noun(device)
-        }
+        return _(
+            "The %(noun)s has not given its unlock token: it does so once a passcode is set. Check in, then look again."
+        ) % {"noun": noun(device)}
     return ""
 
 

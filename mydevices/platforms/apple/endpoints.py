@@ -1,7 +1,7 @@
 """Where Apple devices knock: certificate enrolment (SCEP), check-in, and the poll for commands.
 
-Plain functions from a Request to a Response. Never a 401: a device may take it as an order to leave (protocols.md). A device
-that cannot prove who it is gets 400; 403 with `com.apple.unrecognized.device` is for the retired alone
+Plain functions from a Request to a Response. Never a 401: a device may take it as an order to leave (protocols.md). A
+device that cannot prove who it is gets 400; 403 with `com.apple.unrecognized.device` is for the retired alone
 (mdm/errors/unrecognized.device.yaml).
 """
 
@@ -79,7 +79,8 @@ def _wrong_method(*allowed: str) -> Response:
 
 
 def scep_endpoint(request: Request) -> Response:
-    """GetCACaps, GetCACert and PKIOperation, by GET or POST; some clients send the message in the query even on POST."""
+    """GetCACaps, GetCACert and PKIOperation, by GET or POST; some clients send the message in the query even on
+    POST."""
     if request.method not in {"GET", "HEAD", "POST"}:
         return _wrong_method("GET", "POST")
     query = parse_qs(request.query, keep_blank_values=True, max_num_fields=8)
@@ -130,7 +131,8 @@ def _scep_reply(body: bytes) -> Response:
 def _signer(request: Request, now: datetime) -> str:
     """The fingerprint of the certificate that signed exactly this body and that our authority issued.
 
-    Raises ProtocolError for a missing, wrong or foreign signature. Whose certificate it is, is the caller's next question."""
+    Raises ProtocolError for a missing, wrong or foreign signature. Whose certificate it is, is the caller's next
+    question."""
     header = request.headers.get("mdm-signature", "")
     if not header:
         raise ProtocolError("The request carries no Mdm-Signature.")

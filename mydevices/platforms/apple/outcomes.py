@@ -1,4 +1,5 @@
-"""What a finished Apple command means: facts to keep, a registration that ends, and the device's reasons in plain words."""
+"""What a finished Apple command means: facts to keep, a registration that ends, and the device's reasons in plain
+words."""
 
 from collections.abc import Mapping
 
@@ -13,6 +14,7 @@ from mydevices.devices.services import Introduction
 from mydevices.protocols.apple import inventory
 from mydevices.protocols.apple.reports import DeviceError
 from mydevices.registration import services as registration
+
 
 def register() -> None:
     for request_type, meaning in (

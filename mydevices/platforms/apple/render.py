@@ -1,4 +1,5 @@
-"""From a queued command to what Apple's protocol calls it, at the moment the device asks: no secret sits rendered anywhere."""
+"""From a queued command to what Apple's protocol calls it, at the moment the device asks: no secret sits rendered
+anywhere."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -61,7 +62,8 @@ def _clear_passcode(due: Due) -> Payload:
 
 
 def _erase_device(due: Due) -> Payload:
-    # PreserveDataPlan keeps an eSIM, as the page promises (device.erase.yaml, iOS 11); a Mac's firmware asks for the PIN.
+    # PreserveDataPlan keeps an eSIM, as the page promises (device.erase.yaml, iOS 11); a Mac's firmware asks for the
+    # PIN.
     return commands.erase_device(pin=due.pin()) if due.is_mac else commands.erase_device(preserve_data_plan=True)
 
 

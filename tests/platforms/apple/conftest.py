@@ -59,7 +59,11 @@ def server(db: None) -> None:
     organisation.forget()
     certificates.ensure_authority()
     PushCertificate.objects.create(
-        key=b"-", certificate=b"-", topic=TOPIC, not_after=datetime.now(UTC) + timedelta(days=300), installed_at=datetime.now(UTC)
+        key=b"-",
+        certificate=b"-",
+        topic=TOPIC,
+        not_after=datetime.now(UTC) + timedelta(days=300),
+        installed_at=datetime.now(UTC),
     )
 
 

@@ -198,7 +198,9 @@ def test_not_now_is_offered_again_at_the_next_idle_and_never_within_the_same_ses
     assert state(lock) == State.DONE
     assert Command.objects.get(request_type="InstallProfile").state == State.DEFERRED
     simulated.behaviour.busy = False
-    simulated.unlock("123456") if simulated.memory.passcode == "123456" else simulated.unlock(simulated.memory.passcode or "")
+    simulated.unlock("123456") if simulated.memory.passcode == "123456" else simulated.unlock(
+        simulated.memory.passcode or ""
+    )
     assert ("InstallProfile", "Acknowledged") in simulated.poll().commands
 
 

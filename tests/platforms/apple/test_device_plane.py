@@ -23,6 +23,10 @@ from tests.platforms.apple.conftest import Registers, fresh, present, profile_fo
 CONNECT = "https://localhost/mdm/apple/connect"
 CHECKIN = "https://localhost/mdm/apple/checkin"
 SCEP = "https://localhost/mdm/apple/scep"
+ENTITIES = (
+    b'<!DOCTYPE plist [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;">]>'
+    b"<plist><dict><key>UDID</key><string>&b;</string></dict></plist>"
+)
 
 
 @pytest.mark.parametrize("endpoint", [CONNECT, CHECKIN])
@@ -34,7 +38,9 @@ def test_a_wrong_method_is_405(server: None, endpoint: str, method: str) -> None
 
 
 @pytest.mark.parametrize("endpoint", [CONNECT, CHECKIN])
-@pytest.mark.parametrize("header", [{}, {"Mdm-Signature": "no base64!"}, {"Mdm-Signature": base64.b64encode(b"0").decode()}])
+@pytest.mark.parametrize(
+    "header", [{}, {"Mdm-Signature": "no base64!"}, {"Mdm-Signature": base64.b64encode(b"0").decode()}]
+)
 def test_whoever_cannot_prove_who_they_are_gets_400_and_never_401(
     server: None, endpoint: str, header: dict[str, str]
 ) -> None:
@@ -122,7 +128,9 @@ def test_scep_answers_its_exact_content_types(server: None) -> None:
     assert {b"AES", b"SHA-256", b"POSTPKIOperation"} <= set(body.split())
 
 
-@pytest.mark.parametrize("query", ["", "operation=Nonsense", "operation=PKIOperation", "operation=PKIOperation&message=AAAA"])
+@pytest.mark.parametrize(
+    "query", ["", "operation=Nonsense", "operation=PKIOperation", "operation=PKIOperation&message=AAAA"]
+)
 def test_a_scep_request_that_is_none_is_400(server: None, query: str) -> None:
     assert send("GET", f"{SCEP}?{query}", {}, b"")[0] == 400
 
@@ -179,9 +187,7 @@ def test_an_acknowledgement_is_known_by_its_id_alone(owner: Person, register: Re
 
 
 @pytest.mark.parametrize("command_uuid", ["", "nonsense", "11111111-2222-3333-4444-555555555555"])
-def test_a_report_of_no_command_of_ours_changes_nothing(
-    owner: Person, register: Registers, command_uuid: str
-) -> None:
+def test_a_report_of_no_command_of_ours_changes_nothing(owner: Person, register: Registers, command_uuid: str) -> None:
     simulated, device = register(owner)
     simulated.poll()
     commands.enqueue(device=device, kind=ActionKind.LOCK, actor=fresh(owner))
@@ -213,7 +219,7 @@ def test_a_report_of_another_device_s_command_changes_nothing(owner: Person, reg
         plistlib.dumps({}),
         plistlib.dumps({"UDID": 7, "Status": "Idle"}),
         plistlib.dumps({"UDID": "X", "Status": "Nonsense"}),
-        b'<!DOCTYPE plist [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;">]><plist><dict><key>UDID</key><string>&b;</string></dict></plist>',
+        ENTITIES,
         b"<plist>" + b"<array>" * 5000 + b"</array>" * 5000 + b"</plist>",
     ],
 )
@@ -234,8 +240,12 @@ def test_a_long_url_passes_whole(owner: Person, server: None) -> None:
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
-@given(path=st.sampled_from(["connect", "checkin", "scep"]), body=st.binary(max_size=400), signature=st.text(max_size=200))
-def test_whatever_a_stranger_sends_is_refused_without_an_error(server: None, path: str, body: bytes, signature: str) -> None:
+@given(
+    path=st.sampled_from(["connect", "checkin", "scep"]), body=st.binary(max_size=400), signature=st.text(max_size=200)
+)
+def test_whatever_a_stranger_sends_is_refused_without_an_error(
+    server: None, path: str, body: bytes, signature: str
+) -> None:
     for method in ("PUT", "POST", "GET"):
         response = plane(
             Request(method=method, path=f"/mdm/apple/{path}", headers={"mdm-signature": signature}, body=body)

@@ -16,7 +16,7 @@ from mydevices.registration import services as registration
 from mydevices.registration.models import Ticket
 from simulator import fleet
 from simulator.errors import SimulatorError
-from simulator.scep import Manner
+from simulator.scep import OLD
 from tests import factories
 from tests.platforms.apple.conftest import Registers, fresh, present, profile_for, send, ticket_for
 
@@ -60,14 +60,10 @@ def test_an_unsigned_profile_registers_as_well(owner: Person, register: Register
     assert device.is_registered
 
 
-@pytest.mark.parametrize("manner", ["OLD"])
 def test_an_old_client_with_single_des_and_sha1_registers_while_the_switch_allows_it(
-    owner: Person, register: Registers, manner: str
+    owner: Person, register: Registers
 ) -> None:
-    import simulator.scep as wire
-
-    old: Manner = getattr(wire, manner)
-    simulated = fleet.new_device("iphone", send=send, manner=old)
+    simulated = fleet.new_device("iphone", send=send, manner=OLD)
     _simulated, device = register(owner, simulated=simulated)
     assert device.is_registered
 
@@ -181,7 +177,9 @@ def test_renewal_is_not_a_new_life(owner: Person, register: Registers, quiet: bo
     simulated.poll()
     assert Command.objects.get(request_type="InstallProfile").state == State.DONE
     simulated.poll()
-    certificates = {c.fingerprint: c.state for c in DeviceCertificate.objects.filter(registration=device.registration_id)}
+    certificates = {
+        c.fingerprint: c.state for c in DeviceCertificate.objects.filter(registration=device.registration_id)
+    }
     assert len(certificates) == 2
     assert certificates[old.fingerprint] == DeviceCertificate.State.SUPERSEDED
     assert Registration.objects.filter(device=device).count() == 1
