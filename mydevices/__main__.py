@@ -11,4 +11,7 @@ if __name__ == "__main__":
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "mydevices.settings")
     if sys.argv[1:2] == ["demo"] and not {"-h", "--help"} & set(sys.argv):
         demonstration.prepare(sys.argv[2:])
-    execute_from_command_line(["./run manage", *sys.argv[1:]])
+    try:
+        execute_from_command_line(["./run manage", *sys.argv[1:]])
+    except KeyboardInterrupt:
+        sys.exit(130)  # Ctrl-C before there is anything to stop

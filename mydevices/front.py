@@ -19,6 +19,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any, Final, Protocol
 from wsgiref.types import WSGIApplication, WSGIEnvironment
 
@@ -186,7 +187,8 @@ class Arrival:
             self.exchange.response_empty(status, sent)
         else:
             self.exchange.response_bytes(status, sent, body)
-        if access.isEnabledFor(logging.INFO):
+        asked_after_health = status == HTTPStatus.OK and self.path in wsgi.HEALTH
+        if access.isEnabledFor(logging.INFO) and not asked_after_health:
             # Never a query string or a body: they hold challenges.
             access.info(
                 'method=%s path="%s" status=%d bytes=%d ms=%.1f client=%s',

@@ -19,7 +19,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
-from typing import Final, Self
+from typing import IO, Final, Self
 
 PARENT: Final = "MYDEVICES_SUPERVISOR"
 """The variable that names the supervisor's process id to its children."""
@@ -77,6 +77,7 @@ class _Child:
     def __init__(self, program: Program) -> None:
         self.program = program
         self.process: subprocess.Popen[bytes] | None = None
+        self.stream: IO[bytes] | None = None
         self.started = 0.0
         self.pause = 0.0
         self.due = 0.0
@@ -168,9 +169,10 @@ class Supervisor:
                 start_new_session=True,
             )
         child.started = time.monotonic()
-        if child.process.stdout is not None:
-            os.set_blocking(child.process.stdout.fileno(), False)
-            self._selector.register(child.process.stdout, selectors.EVENT_READ, child)
+        child.stream = child.process.stdout
+        if child.stream is not None:
+            os.set_blocking(child.stream.fileno(), False)
+            self._selector.register(child.stream, selectors.EVENT_READ, child)
 
     def _pump(self, timeout: float) -> None:
         for key, _ in self._selector.select(max(0.0, timeout)):
@@ -181,25 +183,35 @@ class Supervisor:
             else:
                 self._pass_on(key.data)
 
-    def _pass_on(self, child: _Child) -> None:
-        """Print what a child has written, in whole lines."""
-        stream = child.process.stdout if child.process else None
-        if stream is None:
-            return
+    def _pass_on(self, child: _Child) -> bool:
+        """Print what a child has written, in whole lines. False when there was nothing to read."""
+        if child.stream is None:
+            return False
         try:
-            data = os.read(stream.fileno(), 1024 * 1024)
+            data = os.read(child.stream.fileno(), 1024 * 1024)
         except BlockingIOError:
-            return
-        if not data:
-            self._selector.unregister(stream)
-            stream.close()
-            child.process.stdout = None  # type: ignore[union-attr]  checked above
+            return False
         *lines, child.rest = (child.rest + data).split(b"\n")
-        if len(child.rest) > _LONGEST_LINE or (not data and child.rest):
+        if len(child.rest) > _LONGEST_LINE:
             lines.append(child.rest)
             child.rest = b""
         for line in lines:
-            self._say(f"{child.program.name:<{self._width}} | {line.decode(errors='replace').rstrip()}")
+            self._tell(child, line.decode(errors="replace").rstrip())
+        if not data:
+            self._close(child)
+        return bool(data)
+
+    def _close(self, child: _Child) -> None:
+        if child.stream is not None:
+            self._selector.unregister(child.stream)
+            child.stream.close()
+            child.stream = None
+        if child.rest:
+            self._tell(child, child.rest.decode(errors="replace"))
+            child.rest = b""
+
+    def _tell(self, child: _Child, line: str) -> None:
+        self._say(f"{child.program.name:<{self._width}} | {line}")
 
     def _bury(self, child: _Child) -> None:
         """A child has ended, unasked: sweep up after it and set the time of its return."""
@@ -211,19 +223,15 @@ class Supervisor:
         child.pause = FIRST_PAUSE if lived >= STEADY or not child.pause else min(LONGEST_PAUSE, child.pause * 2)
         child.due = time.monotonic() + child.pause
         how = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with status {code}"
-        self._say(f"{child.program.name:<{self._width}} | {how}; starting it again in {child.pause:g} s")
+        self._tell(child, f"{how}; starting it again in {child.pause:g} s")
 
     def _reap(self, child: _Child, process: subprocess.Popen[bytes]) -> int:
         # Before the wait the group's id cannot be anybody else's.
         _signal_group(process.pid, signal.SIGKILL)
         code = process.wait()
-        while process.stdout is not None:
-            before = child.rest
-            self._pass_on(child)
-            if process.stdout is not None and child.rest == before:
-                self._selector.unregister(process.stdout)
-                process.stdout.close()
-                process.stdout = None
+        while self._pass_on(child):
+            pass
+        self._close(child)
         child.process = None
         return code
 
@@ -238,7 +246,7 @@ class Supervisor:
             self._pump(0.05)
         for child, process in running:
             if not _has_ended(process):
-                self._say(f"{child.program.name:<{self._width}} | did not stop in {self._grace:g} s and was killed")
+                self._tell(child, f"did not stop in {self._grace:g} s and was killed")
             self._reap(child, process)
 
 

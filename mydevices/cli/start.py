@@ -2,10 +2,12 @@
 
 import contextlib
 import fcntl
+import hashlib
 from collections.abc import Iterator, Sequence
 from typing import Final
 
 from django.conf import settings
+from django.contrib.staticfiles import finders
 from django.core.management import call_command
 from django.db import connection, connections
 from django.db.migrations.executor import MigrationExecutor
@@ -37,12 +39,28 @@ def prepare() -> Sequence[str]:
             call_command("createcachetable", verbosity=0)
             if certificates.ensure_authority():
                 done.append("Made the device authority: it issues the certificates of devices.")
+            _collect_static()
     except OperationalError as error:
         raise Conflict(f"The database does not answer: {str(error).strip()}") from error
     finally:
         # What is started from here must not share a connection.
         connections.close_all()
     return done
+
+
+def _collect_static() -> None:
+    """Fill the folder of static files, named after their content, when the source's are not those of the last time.
+
+    Older versions stay: a page that is open asks for them."""
+    known = settings.STATIC_ROOT / ".source"
+    found = hashlib.sha256()
+    for finder in finders.get_finders():
+        for path, storage in finder.list([]):
+            found.update(f"{path} {storage.size(path)} {storage.get_modified_time(path).timestamp()}\n".encode())
+    if known.exists() and known.read_text(encoding="ascii") == found.hexdigest():
+        return
+    call_command("collectstatic", verbosity=0, interactive=False)
+    known.write_text(found.hexdigest(), encoding="ascii")
 
 
 @contextlib.contextmanager

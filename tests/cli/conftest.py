@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def running() -> dict[int, int]:
-    """Every process that runs, with its parent's id. One that has ended and that nobody has taken note of does not run."""
+    """Every process that runs, with its parent's id. One that has ended, and waits to be noticed, does not."""
     found = {}
     if Path("/proc/self/stat").exists():
         for entry in Path("/proc").glob("[0-9]*/stat"):

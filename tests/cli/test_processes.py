@@ -19,7 +19,7 @@ def supervised(start: Start, tmp_path: Path) -> Run:
     return run
 
 
-def test_a_killed_child_is_started_again_and_what_it_left_behind_is_swept_up(supervised: Run):
+def test_a_killed_child_is_started_again_and_what_it_left_behind_is_swept_up(supervised: Run) -> None:
     (child,), (grandchild,) = supervised.pids("steady"), supervised.pids("grandchild")
     os.kill(child, signal.SIGKILL)
     until(lambda: len(supervised.pids("grandchild")) == 2, 10, "a second life")
@@ -30,7 +30,7 @@ def test_a_killed_child_is_started_again_and_what_it_left_behind_is_swept_up(sup
 
 
 @pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
-def test_a_signal_stops_everything_within_seconds_even_what_ignores_it(supervised: Run, signum: int):
+def test_a_signal_stops_everything_within_seconds_even_what_ignores_it(supervised: Run, signum: int) -> None:
     processes = supervised.descendants()
     assert len(processes) >= 3
     started = time.monotonic()
@@ -41,13 +41,13 @@ def test_a_signal_stops_everything_within_seconds_even_what_ignores_it(supervise
     assert [pid for pid in processes if is_alive(pid)] == []
 
 
-def test_a_killed_supervisor_leaves_no_orphans(supervised: Run):
+def test_a_killed_supervisor_leaves_no_orphans(supervised: Run) -> None:
     processes = supervised.descendants()
     supervised.stop(signal.SIGKILL)
     until(lambda: not any(is_alive(pid) for pid in processes), 6, "everybody gone")
 
 
-def test_a_child_that_crashes_at_once_is_tried_less_and_less_often(supervised: Run, tmp_path: Path):
+def test_a_child_that_crashes_at_once_is_tried_less_and_less_often(supervised: Run, tmp_path: Path) -> None:
     time.sleep(2.5)
     tries = (tmp_path / "crashing.log").read_text().count("crashing is")
     # After 0, 0.25, 0.5, 1 and 2 seconds of pause; starting Python takes its time as well.
@@ -56,7 +56,7 @@ def test_a_child_that_crashes_at_once_is_tried_less_and_less_often(supervised: R
     assert len(supervised.pids("steady")) == 1
 
 
-def test_output_is_passed_on_in_whole_lines_with_the_name_before_them(supervised: Run, tmp_path: Path):
+def test_output_is_passed_on_in_whole_lines_with_the_name_before_them(supervised: Run, tmp_path: Path) -> None:
     assert "steady   | half a line, and the rest\n" in supervised.said
     assert "crashing is" not in supervised.said
     assert "crashing is" in (tmp_path / "crashing.log").read_text()

@@ -69,7 +69,9 @@ def many(server: Server, count: int, data: bytes) -> Iterator[list[socket.socket
 
 
 @pytest.mark.parametrize("path", ["/mdm/test/echo", "/page"])
-def test_200_connections_that_send_headers_and_stall_hold_up_nobody_and_are_sent_away(server: Server, path: str):
+def test_200_connections_that_send_headers_and_stall_hold_up_nobody_and_are_sent_away(
+    server: Server, path: str
+) -> None:
     head = f"PUT {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n".encode()
     with many(server, 200, head) as connections:
         others_are_served(server)
@@ -78,7 +80,7 @@ def test_200_connections_that_send_headers_and_stall_hold_up_nobody_and_are_sent
             assert read_all(connection).startswith(b"HTTP/1.1 408 ")
 
 
-def test_200_connections_that_drip_hold_up_nobody_and_are_sent_away(server: Server):
+def test_200_connections_that_drip_hold_up_nobody_and_are_sent_away(server: Server) -> None:
     head = b"PUT /mdm/test/echo HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n"
     with many(server, 200, head) as connections:
         started = time.monotonic()
@@ -94,12 +96,12 @@ def test_200_connections_that_drip_hold_up_nobody_and_are_sent_away(server: Serv
         assert not dripping
 
 
-def test_200_connections_that_send_half_a_head_hold_up_nobody(server: Server):
+def test_200_connections_that_send_half_a_head_hold_up_nobody(server: Server) -> None:
     with many(server, 200, b"PUT /mdm/test/echo HTTP/1.1\r\nHost:"):
         others_are_served(server)
 
 
-def test_slow_pages_do_not_hold_up_the_device_plane(server: Server):
+def test_slow_pages_do_not_hold_up_the_device_plane(server: Server) -> None:
     with many(server, 4, b"GET /slow?1.5 HTTP/1.1\r\nHost: x\r\n\r\n"):
         time.sleep(0.2)
         started = time.monotonic()
@@ -107,7 +109,7 @@ def test_slow_pages_do_not_hold_up_the_device_plane(server: Server):
         assert time.monotonic() - started < 1.0
 
 
-def test_a_full_queue_is_answered_503_at_once_and_empties_again(server: Server):
+def test_a_full_queue_is_answered_503_at_once_and_empties_again(server: Server) -> None:
     with many(server, 6, b"GET /slow?0.5 HTTP/1.1\r\nHost: x\r\n\r\n"):
         time.sleep(0.3)
         started = time.monotonic()
@@ -120,7 +122,7 @@ def test_a_full_queue_is_answered_503_at_once_and_empties_again(server: Server):
     assert ask(server, "GET", "/page")[0].status == 200
 
 
-def test_a_slow_but_steady_body_is_accepted(server: Server):
+def test_a_slow_but_steady_body_is_accepted(server: Server) -> None:
     with server.connect() as connection:
         connection.sendall(
             b"PUT /mdm/test/echo HTTP/1.1\r\nHost: x\r\nContent-Length: 10000\r\nConnection: close\r\n\r\n"
@@ -142,25 +144,25 @@ def chunked(body: bytes, size: int = 8192) -> bytes:
 
 
 @pytest.mark.parametrize("size", [LIMIT + 1, 3 * 1024 * 1024])
-def test_a_chunked_body_over_the_cap_gets_413(server: Server, size: int):
+def test_a_chunked_body_over_the_cap_gets_413(server: Server, size: int) -> None:
     head = b"PUT /mdm/test/echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
     assert raw(server, head + chunked(b"x" * size)).startswith(b"HTTP/1.1 413 ")
 
 
 @pytest.mark.parametrize("size", [LIMIT + 1, 3 * 1024 * 1024])
-def test_a_body_over_the_cap_gets_413(server: Server, size: int):
+def test_a_body_over_the_cap_gets_413(server: Server, size: int) -> None:
     response, body = ask(server, "PUT", "/mdm/test/echo", b"x" * size)
     assert response.status == 413
     assert b"too large" in body
 
 
-def test_a_huge_announced_body_is_refused_before_it_is_sent(server: Server):
+def test_a_huge_announced_body_is_refused_before_it_is_sent(server: Server) -> None:
     answer = raw(server, b"PUT /mdm/test/echo HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999\r\n\r\n")
     assert answer.startswith(b"HTTP/1.1 413 ")
 
 
 @pytest.mark.parametrize("size", [0, 1, 8192, LIMIT])
-def test_a_body_up_to_the_cap_arrives_whole(server: Server, size: int):
+def test_a_body_up_to_the_cap_arrives_whole(server: Server, size: int) -> None:
     response, body = ask(server, "PUT", "/mdm/test/echo", b"x" * size)
     assert response.status == 200
     assert body.split()[3] == str(size).encode()
@@ -170,13 +172,13 @@ def test_a_body_up_to_the_cap_arrives_whole(server: Server, size: int):
     assert f" {size} ".encode() in answer
 
 
-def test_a_page_may_be_sent_a_megabyte_and_no_more(server: Server):
+def test_a_page_may_be_sent_a_megabyte_and_no_more(server: Server) -> None:
     response, body = ask(server, "POST", "/page", b"x" * 1024 * 1024)
     assert (response.status, body.splitlines()[-1]) == (200, b"body=1048576")
     assert ask(server, "POST", "/page", b"x" * (1024 * 1024 + 1))[0].status == 413
 
 
-def test_a_body_that_is_cut_off_reaches_no_endpoint(server: Server):
+def test_a_body_that_is_cut_off_reaches_no_endpoint(server: Server) -> None:
     before = server.log.stat().st_size
     heads = (
         b"PUT /mdm/test/echo HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\nhalf",
@@ -193,12 +195,12 @@ def test_a_body_that_is_cut_off_reaches_no_endpoint(server: Server):
     assert b"Traceback" not in written
 
 
-def test_a_length_that_is_no_number_is_refused(server: Server):
+def test_a_length_that_is_no_number_is_refused(server: Server) -> None:
     answer = raw(server, b"PUT /mdm/test/echo HTTP/1.1\r\nHost: x\r\nContent-Length: ten\r\n\r\n")
     assert answer.startswith(b"HTTP/1.1 400 ")
 
 
-def test_what_follows_a_refused_body_is_not_taken_for_a_request(server: Server):
+def test_what_follows_a_refused_body_is_not_taken_for_a_request(server: Server) -> None:
     smuggled = b"GET /mdm/test/echo HTTP/1.1\r\nHost: x\r\n\r\n"
     head = b"POST /mdm/none HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(smuggled)
     answer = raw(server, head + smuggled)
@@ -209,7 +211,7 @@ def test_what_follows_a_refused_body_is_not_taken_for_a_request(server: Server):
 # --- Heads --------------------------------------------------------------------------------------------------
 
 
-def test_an_address_of_8_kb_and_headers_of_16_kb_pass(server: Server):
+def test_an_address_of_8_kb_and_headers_of_16_kb_pass(server: Server) -> None:
     response, body = ask(
         server, "GET", "/mdm/test/echo?message=" + "M" * 8192, headers={"Mdm-Signature": "A" * 16 * 1024}
     )
@@ -218,7 +220,7 @@ def test_an_address_of_8_kb_and_headers_of_16_kb_pass(server: Server):
     assert b"mdm-signature" in body
 
 
-def test_endless_headers_are_refused(server: Server):
+def test_endless_headers_are_refused(server: Server) -> None:
     with contextlib.suppress(ConnectionError):
         answer = raw(server, b"GET /mdm/test/echo HTTP/1.1\r\nHost: x\r\nX: " + b"A" * 1024 * 1024)
         assert answer.startswith((b"HTTP/1.1 431 ", b"HTTP/1.1 400 "))
@@ -226,25 +228,25 @@ def test_endless_headers_are_refused(server: Server):
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "POST"])
-def test_an_endpoint_is_told_the_method(server: Server, method: str):
+def test_an_endpoint_is_told_the_method(server: Server, method: str) -> None:
     _, body = ask(server, method, "/mdm/test/echo", None if method == "GET" else b"abc")
     assert body.split()[0] == method.encode()
 
 
-def test_head_is_get_without_the_body(server: Server):
+def test_head_is_get_without_the_body(server: Server) -> None:
     for path in ("/mdm/test/echo", "/page", "/healthz"):
         response, body = ask(server, "HEAD", path)
         assert (response.status, body) == (200, b"")
         assert int(response.headers["Content-Length"]) > 0
 
 
-def test_options_says_what_there_is(server: Server):
+def test_options_says_what_there_is(server: Server) -> None:
     response, _ = ask(server, "OPTIONS", "/mdm/test/echo")
     assert response.status == 204
     assert "PUT" in response.headers["Allow"]
 
 
-def test_a_connection_serves_many_requests(server: Server):
+def test_a_connection_serves_many_requests(server: Server) -> None:
     with client(server) as connection:
         for number in range(50):
             connection.request("PUT", "/mdm/test/echo", b"x" * number)
@@ -253,12 +255,12 @@ def test_a_connection_serves_many_requests(server: Server):
             assert response.read().split()[3] == str(number).encode()
 
 
-def test_an_empty_answer_has_a_length_of_zero(server: Server):
+def test_an_empty_answer_has_a_length_of_zero(server: Server) -> None:
     response, body = ask(server, "PUT", "/mdm/test/empty", b"<plist/>")
     assert (response.status, response.headers["Content-Length"], body) == (200, "0", b"")
 
 
-def test_an_unknown_path_of_the_device_plane_is_404(server: Server):
+def test_an_unknown_path_of_the_device_plane_is_404(server: Server) -> None:
     assert ask(server, "PUT", "/mdm/test/nothing", b"x")[0].status == 404
     assert ask(server, "GET", "/mdm/")[0].status == 404
 
@@ -266,7 +268,7 @@ def test_an_unknown_path_of_the_device_plane_is_404(server: Server):
 # --- Pages --------------------------------------------------------------------------------------------------
 
 
-def test_a_page_is_given_the_whole_request(server: Server):
+def test_a_page_is_given_the_whole_request(server: Server) -> None:
     head = (
         b"POST /caf%C3%A9/a%20b?x=1&y=%20 HTTP/1.1\r\nHost: portal.example\r\nCookie: a=1\r\nCookie: b=2\r\n"
         b"Accept: text/html\r\nAccept: text/plain\r\nX-Forwarded-For: 192.0.2.1\r\nX-Forwarded-Proto: https\r\n"
@@ -289,13 +291,13 @@ def test_a_page_is_given_the_whole_request(server: Server):
     assert given["body"] == "3"
 
 
-def test_several_cookies_stay_several(server: Server):
+def test_several_cookies_stay_several(server: Server) -> None:
     response, body = ask(server, "GET", "/cookies")
     assert response.headers.get_all("Set-Cookie") == ["a=1", "b=2"]
     assert body == b"two"
 
 
-def test_a_streaming_page_arrives_whole_and_is_closed(server: Server):
+def test_a_streaming_page_arrives_whole_and_is_closed(server: Server) -> None:
     before = int(ask(server, "GET", "/closed")[1])
     _, body = ask(server, "GET", "/stream")
     assert body.split() == [b"%d" % number for number in range(1000)]
@@ -303,7 +305,7 @@ def test_a_streaming_page_arrives_whole_and_is_closed(server: Server):
     assert int(ask(server, "GET", "/closed")[1]) == before + 2
 
 
-def test_not_modified_has_no_body(server: Server):
+def test_not_modified_has_no_body(server: Server) -> None:
     response, body = ask(server, "GET", "/unchanged")
     assert (response.status, body) == (304, b"")
 
@@ -315,14 +317,14 @@ def test_not_modified_has_no_body(server: Server):
     ("raised", "status"),
     [("protocol", 400), ("missing", 404), ("forbidden", 400), ("conflict", 400), ("many", 429), ("database", 503)],
 )
-def test_what_an_endpoint_raises_is_translated(server: Server, raised: str, status: int):
+def test_what_an_endpoint_raises_is_translated(server: Server, raised: str, status: int) -> None:
     response, _ = ask(server, "PUT", f"/mdm/test/raise?{raised}", b"x")
     assert response.status == status
     assert ("Retry-After" in response.headers) == (status == 503)
 
 
 @pytest.mark.parametrize("path", ["/mdm/test/raise?bug", "/bug"])
-def test_a_bug_is_answered_500_and_written_down(server: Server, path: str):
+def test_a_bug_is_answered_500_and_written_down(server: Server, path: str) -> None:
     before = server.log.stat().st_size
     response, body = ask(server, "GET", path)
     assert response.status == 500
@@ -331,7 +333,7 @@ def test_a_bug_is_answered_500_and_written_down(server: Server, path: str):
     assert ask(server, "GET", "/mdm/test/echo")[0].status == 200
 
 
-def test_the_access_log_has_one_line_a_request_without_queries_bodies_and_tokens(server: Server):
+def test_the_access_log_has_one_line_a_request_without_queries_bodies_and_tokens(server: Server) -> None:
     before = server.log.stat().st_size
     ask(server, "POST", "/r/k7m2q-9xwpr?challenge=SECRET", b"BODY")
     ask(server, "GET", "/a%0Ab%22c")
@@ -342,7 +344,7 @@ def test_the_access_log_has_one_line_a_request_without_queries_bodies_and_tokens
     assert 'path="/a…b…c"' in lines[1]
 
 
-def test_health_needs_no_database_and_readiness_does(server: Server):
+def test_health_needs_no_database_and_readiness_does(server: Server) -> None:
     assert ask(server, "GET", "/healthz")[0].status == 200
     response, body = ask(server, "GET", "/readyz")
     assert (response.status, response.headers["Retry-After"]) == (503, "5")

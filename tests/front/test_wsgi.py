@@ -1,0 +1,177 @@
+"""The device plane's dispatch and the WSGI application, without a server."""
+
+import io
+from collections.abc import Callable, Iterator
+from typing import Any
+from wsgiref.validate import validator
+
+import pytest
+from django.db import OperationalError, connection
+from django.test import override_settings
+
+from mydevices import environment, wsgi
+from mydevices.errors import ProtocolError
+from mydevices.platforms import port
+
+
+@pytest.fixture
+def routed(monkeypatch: pytest.MonkeyPatch) -> Callable[[port.Endpoint], None]:
+    monkeypatch.setattr(port, "ROUTES", dict(port.ROUTES))
+
+    def route(endpoint: port.Endpoint) -> None:
+        port.route("/mdm/test", endpoint, body_limit=100)
+
+    return route
+
+
+def call(method: str, path: str, body: bytes = b"", **extra: Any) -> tuple[str, dict[str, str], bytes]:
+    answered: dict[str, Any] = {}
+
+    def start_response(
+        status: str, headers: list[tuple[str, str]], _exc_info: object = None
+    ) -> Callable[[bytes], object]:
+        answered.update(status=status, headers=dict(headers))
+        return lambda _data: None
+
+    environ = {
+        "REQUEST_METHOD": method,
+        "SCRIPT_NAME": "",
+        "PATH_INFO": path,
+        "QUERY_STRING": "",
+        "SERVER_NAME": "localhost",
+        "SERVER_PORT": "80",
+        "SERVER_PROTOCOL": "HTTP/1.1",
+        "REMOTE_ADDR": "127.0.0.1",
+        "CONTENT_LENGTH": str(len(body)),
+        "CONTENT_TYPE": "text/plain",
+        "wsgi.version": (1, 0),
+        "wsgi.url_scheme": "http",
+        "wsgi.input": io.BytesIO(body),
+        "wsgi.errors": io.StringIO(),
+        "wsgi.multithread": True,
+        "wsgi.multiprocess": False,
+        "wsgi.run_once": False,
+        **extra,
+    }
+    chunks = validator(wsgi.application)(environ, start_response)
+    try:
+        content = b"".join(chunks)
+    finally:
+        chunks.close()  # type: ignore[attr-defined]  the validator's iterator has it
+    return answered["status"], answered["headers"], content
+
+
+def test_an_endpoint_is_given_the_request_and_its_answer_is_sent(routed: Callable[[port.Endpoint], None]) -> None:
+    seen: list[port.Request] = []
+
+    def endpoint(request: port.Request) -> port.Response:
+        seen.append(request)
+        return port.Response(200, b"<plist/>", "application/xml", (("X-Test", "1"),))
+
+    routed(endpoint)
+    answer = call("PUT", "/mdm/test", b"body", HTTP_MDM_SIGNATURE="abc", QUERY_STRING="a=1")
+    assert answer == (
+        "200 OK",
+        {"X-Test": "1", "Content-Type": "application/xml", "Content-Length": "8"},
+        b"<plist/>",
+    )
+    (request,) = seen
+    assert (request.method, request.path, request.query, request.body) == ("PUT", "/mdm/test", "a=1", b"body")
+    assert request.headers["mdm-signature"] == "abc"
+    assert request.headers["content-type"] == "text/plain"
+    assert request.address == "127.0.0.1"
+
+
+def test_a_body_over_the_cap_reaches_no_endpoint(routed: Callable[[port.Endpoint], None]) -> None:
+    routed(lambda _request: pytest.fail("called"))
+    assert call("PUT", "/mdm/test", b"x" * 101)[0].startswith("413 ")
+    assert call("PUT", "/mdm/test", b"x" * 101, CONTENT_LENGTH="", **{"wsgi.input_terminated": True})[0].startswith(
+        "413 "
+    )
+
+
+def test_an_endpoints_error_is_answered_in_words(routed: Callable[[port.Endpoint], None]) -> None:
+    def endpoint(_request: port.Request) -> port.Response:
+        raise ProtocolError("That is no property list.")
+
+    routed(endpoint)
+    assert call("PUT", "/mdm/test")[0::2] == ("400 Bad Request", b"That is no property list.\n")
+
+
+def test_what_nobody_expected_is_left_to_the_server(routed: Callable[[port.Endpoint], None]) -> None:
+    def endpoint(_request: port.Request) -> port.Response:
+        raise ZeroDivisionError
+
+    routed(endpoint)
+    with pytest.raises(ZeroDivisionError):
+        wsgi.plane(port.Request("GET", "/mdm/test"))
+
+
+@pytest.fixture
+def broken_connection() -> Iterator[None]:
+    yield
+    connection.close()
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("broken_connection")
+def test_a_lost_connection_is_answered_503_and_the_next_request_works(routed: Callable[[port.Endpoint], None]) -> None:
+    def endpoint(request: port.Request) -> port.Response:
+        with connection.cursor() as cursor:
+            if request.query == "lose" and connection.vendor == "postgresql":
+                cursor.execute("SELECT pg_terminate_backend(pg_backend_pid())")
+            elif request.query == "lose":
+                connection.errors_occurred = True
+                raise OperationalError("disk I/O error")
+            cursor.execute("SELECT 1")
+        return port.Response(200)
+
+    routed(endpoint)
+    assert wsgi.plane(port.Request("GET", "/mdm/test")).status == 200
+    lost = wsgi.plane(port.Request("GET", "/mdm/test", query="lose"))
+    assert lost.status == 503
+    assert dict(lost.headers)["Retry-After"]
+    assert wsgi.plane(port.Request("GET", "/mdm/test")).status == 200
+    assert not connection.errors_occurred
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_connection_left_in_a_transaction_is_not_used_again(routed: Callable[[port.Endpoint], None]) -> None:
+    def endpoint(_request: port.Request) -> port.Response:
+        connection.set_autocommit(False)
+        return port.Response(200)
+
+    routed(endpoint)
+    assert wsgi.plane(port.Request("GET", "/mdm/test")).status == 200
+    assert connection.connection is None
+
+
+@pytest.mark.django_db
+def test_a_healthy_request_asks_the_database_nothing_of_its_own(
+    routed: Callable[[port.Endpoint], None], django_assert_num_queries: Any
+) -> None:
+    routed(lambda _request: port.Response(200))
+    with django_assert_num_queries(0):
+        assert wsgi.plane(port.Request("GET", "/mdm/test")).status == 200
+
+
+@pytest.mark.django_db
+def test_a_migrated_database_is_ready() -> None:
+    assert call("GET", "/readyz")[0::2] == ("200 OK", b"ready\n")
+    assert call("GET", "/healthz")[0::2] == ("200 OK", b"alive\n")
+
+
+@pytest.mark.parametrize(
+    ("proxies", "forwarded", "address"),
+    [
+        (0, "192.0.2.1", "127.0.0.1"),
+        (1, "", "127.0.0.1"),
+        (1, "192.0.2.1", "192.0.2.1"),
+        (1, "6.6.6.6, 192.0.2.1", "192.0.2.1"),
+        (2, "6.6.6.6, 192.0.2.1, 10.0.0.1", "192.0.2.1"),
+        (3, "192.0.2.1", "192.0.2.1"),
+    ],
+)
+def test_the_clients_address_is_what_the_trusted_proxies_saw(proxies: int, forwarded: str, address: str) -> None:
+    with override_settings(ENVIRONMENT=environment.Environment(trusted_proxies=proxies)):
+        assert wsgi.client_address("127.0.0.1", forwarded) == address
