@@ -63,8 +63,23 @@ def test_an_entry_stands_only_if_what_it_tells_of_does() -> None:
 @pytest.mark.django_db
 @pytest.mark.parametrize(
     "name",
-    "pin PIN mac_pin pins unlock_token password new-password secret key private_key code ticket_code challenge "
-    "passcode credentials".split(),
+    [
+        "pin",
+        "PIN",
+        "mac_pin",
+        "pins",
+        "unlock_token",
+        "password",
+        "new-password",
+        "secret",
+        "key",
+        "private_key",
+        "code",
+        "ticket_code",
+        "challenge",
+        "passcode",
+        "credentials",
+    ],
 )
 def test_a_detail_that_sounds_like_a_secret_is_refused(name: str) -> None:
     with pytest.raises(ValueError, match="sounds like a secret"):
