@@ -12,6 +12,7 @@ from mydevices.devices.models import Channel, Registration
 from mydevices.outbox import registry
 from mydevices.outbox.registry import Delivery, Done, Outcome, Retry
 from mydevices.platforms import port
+from mydevices.platforms.port import NotWoken
 
 
 def register() -> None:
@@ -40,11 +41,11 @@ def wake(deliveries: Sequence[Delivery]) -> Mapping[int, Outcome]:
     by_platform: dict[str, list[Channel]] = defaultdict(list)
     for channel in channels.values():
         by_platform[channel.registration.device.platform].append(channel)
-    failures: dict[int, Exception | None] = {}
+    failures: dict[int, NotWoken | None] = {}
     for platform, those in by_platform.items():
         failures.update(port.adapter_for(platform).wake(those))
     return {
-        delivery.id: Retry(failure) if (failure := failures.get(delivery.payload["channel"])) else Done()
+        delivery.id: Retry(failure, failure.after) if (failure := failures.get(delivery.payload["channel"])) else Done()
         for delivery in deliveries
     }
 

@@ -6,12 +6,13 @@ An adapter registers itself once at start-up (`register`), and so do its device-
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from enum import StrEnum
 from typing import Protocol
 
 from mydevices.devices.models import Channel, Device
 from mydevices.devices.services import Terms
-from mydevices.errors import Unsupported
+from mydevices.errors import MyDevicesError, Unsupported
 
 
 class ActionKind(StrEnum):
@@ -95,6 +96,14 @@ class Appearance:
     has_pins: bool = False
 
 
+class NotWoken(MyDevicesError):
+    """A channel could not be asked to poll, and why. To be tried again `after` that time, or by the usual back-off."""
+
+    def __init__(self, message: str, *, after: timedelta | None = None) -> None:
+        super().__init__(message)
+        self.after = after
+
+
 class Adapter(Protocol):
     """What a platform can do. All of it is free of side effects but `wake`."""
 
@@ -118,8 +127,8 @@ class Adapter(Protocol):
     def fates(self, device: Device, kind: ActionKind) -> Fates:
         """What WIPE or RETIRE takes and leaves."""
 
-    def wake(self, channels: Sequence[Channel]) -> Mapping[int, Exception | None]:
-        """Ask each channel to poll, and answer by channel id: None when the push was accepted."""
+    def wake(self, channels: Sequence[Channel]) -> Mapping[int, NotWoken | None]:
+        """Ask each channel to poll, and answer by channel id: None when the push was accepted, or never will be."""
 
 
 ADAPTERS: dict[str, Adapter] = {}

@@ -17,7 +17,17 @@ from mydevices.devices.services import Terms
 from mydevices.errors import Unsupported
 from mydevices.organisation import selectors as organisation
 from mydevices.platforms.apple import push
-from mydevices.platforms.port import ActionKind, Appearance, Capability, Document, Fates, Parameters, Plan, Step
+from mydevices.platforms.port import (
+    ActionKind,
+    Appearance,
+    Capability,
+    Document,
+    Fates,
+    NotWoken,
+    Parameters,
+    Plan,
+    Step,
+)
 from mydevices.protocols.apple import models, profiles
 from mydevices.protocols.apple.profiles import AccessRights
 from mydevices.protocols.pki import cms
@@ -118,7 +128,7 @@ class Adapter:
             content = cms.sign(content, certificate=authority.certificate, key=authority.key)
         return Document(content, PROFILE_TYPE, "mydevices.mobileconfig")
 
-    def wake(self, channels: Sequence[Channel]) -> Mapping[int, Exception | None]:
+    def wake(self, channels: Sequence[Channel]) -> Mapping[int, NotWoken | None]:
         return push.wake(channels)
 
 
