@@ -101,4 +101,4 @@ def channel(of: Device) -> Channel:
 
 
 def life(of: Device) -> Registration:
-    return Registration.objects.get(id=of.registration_id)
+    return Registration.objects.get(device=of, ended_at=None)

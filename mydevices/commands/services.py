@@ -265,14 +265,13 @@ def expire(*, now: datetime) -> int:
 def _end(which: Q, state: State, verb: Verb, now: datetime) -> int:
     """Move whatever may still move and matches, and record the actions concerned."""
     ending = Command.objects.filter(which, state__in=before(state))
-    rows = list(ending.values_list("id", "action_id"))
+    rows = list(ending)
     if not rows:
         return 0
-    moved = Command.objects.filter(id__in=[row[0] for row in rows], state__in=before(state)).update(
+    moved = Command.objects.filter(id__in=[command.pk for command in rows], state__in=before(state)).update(
         state=state, finished_at=now
     )
-    actions = Action.objects.filter(id__in={row[1] for row in rows if row[1]}).select_related("device__owner")
-    for action in actions:
+    for action in Action.objects.filter(commands__in=rows).select_related("device__owner").distinct():
         _record(verb, actor=Actor.system("queue"), device=action.device, action=action)
     return moved
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 from uuid import UUID
 
 from django.db import transaction
@@ -74,13 +75,23 @@ def begin(
     return registration, replaced
 
 
+_LENGTHS: Final = {
+    "name": 200,
+    "model": 64,
+    "model_name": 120,
+    "os_name": 32,
+    "os_version": 32,
+    "serial_number": 64,
+}
+"""What the columns hold; a device's own words may be longer."""
+
+
 def describe(*, device: Device, introduction: Introduction) -> None:
     """Take over what the device says of itself; what it leaves out stays. Does not save."""
-    for field in ("name", "model", "model_name", "os_name", "os_version", "serial_number"):
+    for field in _LENGTHS:
         value = getattr(introduction, field)
         if value:
-            limit = Device._meta.get_field(field).max_length  # noqa: SLF001  Django's documented way to a field
-            setattr(device, field, value[:limit])
+            setattr(device, field, value[: _LENGTHS[field]])
 
 
 def end(*, registration: Registration, state: str, now: datetime) -> bool:

@@ -298,7 +298,7 @@ RENEWAL: Final = "InstallProfile"
 """The one kind of upkeep that every registration knows: its own profile once more, with a new challenge."""
 
 
-def renewal_document(*, registration: Registration, challenge_id: object) -> Document:
+def renewal_document(*, registration: Registration, challenge_id: str) -> Document:
     """The registration's own profile with a new challenge: topic, addresses and rights exactly as they were."""
     challenge = Challenge.objects.get(id=challenge_id, registration=registration)
     return port.adapter_for(registration.device.platform).invite(

@@ -1,6 +1,6 @@
 """The queue: who may ask, what is kept, what is sent, and what late, doubled and lost answers change."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import uuid4
 
 import pytest
@@ -24,33 +24,29 @@ from tests.factories import NOW
 pytestmark = pytest.mark.django_db
 
 
-def enqueue(device: Device, kind: ActionKind = ActionKind.LOCK, **more: object) -> Action:
+def enqueue(device: Device, kind: ActionKind = ActionKind.LOCK, *, parameters: Parameters | None = None) -> Action:
     return services.enqueue(
-        device=device,
-        kind=kind,
-        actor=factories.actor(device.owner),
-        now=NOW,
-        **more,  # type: ignore[arg-type]  passed on
+        device=device, kind=kind, actor=factories.actor(device.owner), parameters=parameters, now=NOW
     )
 
 
-def reported(command: Command, **more: object) -> Reported:
+def reported(command: Command, *, others_open: int = 0) -> Reported:
     device = command.channel.registration.device
-    values: dict[str, object] = {
-        "id": command.pk,
-        "uuid": command.uuid,
-        "request_type": command.request_type,
-        "parameters": command.parameters,
-        "state": State(command.state),
-        "registration_id": command.channel.registration_id,
-        "device_id": device.id,
-        "device_name": device.name,
-        "owner_id": device.owner_id,
-        "owner_name": device.owner.name,
-        "action_id": command.action_id,
-        "action_kind": command.action.kind if command.action else "",
-    }
-    return Reported(**(values | more))  # type: ignore[arg-type]  the values above
+    return Reported(
+        id=command.pk,
+        uuid=command.uuid,
+        request_type=command.request_type,
+        parameters=command.parameters,
+        state=State(command.state),
+        registration_id=command.channel.registration_id,
+        device_id=device.id,
+        device_name=device.name,
+        owner_id=device.owner_id,
+        owner_name=device.owner.name,
+        action_id=command.action_id,
+        action_kind=command.action.kind if command.action else "",
+        others_open=others_open,
+    )
 
 
 def answer(command: Command, state: State = State.DONE, *, after: int = 5) -> bool:
@@ -108,9 +104,9 @@ def test_an_administrator_can_lock_the_device() -> None:
 
 @pytest.mark.parametrize("kind", [ActionKind.WIPE, ActionKind.RETIRE, ActionKind.UNLOCK])
 @pytest.mark.parametrize("proved", [None, NOW - timedelta(minutes=5, seconds=1)])
-def test_what_destroys_or_opens_needs_a_fresh_proof(kind: ActionKind, proved: object) -> None:
+def test_what_destroys_or_opens_needs_a_fresh_proof(kind: ActionKind, proved: datetime | None) -> None:
     device = factories.device(factories.person())
-    actor = factories.actor(device.owner, proved=proved)  # type: ignore[arg-type]  None or a time
+    actor = factories.actor(device.owner, proved=proved)
     with pytest.raises(NeedsFreshAuthentication):
         services.enqueue(device=device, kind=kind, actor=actor, now=NOW)
 
@@ -208,9 +204,9 @@ def test_an_answer_after_the_expiry_is_the_truth() -> None:
     command = only(enqueue(device, ActionKind.UNLOCK))
     services.mark_sent(command_id=command.pk, seen=State.QUEUED, now=NOW)
     assert services.expire(now=NOW + timedelta(hours=1)) == 1
-    assert state_of(Action.objects.get(id=command.action_id)) == State.EXPIRED
+    assert state_of(Action.objects.get(commands=command)) == State.EXPIRED
     assert answer(command, after=4000)
-    assert state_of(Action.objects.get(id=command.action_id)) == State.DONE
+    assert state_of(Action.objects.get(commands=command)) == State.DONE
 
 
 def test_lifetimes_are_an_hour_for_unlock_a_day_for_check_in_and_none_for_the_rest() -> None:
@@ -234,7 +230,7 @@ def test_the_end_of_a_registration_voids_what_waits() -> None:
 
 def test_what_was_queued_at_the_very_moment_of_the_end_is_swept_up() -> None:
     device = factories.device(factories.person())
-    Registration.objects.filter(id=device.registration_id).update(state=Registration.State.REPLACED)
+    Registration.objects.filter(device=device).update(state=Registration.State.REPLACED)
     action = enqueue(device)  # with the device as it was loaded before
     services.expire(now=NOW)
     assert state_of(action) == State.VOID

@@ -69,7 +69,7 @@ def _erase_device(due: Due) -> Payload:
 
 def _install_profile(due: Due) -> Payload:
     life = Registration.objects.select_related("device").get(id=due.registration_id)
-    document = registration.renewal_document(registration=life, challenge_id=due.parameters["challenge"])
+    document = registration.renewal_document(registration=life, challenge_id=due.text("challenge") or "")
     return commands.install_profile(payload=document.content)
 
 

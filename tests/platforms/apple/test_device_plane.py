@@ -4,10 +4,12 @@ import base64
 import plistlib
 from urllib.parse import quote
 
+import hypothesis
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
+from pytest_django.fixtures import Settings
 
 from mydevices.accounts.models import Person
 from mydevices.commands import services as commands
@@ -17,6 +19,7 @@ from mydevices.devices.models import Device, Registration
 from mydevices.platforms.port import ActionKind, Request
 from mydevices.wsgi import plane
 from simulator import fleet
+from simulator.mac import Mac
 from simulator.scep import Manner
 from tests.platforms.apple.conftest import Registers, fresh, present, profile_for, send
 
@@ -63,12 +66,12 @@ def test_a_retired_device_and_only_such_a_one_is_told_that_it_is_unrecognised(
 ) -> None:
     simulated, device = register(owner)
     request = simulated.signed_request(simulated.idle_body())
-    Registration.objects.filter(id=device.registration_id).update(state=Registration.State.RETIRED)
+    Registration.objects.filter(device=device).update(state=Registration.State.RETIRED)
     status, _headers, body = send(*request)
     assert status == 403
     assert plistlib.loads(body) == {"code": "com.apple.unrecognized.device"}
     for state in (Registration.State.WIPED, Registration.State.REPLACED):
-        Registration.objects.filter(id=device.registration_id).update(state=state)
+        Registration.objects.filter(device=device).update(state=state)
         assert send(*request)[0] == 400
 
 
@@ -100,14 +103,14 @@ def test_a_poll_by_post_without_a_content_type_is_answered(owner: Person, regist
 
 
 def test_old_digests_are_accepted_only_while_the_switch_allows_it(
-    owner: Person, register: Registers, settings: object
+    owner: Person, register: Registers, settings: Settings
 ) -> None:
     simulated, _device = register(owner)
     simulated.behaviour.old_digest = True
     request = simulated.signed_request(simulated.idle_body())
     assert send(*request)[0] == 200
-    strict = settings.ENVIRONMENT.model_copy(update={"allow_weak_scep": False})  # type: ignore[attr-defined]  the fixture
-    settings.ENVIRONMENT = strict  # type: ignore[attr-defined]  the same
+    strict = settings.ENVIRONMENT.model_copy(update={"allow_weak_scep": False})
+    settings.ENVIRONMENT = strict
     assert send(*request)[0] == 400
 
 
@@ -152,7 +155,8 @@ def test_declarative_management_and_get_token_are_answered_as_not_offered(owner:
 
 def test_a_mac_gets_its_bootstrap_token_back(owner: Person, register: Registers) -> None:
     simulated, _device = register(owner, "mac")
-    assert simulated.get_bootstrap_token() == simulated.enrolment.bootstrap_token  # type: ignore[attr-defined]  a Mac
+    assert isinstance(simulated, Mac)
+    assert simulated.get_bootstrap_token() == simulated.enrolment.bootstrap_token
 
 
 def test_a_push_token_may_have_any_length_and_be_somebody_else_s_too(owner: Person, register: Registers) -> None:
@@ -239,7 +243,7 @@ def test_a_long_url_passes_whole(owner: Person, server: None) -> None:
     assert send("POST", f"{SCEP}?operation=PKIOperation&message={message}", {}, b"")[0] == 400  # read, and no SCEP
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+@hypothesis.settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
 @given(
     path=st.sampled_from(["connect", "checkin", "scep"]), body=st.binary(max_size=400), signature=st.text(max_size=200)
 )

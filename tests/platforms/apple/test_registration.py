@@ -209,5 +209,5 @@ def test_a_mac_user_who_logs_in_over_the_network_is_declined(owner: Person, serv
 def test_removing_the_profile_by_hand_retires_the_device(owner: Person, register: Registers) -> None:
     simulated, device = register(owner)
     simulated.leave()
-    assert Registration.objects.get(id=device.registration_id).state == Registration.State.RETIRED
+    assert Registration.objects.get(device=device).state == Registration.State.RETIRED
     assert not present(owner, simulated).is_registered
