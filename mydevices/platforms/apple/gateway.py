@@ -1,8 +1,8 @@
 """The connection to Apple's push service: one, over HTTP/2, kept open as Apple asks for.
 
-Pushes travel side by side on it. The service ends a connection when it likes (GOAWAY), and whatever had no answer by then
-goes again on a new one: a device that is woken twice polls twice, one that is not woken waits. Source: Apple, "Sending
-notification requests to APNs", "Handling notification responses from APNs"; RFC 9113, 6.8.
+Pushes travel side by side on it. The service ends a connection when it likes (GOAWAY), and whatever had no answer by
+then goes again on a new one: a device that is woken twice polls twice, one that is not woken waits. Source: Apple,
+"Sending notification requests to APNs", "Handling notification responses from APNs"; RFC 9113, 6.8.
 """
 
 import asyncio
@@ -67,8 +67,8 @@ class Service:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Seconds: for connecting, for the answer to one push, for a whole batch, and after how much silence a connection is
-    not trusted any more (routers forget idle ones without a word, some after six minutes)."""
+    """Seconds: for connecting, for the answer to one push, for a whole batch, and after how much silence a connection
+    is not trusted any more (routers forget idle ones without a word, some after six minutes)."""
 
     connect: float = 10
     push: float = 15
@@ -116,9 +116,10 @@ class Gateway:
         self._lock = threading.Lock()
         self._runner: asyncio.Runner | None = None
         self._connection: _Connection | None = None
+        self._context: tuple[Service, ssl.SSLContext] | None = None
 
     def push(self, messages: Sequence[Push], service: Service) -> Sequence[Answer]:
-        """Push all of these; an answer for each, in the same order. Raises nothing for what the network or the service do.
+        """Push all of these; an answer for each, in the same order. Whatever the network or the service do is one.
 
         Takes `Limits.batch` seconds at most, so a batch should be small enough for one or two rounds of `AT_ONCE`."""
         with self._lock:
@@ -149,36 +150,34 @@ class Gateway:
             try:
                 connection = await self._connect(service)
             except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
-                return [
-                    Answer(Outcome.RETRY, f"The push certificate or the trusted authorities cannot be used: {error}")
-                ] * len(messages)
+                failure = f"The push certificate or the file of trusted authorities cannot be used: {error}"
+                return [Answer(Outcome.RETRY, failure)] * len(messages)
             was_proven = connection.proven
             results = await self._round(connection, [messages[index] for index in waiting], deadline)
             again = []
             for index, result in zip(waiting, results, strict=True):
                 if isinstance(result, Answer):
                     answers[index] = result
-                elif isinstance(result, _Lost) and not (result.late and not was_proven):
-                    # Late on a connection that had stood idle: it may have been dead. Late on a new one: the service is slow.
+                    continue
+                answers[index] = Answer(Outcome.RETRY, result.message)
+                # Late on a connection that stood open: it may have been dead. Late on a new one: the service is slow.
+                if isinstance(result, _Lost) and (was_proven or not result.late):
                     again.append(index)
-                    answers[index] = Answer(Outcome.RETRY, result.message)
-                else:
-                    answers[index] = Answer(Outcome.RETRY, result.message)
             fruitless = 0 if len(again) < len(waiting) else fruitless + 1
             waiting = again if fruitless < FRUITLESS_ROUNDS and time.monotonic() < deadline else []
             connection.last_used = time.monotonic()
+            if waiting and fruitless:
+                await asyncio.sleep(0.1 * 2**fruitless)
         return [answers[index] for index in range(len(messages))]
 
     async def _round(
         self, connection: _Connection, messages: Sequence[Push], deadline: float
     ) -> Sequence[Answer | _Lost | _Unreachable]:
-        """Try each of these once. On a new connection one goes ahead: when that gets nowhere, a hundred would not either."""
+        """Try each of these once. On a new connection one goes ahead: where that gets nowhere, a hundred would not."""
         results: list[Answer | _Lost | _Unreachable] = []
         if not connection.proven:
             first = await self._one(connection, messages[0], deadline)
-            if isinstance(first, _Unreachable):
-                return [first] * len(messages)
-            if isinstance(first, _Lost) and not first.late:
+            if isinstance(first, _Unreachable) or (isinstance(first, _Lost) and not first.late):
                 return [first] * len(messages)
             results.append(first)
         room = asyncio.Semaphore(AT_ONCE)
@@ -217,13 +216,14 @@ class Gateway:
     async def _connect(self, service: Service) -> _Connection:
         """The present connection, or a new one where that has gone, been idle for long, or leads elsewhere."""
         present = self._connection
-        if present is not None and not present.spoilt and present.service == service:
-            if time.monotonic() - present.last_used < self._limits.idle:
+        if present is not None and present.service == service and not present.spoilt:
+            silence = time.monotonic() - present.last_used
+            if silence < self._limits.idle:
                 return present
         await self._discard()
         client = httpx2.AsyncClient(
             base_url=service.url,
-            verify=_context(service),
+            verify=self._context_for(service),
             http1=False,
             http2=True,
             # Time limits are each push's own: a limit on reading would be one for the connection, and end all for one.
@@ -233,6 +233,12 @@ class Gateway:
         )
         self._connection = _Connection(client, service)
         return self._connection
+
+    def _context_for(self, service: Service) -> ssl.SSLContext:
+        """Kept as long as it fits, so that the next connection can resume the TLS session of the last."""
+        if self._context is None or self._context[0] != service:
+            self._context = service, _context(service)
+        return self._context[1]
 
     async def _discard(self) -> None:
         if self._connection is not None:
@@ -273,7 +279,7 @@ def _is_here(url: str) -> bool:
 
 
 def _context(service: Service) -> ssl.SSLContext:
-    """TLS with the push certificate. Raises OSError or ValueError for a certificate, key or file that cannot be used."""
+    """TLS with the push certificate. Raises OSError or ValueError for a certificate or file that cannot be used."""
     if service.authorities is None:
         context = httpx2.create_ssl_context()
     else:

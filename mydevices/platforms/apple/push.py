@@ -39,7 +39,7 @@ def wake(channels: Sequence[Channel]) -> Mapping[int, NotWoken | None]:
     try:
         service = _service()
     except (Conflict, CannotOpen) as error:
-        logger.error("No device can be woken: %s", error.message)
+        logger.warning("%d devices were not woken: %s", len(those), error.message)
         return result | dict.fromkeys((channel.pk for channel in those), NotWoken(error.message, after=UNTIL_REPAIRED))
     messages = [Push(bytes(channel.push_token), channel.push_magic, channel.registration.topic) for channel in those]
     answers = dict(zip((channel.pk for channel in those), GATEWAY.push(messages, service), strict=True))
