@@ -1,5 +1,7 @@
 from django.apps import AppConfig
 
+from mydevices.vault import registry
+
 
 class Config(AppConfig):
     name = "mydevices.commands"
@@ -7,5 +9,7 @@ class Config(AppConfig):
 
     def ready(self) -> None:
         from mydevices.commands import tasks  # noqa: PLC0415  models must be loaded first
+        from mydevices.commands.models import Action  # noqa: PLC0415  the same
 
         tasks.register()
+        registry.column(Action, "secret")
