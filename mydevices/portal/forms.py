@@ -57,7 +57,7 @@ def _plain(name: str) -> str:
 class RegisterForm(forms.Form):
     """Which device, and whose. Where the page is open on an Apple device, "here" is the first answer."""
 
-    which = forms.ChoiceField(label=_("It is"), widget=forms.RadioSelect)
+    which = forms.ChoiceField(label=_("Which device is it?"), widget=forms.RadioSelect)
     ownership = forms.ChoiceField(label=_("Whose is it?"), widget=forms.RadioSelect, initial=Device.Ownership.PERSONAL)
 
     def __init__(self, *args: Any, here: str, organisation: str, **options: Any) -> None:

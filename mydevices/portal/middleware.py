@@ -1,9 +1,12 @@
-"""The portal's one translation of errors into pages."""
+"""What holds for every page: errors become pages, and times are the reader's own."""
 
 from collections.abc import Callable
+from urllib.parse import unquote
+from zoneinfo import ZoneInfo, available_timezones
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils import timezone
 
 from mydevices.errors import Conflict, Invalid, MyDevicesError, NotAllowed, NotFound, TooMany, Unsupported
 
@@ -15,6 +18,7 @@ STATUS: dict[type[MyDevicesError], int] = {
     Unsupported: 409,
     Invalid: 400,
 }
+PAGES = {400, 403, 404, 429}
 
 
 class TranslateErrors:
@@ -30,5 +34,22 @@ class TranslateErrors:
         if not isinstance(error, MyDevicesError):
             return None
         status = next((status for kind, status in STATUS.items() if isinstance(error, kind)), 400)
-        template = "404.html" if status == 404 else "portal/refused.html"
+        template = f"{status}.html" if status in PAGES else "portal/refused.html"
         return render(request, template, {"message": error.message}, status=status)
+
+
+class LocalTime:
+    """Times are shown in the zone that the page's script found and left in a cookie, else in the server's own."""
+
+    COOKIE = "zone"
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+        self.zones = available_timezones()
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        name = unquote(request.COOKIES.get(self.COOKIE, ""))
+        if name not in self.zones:
+            return self.get_response(request)
+        with timezone.override(ZoneInfo(name)):
+            return self.get_response(request)

@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
-from django.template.defaultfilters import filesizeformat
 from django.urls import reverse
+from django.utils.formats import number_format
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -411,7 +411,10 @@ def card(
         first = [ActionKind.CHECK_IN]
     else:
         first = [ActionKind.LOCK, ActionKind.CHECK_IN]
-    chosen = [kind for kind in first if kind in possible]
+    if newest is not None and newest.state != State.HELD and newest.can_be_cancelled:
+        likeliest = [cancel_button(newest)]
+        first = [kind for kind in (ActionKind.CHECK_IN, ActionKind.LOCK) if kind != running][:1]
+    chosen = [kind for kind in first if kind in possible and kind != running]
     likeliest += [_button(device, kind, short=True) for kind in chosen]
     menu = [_button(device, kind, short=True) for kind in possible if kind not in chosen and kind != running]
     if appearance(device).has_pins and shown.status.screen != "lock":
@@ -594,12 +597,17 @@ def _facts_of_inventory(inventory: Inventory) -> Iterable[Fact]:
     if inventory.is_encrypted is not None:
         yield Fact(_("Encryption"), _("On") if inventory.is_encrypted else _("Off"))
     if inventory.capacity_bytes and inventory.available_bytes is not None:
-        sizes = {"free": filesizeformat(inventory.available_bytes), "all": filesizeformat(inventory.capacity_bytes)}
+        sizes = {"free": _size(inventory.available_bytes), "all": _size(inventory.capacity_bytes)}
         yield Fact(_("Storage"), _("%(free)s free of %(all)s") % sizes)
     if inventory.battery is not None:
         yield Fact(_("Battery"), f"{round(inventory.battery * 100)} %")
     if inventory.profiles:
         yield Fact(_("Profiles"), _("%(number)d installed") % {"number": len(inventory.profiles)})
+
+
+def _size(amount: int) -> str:
+    """In the gigabytes that stand on the box."""
+    return _("%(number)s GB") % {"number": number_format(round(amount / 10**9))}
 
 
 def sights(device: Device) -> Sequence[Sight]:
