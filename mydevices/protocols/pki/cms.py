@@ -99,10 +99,7 @@ def verify(message: bytes, *, content: bytes | None, allow_weak: bool) -> Signed
     the signature is over the content itself. `allow_weak` accepts SHA-1. The signer's certificate must be in the
     message; whether it is to be trusted is for the caller to find out.
     """
-    try:
-        return _verify(message, content, allow_weak=allow_weak)
-    except der.IndefiniteLength:
-        return _verify(der.definite(message), content, allow_weak=allow_weak)
+    return _verify(der.definite(message), content, allow_weak=allow_weak)
 
 
 def _verify(message: bytes, content: bytes | None, *, allow_weak: bool) -> Signed:
@@ -393,10 +390,7 @@ def decrypt(
 
 def open_envelope(message: bytes, *, certificate: bytes, key: rsa.RSAPrivateKey, allow_weak: bool) -> Opened:
     """As `decrypt`, and says which cipher was used."""
-    try:
-        return _open(message, certificate, key, allow_weak=allow_weak)
-    except der.IndefiniteLength:
-        return _open(der.definite(message), certificate, key, allow_weak=allow_weak)
+    return _open(der.definite(message), certificate, key, allow_weak=allow_weak)
 
 
 def _open(message: bytes, certificate: bytes, key: rsa.RSAPrivateKey, *, allow_weak: bool) -> Opened:

@@ -40,10 +40,6 @@ _ENCODINGS = {
 }
 
 
-class IndefiniteLength(ProtocolError):
-    """An indefinite length (X.690 8.1.3.6), which is BER: the caller may try again after `definite`."""
-
-
 def element(data: bytes, position: int, end: int) -> tuple[int, int, int]:
     """Read the header at `position`: (tag, start of the content, end of the content), all within `end`.
 
@@ -64,7 +60,7 @@ def element(data: bytes, position: int, end: int) -> tuple[int, int, int]:
         start += octets_of_length
         length = int.from_bytes(data[position + 2 : start], "big")
     elif length == 0x80:
-        raise IndefiniteLength("The message uses an indefinite length where a definite one is needed.")
+        raise ProtocolError("The message uses an indefinite length where a definite one is needed.")
     stop = start + length
     if stop > end:
         raise ProtocolError("An element of the message is longer than what surrounds it.")
@@ -135,10 +131,13 @@ def text(data: bytes, tag: int, start: int, stop: int) -> str:
 
 
 def definite(data: bytes) -> bytes:
-    """Rewrite indefinite lengths as definite ones; what has a definite length already is kept to the byte.
+    """Rewrite indefinite lengths as definite ones, where the outermost element has one; else return the same bytes.
 
-    Elements of definite length are not looked into: an encoder that knew the length had no need for BER inside.
+    What has a definite length is kept to the byte and not looked into: an encoder that knew the length of an element
+    knew those of its parts.
     """
+    if data[1:2] != b"\x80":
+        return data
     if len(data) > MAXIMUM_SIZE:
         raise ProtocolError(f"The message is longer than {MAXIMUM_SIZE // 1024} kB.")
     rewritten, stop = _definite(data, 0, _MAXIMUM_DEPTH)

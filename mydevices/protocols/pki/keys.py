@@ -41,8 +41,8 @@ class Digest(NamedTuple):
 
     @property
     def identifier(self) -> bytes:
-        """An AlgorithmIdentifier with NULL parameters, which is what every implementation writes."""
-        return der.sequence(der.identifier(self.oid), der.NULL)
+        """An AlgorithmIdentifier; without parameters, as RFC 5754 2 asks for SHA-2."""
+        return der.sequence(der.identifier(self.oid))
 
 
 SHA1 = Digest("sha1", hashes.SHA1(), der.oid("1.3.14.3.2.26"), weak=True)  # noqa: S303  # never produced
