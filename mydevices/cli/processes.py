@@ -49,9 +49,17 @@ def follow_supervisor(*, grace: float = 10.0) -> None:
     threading.Thread(target=_watch, args=(parent, grace), name="supervisor", daemon=True).start()
 
 
+_LIBC: Final = ctypes.CDLL(None) if sys.platform == "linux" else None
+
+
 def _tell_at_parents_end(signum: int) -> None:
-    if sys.platform == "linux":
-        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, int(signum), 0, 0, 0)
+    if _LIBC is not None:
+        _LIBC.prctl(_PR_SET_PDEATHSIG, int(signum), 0, 0, 0)
+
+
+def _before_exec() -> None:
+    """In the child: what does not know `follow_supervisor` is told by the kernel. It outlasts exec (prctl(2))."""
+    _tell_at_parents_end(signal.SIGTERM)
 
 
 def _watch(parent: int, grace: float) -> None:
@@ -167,6 +175,7 @@ class Supervisor:
                 stderr=subprocess.STDOUT,
                 env=environment,
                 start_new_session=True,
+                preexec_fn=_before_exec,  # noqa: PLW1509  the supervisor has one thread
             )
         child.started = time.monotonic()
         child.stream = child.process.stdout

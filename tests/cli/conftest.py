@@ -95,6 +95,17 @@ class Run:
             todo += children
         return found
 
+    def end(self) -> None:
+        """After a test that failed half-way: nothing of it stays."""
+        if self.process.poll() is not None:
+            return
+        left = self.descendants()
+        self.process.kill()
+        self.process.wait()
+        for pid in left:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
     def stop(self, signum: int = signal.SIGTERM, seconds: float = 15.0) -> int:
         self.process.send_signal(signum)
         return self.process.wait(seconds)
@@ -111,10 +122,4 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Run]]:
 
     yield starter
     for run in runs:
-        left = run.descendants() if run.process.poll() is None else []
-        if run.process.poll() is None:
-            run.process.kill()
-            run.process.wait()
-        for pid in left:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+        run.end()
