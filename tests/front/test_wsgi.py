@@ -53,11 +53,11 @@ def call(method: str, path: str, body: bytes = b"", **extra: Any) -> tuple[str, 
         "wsgi.run_once": False,
         **extra,
     }
-    chunks = validator(wsgi.application)(environ, start_response)
+    chunks: Any = validator(wsgi.application)(environ, start_response)
     try:
         content = b"".join(chunks)
     finally:
-        chunks.close()  # type: ignore[attr-defined]  the validator's iterator has it
+        chunks.close()
     return answered["status"], answered["headers"], content
 
 
