@@ -101,4 +101,4 @@ def channel(of: Device) -> Channel:
 
 
 def life(of: Device) -> Registration:
-    return Registration.objects.get(device=of, ended_at=None)
+    return Registration.objects.filter(device=of).latest("started_at")

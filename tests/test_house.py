@@ -155,6 +155,9 @@ def test_protocols_read_no_clock_draw_no_lots_and_touch_no_files() -> None:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call):
                 called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+                # The one exception of the design: `cryptography` draws the content key of an envelope.
+                if (path.name, called) == ("cms.py", "generate_key"):
+                    continue
                 assert called not in IMPURE, f"{path.relative_to(ROOT)}:{node.lineno} calls {called}()"
             elif isinstance(node, ast.ImportFrom):
                 assert node.module not in {"urllib", "urllib.request"}, f"{path.relative_to(ROOT)} asks the network"
