@@ -3,9 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 from uuid import UUID
 
-from django.db.models import Prefetch, QuerySet
+from django.db.models import F, Prefetch, QuerySet, Window
+from django.db.models.functions import RowNumber
 
 from mydevices.commands.models import Action, Command
 from mydevices.commands.states import OPEN, State, before
@@ -88,30 +90,23 @@ def progress(action: Action) -> Progress:
     )
 
 
-def under_way(device: Device) -> Sequence[Progress]:
-    """What has not come to an end on this device, newest first."""
-    open_actions = actions_of(device).filter(commands__state__in=OPEN).distinct()
-    return [progress(action) for action in open_actions]
+RECENT: Final = 8
 
 
-def latest(device: Device) -> Progress | None:
-    """The newest action, whatever became of it."""
-    action = actions_of(device).first()
-    return progress(action) if action else None
-
-
-def latest_of_each(devices: Sequence[Device]) -> dict[UUID, Progress]:
-    """The newest action of each of these devices, in two statements however many there are."""
-    newest: dict[UUID, Progress] = {}
+def recent_of_each(devices: Sequence[Device]) -> dict[UUID, list[Progress]]:
+    """The newest few actions of each of these devices, newest first, in two statements however many there are."""
+    found: dict[UUID, list[Progress]] = {device.id: [] for device in devices}
+    rank = Window(RowNumber(), partition_by="device_id", order_by=F("requested_at").desc())
     actions = (
         Action.objects.filter(device__in=devices)
+        .annotate(rank=rank)
+        .filter(rank__lte=RECENT)
         .prefetch_related(Prefetch("commands", queryset=Command.objects.select_related("channel").order_by("id")))
         .order_by("-requested_at")
     )
-    for action in actions[: 20 * len(devices)]:
-        if action.device_id not in newest:
-            newest[action.device_id] = progress(action)
-    return newest
+    for action in actions:
+        found[action.device_id].append(progress(action))
+    return found
 
 
 def was_told(registration: Registration, kind: ActionKind) -> bool:

@@ -14,16 +14,16 @@ from mydevices.accounts.requests import actor_of
 from mydevices.errors import NeedsFreshAuthentication
 
 P = ParamSpec("P")
-View = Callable[Concatenate[HttpRequest, P], HttpResponse]
 
 
-def freshly_signed_in(view: View[P]) -> View[P]:
+def freshly_signed_in(
+    view: Callable[Concatenate[HttpRequest, P], HttpResponse],
+) -> Callable[Concatenate[HttpRequest, P], HttpResponse]:
     """Ask for a proof of identity before the form is shown. A form that is sent too late is asked for again: nothing of
     it is kept meanwhile, for a session is no place for a suspended wipe."""
 
-    @login_required
     @wraps(view)
-    def guarded(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+    def guarded(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
         try:
             actor_of(request).require_fresh(timezone.now())
         except NeedsFreshAuthentication:
@@ -31,7 +31,7 @@ def freshly_signed_in(view: View[P]) -> View[P]:
             return go(request, address)
         return view(request, *args, **kwargs)
 
-    return guarded
+    return login_required(guarded)
 
 
 def in_dialog(request: HttpRequest) -> bool:

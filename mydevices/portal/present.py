@@ -27,6 +27,8 @@ REMEMBERED: Final = timedelta(minutes=15)
 """How long a finished action still stands on top of its device's page."""
 NEWS: Final = timedelta(days=1)
 """How long a lock or a failure is what a device's status line tells."""
+_STILL_TALKING: Final = timedelta(minutes=2)
+"""A computer's last words while it goes into its lock; last-seen is written once a minute."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,13 +278,23 @@ def drawing(
     device: Device, screen: str = "", until: datetime | None = None, now: datetime | None = None, of: int = 0
 ) -> Drawing:
     shape = appearance(device).silhouette
-    symbol = next((name for name in (shape, _LIKE.get(shape)) if name in _DRAWINGS), "iphone")
+    symbol = next((name for name in (shape, _LIKE.get(shape, "")) if name in _DRAWINGS), "iphone")
     width, height, x, y, radius = _DRAWINGS[symbol]
     seconds = moments.left(until, now) if until and now else 0
     return Drawing(symbol, width, height, x, y, radius, screen, until, seconds, max(of, seconds, 1))
 
 
 # How it is
+
+
+def telling(recent: Sequence[Progress]) -> Progress | None:
+    """The action that says most about how a device is now: what is under way, else the newest that was not called off.
+    A check in says nothing of a lock before it."""
+    running = [progress for progress in recent if progress.is_open]
+    asked = [progress for progress in running if progress.action.kind != ActionKind.CHECK_IN] or running
+    ended = [progress for progress in recent if progress.state in {State.DONE, State.FAILED, State.EXPIRED}]
+    lasting = [progress for progress in ended if progress.action.kind != ActionKind.CHECK_IN]
+    return next(iter([*asked, *lasting, *ended]), None)
 
 
 def face(device: Device, newest: Progress | None, *, organisation: str, now: datetime) -> Face:
@@ -305,6 +317,7 @@ def status(device: Device, newest: Progress | None, now: datetime) -> Status:
     """The one line that matters most now."""
     registration = device.registration
     what = noun(device)
+    text: str
     if registration is None or registration.state == Registration.State.PENDING:
         return Status("clock", _("Registering, waiting for the %(noun)s") % {"noun": what}, screen="clock")
     if registration.has_ended:
@@ -315,18 +328,28 @@ def status(device: Device, newest: Progress | None, now: datetime) -> Status:
         text = format_html(_("Not reachable since {when}"), when=moments.day(registration.unreachable_since))
         return Status("alert", text, "warn", "alert")
     seen = registration.last_seen_at or registration.started_at
+    if newest is not None and _is_locked(device, newest, seen, now):
+        when = moments.at(newest.finished_at or now, now)
+        return Status("lock", format_html(_("Locked {when}"), when=when), screen="lock")
     if now - seen > SILENT:
         passed = moments.days(seen, now)
         text = ngettext("No answer for %d day", "No answer for %d days", passed) % passed
         return Status("clock", text, "warn", "clock")
-    if newest is not None and newest.finished_at is not None and now - newest.finished_at < NEWS:
-        kind, when = newest.action.kind, moments.at(newest.finished_at, now)
-        if newest.state == State.DONE and kind == ActionKind.LOCK:
-            return Status("lock", format_html(_("Locked {when}"), when=when), screen="lock")
-        if newest.state == State.FAILED:
-            text = format_html(_("{action} failed {when}"), action=called(kind), when=when)
-            return Status("alert", text, "warn", "alert")
+    if newest is not None and newest.state == State.FAILED and newest.finished_at and now - newest.finished_at < NEWS:
+        when = moments.at(newest.finished_at, now)
+        text = format_html(_("{action} failed {when}"), action=called(newest.action.kind), when=when)
+        return Status("alert", text, "warn", "alert")
     return Status("check", format_html(_("Checked in {when}"), when=moments.ago(seen, now)), "ok")
+
+
+def _is_locked(device: Device, newest: Progress, seen: datetime, now: datetime) -> bool:
+    """Whether its lock is what to tell of it. A computer that waits for its PIN is offline, so one that has spoken
+    since is open again; nobody hears of a phone's being unlocked, so that its lock is told of for a day."""
+    if newest.state != State.DONE or newest.action.kind != ActionKind.LOCK or newest.finished_at is None:
+        return False
+    if appearance(device).has_pins:
+        return seen <= newest.finished_at + _STILL_TALKING
+    return now - newest.finished_at < NEWS
 
 
 def _status_of_the_gone(registration: Registration, now: datetime) -> Status:
@@ -433,7 +456,9 @@ def rows(
 ) -> Sequence[ActionRow]:
     """The actions of a device's page: first what is possible, then what is not, each in its order."""
     running = {progress.action.kind for progress in under_way}
-    ended = device.registration is None or device.registration.has_ended
+    if device.registration is not None and device.registration.has_ended:
+        reason = next((capability.reason for capability in capabilities.values() if capability.reason), "")
+        return [ActionRow("info", _("Nothing more from here"), reason, refused=False)]
     found = [
         ActionRow(
             icon=ICONS[kind],
@@ -446,7 +471,7 @@ def rows(
         for kind in ORDER
         if kind in capabilities
     ]
-    if appearance(device).has_pins and not ended:
+    if appearance(device).has_pins:
         text = _("Shows the PINs that it was locked or erased with. You confirm who you are first.")
         found.insert(2, ActionRow("key", _("PIN"), text, pins_button(device)))
     return sorted(found, key=lambda row: row.refused)
@@ -611,8 +636,11 @@ def _size(amount: int) -> str:
 
 
 def sights(device: Device) -> Sequence[Sight]:
-    """What the organisation can see of it and what it cannot. True of every device that this server manages today."""
+    """What the organisation can see of it and what it cannot."""
     what = {"noun": noun(device)}
+    if device.registration is not None and device.registration.has_ended:
+        text = _("Management has ended. Facts and history here are what was read before.")
+        return [Sight("unseen", _("Nothing new"), text, _("Ended"))]
     return [
         Sight("eye", _("Name, model, system, serial number"), _("Read at every check-in."), _("Always")),
         Sight(

@@ -88,6 +88,13 @@
   const fill = (dialog, html) => {
     dialog.replaceChildren(...new DOMParser().parseFromString(html, "text/html").body.childNodes);
     guard(dialog);
+    unveil(dialog);
+  };
+  /* What works by script alone is hidden until there is one. */
+  const unveil = (root) => {
+    for (const element of root.querySelectorAll("[data-script]")) {
+      element.hidden = element.dataset.copy !== undefined && !navigator.clipboard;
+    }
   };
   const send = async (dialog, form, submitter) => {
     submitter?.setAttribute("aria-busy", "true");
@@ -160,6 +167,6 @@
     fade(element);
   };
   for (const element of document.querySelectorAll(".toast")) fade(element);
-  for (const element of document.querySelectorAll("[data-script]")) element.hidden = false;
+  unveil(document);
   tick();
 })();

@@ -140,11 +140,12 @@ def _render(
 ) -> HttpResponse:
     """A page of its own, or the same question as the content of a dialog."""
     dialog = in_dialog(request)
-    latest = commands_selectors.latest(device)
+    telling = present.telling(commands_selectors.recent_of_each([device])[device.id])
+    name = organisation.current().name
     common = {
         "layout": "parts/dialog.html" if dialog else "base.html",
         "dialog": dialog,
-        "face": present.face(device, latest, organisation=organisation.current().name, now=timezone.now()),
+        "face": present.face(device, telling, organisation=name, now=timezone.now()),
     }
     headers = {"Vary": "X-Dialog"} | ({"X-Dialog": "1"} if dialog else {})
     response = render(request, template, {**common, **context}, status=status)

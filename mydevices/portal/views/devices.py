@@ -43,10 +43,10 @@ def index_now(request: HttpRequest) -> HttpResponse:
 def _index(request: HttpRequest) -> dict[str, object]:
     person, now = person_of(request), timezone.now()
     owned = list(devices.owned_by(person))
-    newest = commands.latest_of_each(owned)
+    recent = commands.recent_of_each(owned)
     name = organisation.current().name
     cards = [
-        present.card(device, newest.get(device.id), capabilities.of(device), organisation=name, now=now)
+        present.card(device, present.telling(recent[device.id]), capabilities.of(device), organisation=name, now=now)
         for device in owned
     ]
     # What needs its person first, what has gone last; otherwise as they came.
@@ -66,7 +66,7 @@ def _summary(cards: list[present.Card]) -> str:
     urgent = sum(card.face.status.needs_you for card in cards)
     text = ngettext("%d device", "%d devices", living) % living
     if not urgent:
-        return _("%(devices)s, all well.") % {"devices": text} if living else _("None is managed at the moment.")
+        return _("%(devices)s, all well.") % {"devices": text} if living else ""
     needing = ngettext("%d needs you", "%d need you", urgent) % urgent
     return _("%(devices)s, %(needing)s.") % {"devices": text, "needing": needing}
 
@@ -89,12 +89,12 @@ def device_now(request: HttpRequest, device_id: UUID) -> HttpResponse:
 def _device(request: HttpRequest, device: Device) -> dict[str, object]:
     person, now = person_of(request), timezone.now()
     name = organisation.current().name
-    latest = commands.latest(device)
-    running = commands.under_way(device)
+    recent = commands.recent_of_each([device])[device.id]
+    running = [progress for progress in recent if progress.is_open]
     inventory = present.inventory_of(device)
-    timelines = present.on_top([*running, *([latest] if latest and not latest.is_open else [])], now)
+    timelines = present.on_top(recent, now)
     return {
-        "face": present.face(device, latest, organisation=name, now=now),
+        "face": present.face(device, present.telling(recent), organisation=name, now=now),
         "timelines": [present.timeline(device, progress, person, now) for progress in timelines],
         "rows": present.rows(device, capabilities.of(device), running),
         "facts": present.facts(device, name, now),
