@@ -117,8 +117,6 @@ def _check_rsa(key: bytes, minimum_bits: int) -> None:
     start, stop = der.whole(key)
     modulus_start, modulus_stop = der.expect(key, start, stop, der.INTEGER)
     exponent_start, exponent_stop = der.expect(key, modulus_stop, stop, der.INTEGER)
-    if modulus_stop - modulus_start > MAXIMUM_RSA_BITS // 8 + 1:
-        raise ProtocolError(f"The RSA key has more than {MAXIMUM_RSA_BITS} bits.")
     modulus = int.from_bytes(key[modulus_start:modulus_stop], "big", signed=True)
     exponent = int.from_bytes(key[exponent_start:exponent_stop][:8], "big", signed=True)
     if exponent_stop - exponent_start > 5 or not 3 <= exponent < _MAXIMUM_EXPONENT or not exponent & modulus & 1:

@@ -72,6 +72,7 @@ def test_text_is_printable_or_refused(tag: int, data: bytes) -> None:
         (b"\x31\x00", "where 0x30 belongs"),
         (b"\x30" + bytes(der.MAXIMUM_SIZE), "longer than 64 kB"),
     ],
+    ids=lambda value: value if isinstance(value, str) else value[:4].hex(),
 )
 def test_a_broken_element_is_refused(data: bytes, complaint: str) -> None:
     with pytest.raises(ProtocolError, match=complaint):
@@ -108,6 +109,7 @@ def test_a_message_of_definite_length_stays_as_it_is() -> None:
         (b"\x30\x80\0\0\0", "followed by bytes"),
         (b"\x30\x80" + b"\x04\x01\x00" * 22_000, "longer than 64 kB"),
     ],
+    ids=["deep", "deeper", "primitive", "open", "followed", "long"],
 )
 def test_a_broken_indefinite_length_is_refused(data: bytes, complaint: str) -> None:
     with pytest.raises(ProtocolError, match=complaint):

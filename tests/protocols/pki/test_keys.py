@@ -46,13 +46,14 @@ def test_an_rsa_key_that_is_expensive_to_verify_with_is_refused(bits: int) -> No
         (2**2048 - 1, -3),
         (2**2048 - 2, 65537),
     ],
+    ids=["one", "even", "long", "endless", "negative", "even-modulus"],
 )
 def test_an_rsa_key_that_nobody_would_make_is_refused(modulus: int, exponent: int) -> None:
     with pytest.raises(ProtocolError, match="not one that any program would make"):
         keys.load(rsa_key(modulus, exponent))
 
 
-@pytest.mark.parametrize("modulus", [0, -1, -(2**2048) + 1])
+@pytest.mark.parametrize("modulus", [0, -1, -(2**2048) + 1], ids=["zero", "one", "long"])
 def test_an_rsa_key_without_a_positive_modulus_is_refused(modulus: int) -> None:
     with pytest.raises(ProtocolError):
         keys.load(rsa_key(modulus))

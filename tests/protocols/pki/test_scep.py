@@ -162,7 +162,11 @@ def test_what_no_client_sends_is_refused(message_type: str, client: wire.Holder,
         )
 
 
-@pytest.mark.parametrize("transaction_id", [wire.printable(""), wire.printable("x" * 254), wire.integer(7), b""])
+@pytest.mark.parametrize(
+    "transaction_id",
+    [wire.printable(""), wire.printable("x" * 254), wire.integer(7), b""],
+    ids=["empty", "long", "number", "missing"],
+)
 def test_a_transaction_must_have_a_name(transaction_id: bytes, client: wire.Holder, authority: x509.Authority) -> None:
     attributes = wire.scep_attributes(b"", transaction_id=transaction_id)
     encoded = wire.signed_data(b"", client, attributes=attributes, attached=b"")
@@ -170,7 +174,11 @@ def test_a_transaction_must_have_a_name(transaction_id: bytes, client: wire.Hold
         scep.parse(encoded, authority=authority, allow_weak=False)
 
 
-@pytest.mark.parametrize("nonce", [wire.octets(b""), wire.octets(bytes(65)), wire.printable("nonce"), b""])
+@pytest.mark.parametrize(
+    "nonce",
+    [wire.octets(b""), wire.octets(bytes(65)), wire.printable("nonce"), b""],
+    ids=["empty", "long", "text", "missing"],
+)
 def test_a_request_must_have_a_nonce(nonce: bytes, client: wire.Holder, authority: x509.Authority) -> None:
     encoded = wire.signed_data(b"", client, attributes=wire.scep_attributes(b"", nonce=nonce), attached=b"")
     with pytest.raises(ProtocolError):
@@ -269,7 +277,7 @@ def test_an_edited_request_is_refused_or_still_the_same(
     assert read == scep.parse(request_of_client, authority=authority, allow_weak=True)
 
 
-@given(st.binary(max_size=400))
+@given(data=st.binary(max_size=400))
 def test_whatever_bytes_are_no_request(data: bytes, authority: x509.Authority) -> None:
     with pytest.raises(ProtocolError):
         scep.parse(data, authority=authority, allow_weak=True)

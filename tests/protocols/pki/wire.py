@@ -143,13 +143,15 @@ def signed_data(
     attached: bytes | None = None,
     content_type: str = ID_DATA,
     signature_algorithm: str = RSA,
+    signature_digest: str | None = None,
     certificates: Sequence[bytes] | None = None,
     signers: int = 1,
 ) -> bytes:
     """SignedData. `attributes` as they are sent (default: the two that must be; empty: none), `to_sign` as they are
     signed where that differs; `attached`: the content that is sent along.
     """
-    digest_oid, algorithm_object = DIGESTS[digest]
+    digest_oid, _ = DIGESTS[digest]
+    _, to_sign_with = DIGESTS[signature_digest or digest]
     attributes = standard_attributes(content, digest) if attributes is None else attributes
     signed = set_(*(to_sign or attributes)) if attributes else content
     signer_info = sequence(
@@ -158,7 +160,7 @@ def signed_data(
         algorithm(digest_oid),
         tlv(0xA0, *attributes) if attributes else b"",
         algorithm(signature_algorithm),
-        octets(signer.key.sign(signed, rsa_padding.PKCS1v15(), algorithm_object)),
+        octets(signer.key.sign(signed, rsa_padding.PKCS1v15(), to_sign_with)),
     )
     encapsulated = b"" if attached is None else tlv(0xA0, octets(attached))
     return content_info(
