@@ -8,7 +8,7 @@ from mydevices.accounts.models import Person
 from mydevices.certificates.models import Challenge, DeviceCertificate
 from mydevices.commands import services as commands
 from mydevices.commands.models import Command
-from mydevices.commands.selectors import latest
+from mydevices.commands.selectors import actions_of, progress
 from mydevices.commands.states import State
 from mydevices.devices.models import Channel, Device, Registration
 from mydevices.platforms.port import ActionKind
@@ -36,9 +36,7 @@ def test_an_iphone_registers_and_its_name_and_model_are_known(owner: Person, reg
     assert device.registration.is_supervised is True
     assert device.inventory.capacity_bytes
     assert device.inventory.has_passcode is True
-    checked_in = latest(device)
-    assert checked_in is not None
-    assert checked_in.state == State.DONE
+    assert [progress(action).state for action in actions_of(device)] == [State.DONE]
 
 
 def test_a_mac_registers_with_a_channel_for_its_user(owner: Person, register: Registers) -> None:
