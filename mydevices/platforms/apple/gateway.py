@@ -146,6 +146,7 @@ class Gateway:
         answers: dict[int, Answer] = {}
         waiting = list(range(len(messages)))
         fruitless = 0
+        room = AT_ONCE
         while waiting:
             try:
                 connection = await self._connect(service)
@@ -153,7 +154,7 @@ class Gateway:
                 failure = f"The push certificate or the file of trusted authorities cannot be used: {error}"
                 return [Answer(Outcome.RETRY, failure)] * len(messages)
             was_proven = connection.proven
-            results = await self._round(connection, [messages[index] for index in waiting], deadline)
+            results = await self._round(connection, [messages[index] for index in waiting], deadline, room)
             again = []
             for index, result in zip(waiting, results, strict=True):
                 if isinstance(result, Answer):
@@ -164,6 +165,10 @@ class Gateway:
                 if isinstance(result, _Lost) and (was_proven or not result.late):
                     again.append(index)
             fruitless = 0 if len(again) < len(waiting) else fruitless + 1
+            if again:
+                # The library gives up all that is under way when a connection ends, even what is still being answered.
+                # So where connections are short, fewer at once get further.
+                room = max(1, room // 2)
             waiting = again if fruitless < FRUITLESS_ROUNDS and time.monotonic() < deadline else []
             connection.last_used = time.monotonic()
             if waiting and fruitless:
@@ -171,7 +176,7 @@ class Gateway:
         return [answers[index] for index in range(len(messages))]
 
     async def _round(
-        self, connection: _Connection, messages: Sequence[Push], deadline: float
+        self, connection: _Connection, messages: Sequence[Push], deadline: float, at_once: int
     ) -> Sequence[Answer | _Lost | _Unreachable]:
         """Try each of these once. On a new connection one goes ahead: where that gets nowhere, a hundred would not."""
         results: list[Answer | _Lost | _Unreachable] = []
@@ -180,7 +185,7 @@ class Gateway:
             if isinstance(first, _Unreachable) or (isinstance(first, _Lost) and not first.late):
                 return [first] * len(messages)
             results.append(first)
-        room = asyncio.Semaphore(AT_ONCE)
+        room = asyncio.Semaphore(at_once)
 
         async def in_turn(message: Push) -> Answer | _Lost | _Unreachable:
             async with room:
@@ -209,7 +214,9 @@ class Gateway:
             return _Unreachable(f"The push service cannot be reached: {_reason(error)}")
         except (httpx2.TransportError, H2Error) as error:
             connection.spoilt = True
-            return _Lost(f"The push service closed the connection before it answered: {_reason(error)}")
+            # With TLS 1.3 a client's certificate is refused after the handshake, and then often without a word.
+            doubt = "" if connection.proven else " Perhaps it does not accept the push certificate."
+            return _Lost(f"The push service closed the connection before it answered.{doubt} ({_reason(error)})")
         connection.proven = True
         return _answer(response)
 
