@@ -102,6 +102,7 @@ def test_the_old_address_leads_to_sign_in(client: Client) -> None:
 @pytest.mark.parametrize("address", ["https://evil.example/", "//evil.example/", "javascript:alert(1)"])
 def test_signing_in_leads_to_no_other_site(client: Client, address: str) -> None:
     person = factories.person(password=PASSWORD)
+    values = {"login": person.email, "password": PASSWORD, "next": address}
     response = client.post(f"{reverse('account_login')}?next={address}", values)
     assert response.status_code == 302
     assert response["Location"] == "/"
