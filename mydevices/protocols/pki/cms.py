@@ -230,18 +230,20 @@ def _identity(certificate: bytes) -> tuple[bytes, bytes | None, bytes]:
     return outline.issuer_and_serial, outline.key_identifier, outline.spki
 
 
-def _attributes(message: bytes, start: int, stop: int) -> tuple[dict[bytes, bytes], list[bytes]]:
+def _attributes(message: bytes, position: int, stop: int) -> tuple[dict[bytes, bytes], list[bytes]]:
     """Signed attributes by type, and each as it is encoded. There is at least one."""
     attributes: dict[bytes, bytes] = {}
     parts = []
-    for tag, position, attribute, following in der.elements(message, start, stop):
-        oid_start, oid_stop = der.expect(message, attribute, following, der.OBJECT_IDENTIFIER)
+    while position < stop:
+        start, following = der.expect(message, position, stop, der.SEQUENCE)
+        oid_start, oid_stop = der.expect(message, start, following, der.OBJECT_IDENTIFIER)
         values, values_stop = der.expect(message, oid_stop, following, der.SET)
         oid = message[oid_start:oid_stop]
-        if tag != der.SEQUENCE or values_stop != following or oid in attributes:
+        if values_stop != following or oid in attributes:
             raise ProtocolError("The signed attributes are not a set of attributes.")
         attributes[oid] = message[values:values_stop]
         parts.append(message[position:following])
+        position = following
     if not parts:
         raise ProtocolError("The signed attributes are empty.")
     return attributes, parts

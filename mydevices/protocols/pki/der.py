@@ -50,25 +50,33 @@ def element(data: bytes, position: int, end: int) -> tuple[int, int, int]:
     if start > end:
         raise ProtocolError("The message ends in the middle of an element.")
     tag = data[position]
-    length = data[position + 1]
-    if tag & 0x1F == 0x1F:
-        raise ProtocolError("The message holds a tag that none of its parts may have.")
-    if length > 0x80:
-        octets_of_length = length & 0x7F
-        if octets_of_length > 4:
-            raise ProtocolError("The message claims to be longer than any message is.")
-        start += octets_of_length
-        length = int.from_bytes(data[position + 2 : start], "big")
-    elif length == 0x80:
-        raise ProtocolError("The message uses an indefinite length where a definite one is needed.")
-    stop = start + length
+    stop = start + data[position + 1]
+    if stop >= start + 0x80:
+        start, stop = _long_form(data, position, stop - start)
     if stop > end:
         raise ProtocolError("An element of the message is longer than what surrounds it.")
+    if tag & 0x1F == 0x1F:
+        raise ProtocolError("The message holds a tag that none of its parts may have.")
     return tag, start, stop
+
+
+def _long_form(data: bytes, position: int, first: int) -> tuple[int, int]:
+    """Where the content of an element begins and ends that has `first`, above 0x7f, as the first octet of its length."""
+    if first == 0x80:
+        raise ProtocolError("The message uses an indefinite length where a definite one is needed.")
+    start = position + 2 + (first & 0x7F)
+    if first > 0x84:
+        raise ProtocolError("The message claims to be longer than any message is.")
+    return start, start + int.from_bytes(data[position + 2 : start], "big")
 
 
 def expect(data: bytes, position: int, end: int, tag: int) -> tuple[int, int]:
     """Read the header at `position`, which must have this tag: (start of the content, end of the content)."""
+    start = position + 2
+    if start <= end and data[position] == tag and data[position + 1] < 0x80:  # nearly all are short: no second call
+        stop = start + data[position + 1]
+        if stop <= end:
+            return start, stop
     found, start, stop = element(data, position, end)
     if found != tag:
         raise ProtocolError(f"The message holds an element of kind {found:#04x} where {tag:#04x} belongs.")

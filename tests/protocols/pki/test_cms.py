@@ -348,7 +348,7 @@ def test_a_key_on_a_curve_cannot_receive() -> None:
 
 
 def is_unreadable(message: bytes, authority: x509.Authority) -> bool:
-    """Whether an envelope fails with the one message for it, or gives garbage: what a wrong key makes of the content ends
+    """Whether an envelope fails with the one message for it, or gives garbage: what a wrong key makes of content ends
     in what looks like padding once in some hundred times.
     """
     try:
