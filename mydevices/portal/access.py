@@ -6,7 +6,7 @@ from typing import Concatenate, ParamSpec
 from urllib.parse import urlencode
 
 from django.contrib.auth.decorators import login_required
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.urls import reverse
 from django.utils import timezone
 
@@ -32,6 +32,11 @@ def freshly_signed_in(
         return view(request, *args, **kwargs)
 
     return login_required(guarded)
+
+
+def sent(request: HttpRequest) -> QueryDict | None:
+    """What a form was sent with, be it empty; None where it is only looked at."""
+    return request.POST if request.method == "POST" else None
 
 
 def in_dialog(request: HttpRequest) -> bool:

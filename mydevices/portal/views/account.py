@@ -16,6 +16,7 @@ from mydevices.audit.actor import Actor
 from mydevices.errors import Conflict, Invalid
 from mydevices.organisation import services as organisation
 from mydevices.portal import moments
+from mydevices.portal.access import sent
 from mydevices.portal.forms import NameForm, SetupForm
 
 
@@ -24,7 +25,7 @@ from mydevices.portal.forms import NameForm, SetupForm
 @never_cache
 def account(request: HttpRequest) -> HttpResponse:
     person = person_of(request)
-    form = NameForm(request.POST or None, initial={"name": person.name})
+    form = NameForm(sent(request), initial={"name": person.name})
     if request.method == "POST" and form.is_valid():
         accounts.change_name(actor=actor_of(request), person=person, name=form.cleaned_data["name"])
         messages.success(request, _("Your name is saved."))
@@ -45,7 +46,7 @@ def old_sign_in(_request: HttpRequest) -> HttpResponse:
 def setup(request: HttpRequest, token: str) -> HttpResponse:
     """The one-time link of the first start: the first administrator and the organisation's name."""
     accounts.check_first_administrator_token(token)
-    form = SetupForm(request.POST or None)
+    form = SetupForm(sent(request))
     if request.method == "POST" and form.is_valid():
         values = form.cleaned_data
         try:

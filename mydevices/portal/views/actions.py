@@ -24,7 +24,7 @@ from mydevices.organisation import selectors as organisation
 from mydevices.platforms import port
 from mydevices.platforms.port import ActionKind, Parameters
 from mydevices.portal import present
-from mydevices.portal.access import freshly_signed_in, go, in_dialog
+from mydevices.portal.access import freshly_signed_in, go, in_dialog, sent
 from mydevices.portal.forms import LockForm, TypedNameForm
 
 READ_AND_WRITE = require_http_methods(["GET", "HEAD", "POST"])
@@ -41,7 +41,7 @@ def check_in(request: HttpRequest, device_id: UUID) -> HttpResponse:
 @never_cache
 def lock(request: HttpRequest, device_id: UUID) -> HttpResponse:
     device = _device(request, device_id)
-    form = LockForm(request.POST or None)
+    form = LockForm(sent(request))
     if request.method == "POST" and form.is_valid():
         return _ask(request, device, ActionKind.LOCK, Parameters(**form.cleaned_data))
     return _question(request, device, ActionKind.LOCK, form)
@@ -62,7 +62,7 @@ def unlock(request: HttpRequest, device_id: UUID) -> HttpResponse:
 @never_cache
 def wipe(request: HttpRequest, device_id: UUID) -> HttpResponse:
     device = _device(request, device_id)
-    form = TypedNameForm(request.POST or None, expected=present.name_of(device))
+    form = TypedNameForm(sent(request), expected=present.name_of(device))
     if request.method == "POST" and form.is_valid():
         return _ask(request, device, ActionKind.WIPE)
     return _question(request, device, ActionKind.WIPE, form)

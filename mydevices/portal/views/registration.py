@@ -22,6 +22,7 @@ from mydevices.audit.actor import Actor
 from mydevices.errors import Conflict, TooMany
 from mydevices.organisation import selectors as organisation
 from mydevices.portal import present, tickets
+from mydevices.portal.access import sent
 from mydevices.portal.forms import RegisterForm
 from mydevices.registration import selectors, services
 from mydevices.registration.models import Ticket
@@ -35,7 +36,7 @@ GUESSES: Final = {"ticket": "60/10m/ip"}
 @never_cache
 def register(request: HttpRequest) -> HttpResponse:
     here = _here(request)
-    form = RegisterForm(request.POST or None, here=here, organisation=organisation.current().name)
+    form = RegisterForm(sent(request), here=here, organisation=organisation.current().name)
     obstacle = ""
     if request.method == "POST" and form.is_valid():
         try:
