@@ -284,6 +284,7 @@ def wake_again(*, now: datetime) -> int:
             registration__state=Registration.State.ACTIVE,
             registration__unreachable_since=None,
         )
+        .exclude(push_token=b"")
         .annotate(since=Coalesce("pushed_at", Value(datetime.min.replace(tzinfo=now.tzinfo))))
         .filter(since__lte=now - WAKE_AGAIN_AFTER, commands__queued_at__lte=now - WAKE_AGAIN_AFTER)
         # A device that is off for weeks is not pushed to every ten minutes: only while something is young, or once a
