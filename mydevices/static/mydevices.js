@@ -56,7 +56,9 @@
     link.setAttribute("aria-busy", "true");
     try {
       const response = await fetch(link.href, asDialog);
-      if (!response.ok || response.redirected) throw new Error(response.statusText);
+      const go = response.headers.get("X-Go"); // to a proof of identity first, or to the reason why not
+      if (go) return location.assign(go);
+      if (!response.headers.has("X-Dialog")) throw new Error(response.statusText);
       show(await response.text(), link);
     } catch {
       location.assign(link.href);

@@ -148,6 +148,7 @@ def test_a_form_sent_too_late_does_nothing_and_is_not_kept(
 def test_who_gives_the_password_again_comes_to_the_form(sign_in: SignedIn, ines: Person, iphone: Device) -> None:
     browser = sign_in(ines, ago=timedelta(hours=1))
     asked = browser.get(of(iphone, "wipe"))["Location"]
+    assert f'name="next" value="{of(iphone, "wipe")}"' in browser.get(asked).content.decode()
     again = browser.post(asked, {"password": factories.PASSWORD, "next": of(iphone, "wipe")})
     assert again["Location"] == of(iphone, "wipe")
     assert browser.get(of(iphone, "wipe")).status_code == 200
