@@ -61,7 +61,7 @@ def element(data: bytes, position: int, end: int) -> tuple[int, int, int]:
 
 
 def _long_form(data: bytes, position: int, first: int) -> tuple[int, int]:
-    """Where the content of an element begins and ends that has `first`, above 0x7f, as the first octet of its length."""
+    """Where the content of an element begins and ends whose length begins with the octet `first`, above 0x7f."""
     if first == 0x80:
         raise ProtocolError("The message uses an indefinite length where a definite one is needed.")
     start = position + 2 + (first & 0x7F)
