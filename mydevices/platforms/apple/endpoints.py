@@ -146,9 +146,9 @@ def _signer(request: Request, now: datetime) -> str:
 @lru_cache(maxsize=20_000)
 def _trusted(der: bytes) -> tuple[str, datetime, datetime]:
     """That our authority signed a certificate never changes: checked once per process and certificate."""
+    x509.check_signed_by(der, certificates.authority())  # first: a strict parser raises anything for a stranger's
     certificate = cryptography_x509.load_der_x509_certificate(der)
     begins, ends = certificate.not_valid_before_utc, certificate.not_valid_after_utc
-    x509.check_issued_by(der, certificates.authority(), begins)
     return x509.fingerprint(der), begins, ends
 
 
