@@ -1,0 +1,167 @@
+"""Two at the same moment: exactly one wins, and the other is told so."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from mydevices.accounts.models import Person
+from mydevices.audit.models import Entry
+from mydevices.audit.verbs import Verb
+from mydevices.commands import services
+from mydevices.commands.models import Action, Command
+from mydevices.commands.states import State
+from mydevices.errors import Conflict
+from mydevices.outbox.models import Message
+from mydevices.platforms.port import ActionKind
+from simulator.connection import Outgoing
+from simulator.device import DEVICE
+from simulator.device import Device as Simulated
+from simulator.profiles import load_plist
+from simulator.transport import Reply
+from tests.platforms.apple.conftest import Registers, fresh, present, send
+from tests.reliability.conftest import at_once
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+ROUNDS = 25
+
+
+@pytest.fixture
+def simulated(transactional_db: None, owner: Person, register: Registers) -> Simulated:
+    """A registered iPhone whose first check in is over."""
+    made, _device = register(owner)
+    made.poll()
+    return made
+
+
+def asks(owner: Person, simulated: Simulated, kind: ActionKind) -> Callable[[], Action]:
+    device, actor = present(owner, simulated), fresh(owner)
+    return lambda: services.enqueue(device=device, kind=kind, actor=actor)
+
+
+def cancels(action: Action, owner: Person) -> Callable[[], None]:
+    actor = fresh(owner)
+    return lambda: services.cancel(action=action, actor=actor)
+
+
+def releases(action: Action) -> Callable[[], bool]:
+    return lambda: services.release(action_id=action.id, now=datetime.now(UTC))
+
+
+def sends(request: Outgoing) -> Callable[[], Reply]:
+    return lambda: send(*request)
+
+
+def entries(action: Action, verb: Verb) -> int:
+    return Entry.objects.filter(action_id=str(action.id), verb=verb).count()
+
+
+def request_of(simulated: Simulated, **report: Any) -> Outgoing:
+    """A report, or a poll, that is ready to be sent beside another one: a device itself says one thing at a time."""
+    connection = simulated._present_connection()
+    return connection.request(
+        simulated.enrolment.management.server_url, "-", connection._encode({**simulated.ids(DEVICE), **report})
+    )
+
+
+def given(reply: Reply) -> UUID | None:
+    """The id of the command in an answer."""
+    status, _headers, body = reply
+    assert status == 200
+    return UUID(load_plist(body)["CommandUUID"]) if body else None
+
+
+def test_of_a_cancel_and_a_delivery_exactly_one_wins(owner: Person, simulated: Simulated) -> None:
+    delivered = 0
+    for _ in range(ROUNDS):
+        action = asks(owner, simulated, ActionKind.LOCK)()
+        cancelled, session = at_once(cancels(action, owner), simulated.poll)
+        command = Command.objects.get(action=action)
+        if isinstance(cancelled, Conflict):
+            assert session.commands == [("DeviceLock", "Acknowledged")]
+            assert command.state == State.DONE
+            delivered += 1
+        else:
+            assert cancelled is None
+            assert session.commands == []
+            assert command.state == State.CANCELLED
+            assert command.sent_at is None
+        assert entries(action, Verb.ACTION_CANCELLED) == (not isinstance(cancelled, Conflict))
+        assert simulated.poll().commands == []
+    # With luck alone on one side, nothing would have been tried here.
+    assert 0 <= delivered <= ROUNDS
+
+
+def test_of_an_undo_and_the_end_of_its_window_exactly_one_wins(owner: Person, simulated: Simulated) -> None:
+    for _ in range(ROUNDS):
+        action = asks(owner, simulated, ActionKind.WIPE)()
+        cancelled, released = at_once(cancels(action, owner), releases(action))
+        # Released first, it can still be called off: it has not been sent.
+        assert cancelled is None
+        assert entries(action, Verb.ACTION_RELEASED) == released
+        assert entries(action, Verb.ACTION_CANCELLED) == 1
+        assert Command.objects.get(action=action).state == State.CANCELLED
+        assert simulated.poll().commands == []
+
+
+def test_of_two_cancels_one_wins(owner: Person, simulated: Simulated) -> None:
+    for _ in range(ROUNDS):
+        action = asks(owner, simulated, ActionKind.LOCK)()
+        results = at_once(cancels(action, owner), cancels(action, owner))
+        assert [type(result) for result in results].count(Conflict) == 1
+        assert entries(action, Verb.ACTION_CANCELLED) == 1
+
+
+@pytest.mark.parametrize("kind", [ActionKind.LOCK, ActionKind.CHECK_IN, ActionKind.WIPE])
+def test_the_same_asked_twice_at_once_is_one_action_and_one_refusal(
+    owner: Person, simulated: Simulated, kind: ActionKind
+) -> None:
+    for _ in range(ROUNDS // 3):
+        before = Action.objects.count()
+        results = at_once(*(asks(owner, simulated, kind) for _ in range(3)))
+        (action,) = [result for result in results if isinstance(result, Action)]
+        assert [type(result) for result in results].count(Conflict) == 2
+        assert Action.objects.count() == before + 1
+        assert entries(action, Verb.ACTION_REQUESTED) == 1
+        services.cancel(action=action, actor=fresh(owner))
+
+
+def test_a_release_done_twice_at_once_is_done_once(owner: Person, simulated: Simulated) -> None:
+    for _ in range(ROUNDS // 3):
+        action = asks(owner, simulated, ActionKind.WIPE)()
+        Message.objects.all().delete()
+        assert sorted(at_once(releases(action), releases(action))) == [False, True]
+        assert entries(action, Verb.ACTION_RELEASED) == 1
+        assert Message.objects.filter(topic="wake").count() == 1
+        services.cancel(action=action, actor=fresh(owner))
+
+
+def test_two_polls_at_once_are_given_the_same_command_under_the_same_id(owner: Person, simulated: Simulated) -> None:
+    for _ in range(ROUNDS // 2):
+        action = asks(owner, simulated, ActionKind.LOCK)()
+        command = Command.objects.get(action=action)
+        idle = request_of(simulated, Status="Idle")
+        replies = at_once(sends(idle), sends(idle))
+        assert {given(reply) for reply in replies} == {command.uuid}
+        report = request_of(simulated, Status="Acknowledged", CommandUUID=str(command.uuid))
+        replies = at_once(sends(report), sends(report))
+        assert {given(reply) for reply in replies} == {None}
+        command.refresh_from_db()
+        assert command.state == State.DONE
+        assert entries(action, Verb.ACTION_DONE) == 1
+
+
+def test_a_device_that_talks_twice_at_once_still_finishes_its_check_in(owner: Person, simulated: Simulated) -> None:
+    def converse() -> None:
+        command = given(send(*request_of(simulated, Status="Idle")))
+        while command is not None:
+            command = given(send(*request_of(simulated, Status="Error", CommandUUID=str(command))))
+
+    for _ in range(5):
+        action = asks(owner, simulated, ActionKind.CHECK_IN)()
+        assert at_once(converse, converse) == [None, None]
+        assert set(action.commands.values_list("state", flat=True)) == {State.FAILED}
+        assert entries(action, Verb.ACTION_FAILED) == 1
