@@ -156,6 +156,10 @@ class _Provider(asyncio.Protocol):
         if self._transport is not None:
             self._transport.close()
 
+    def abort(self) -> None:
+        if self._transport is not None:
+            self._transport.abort()
+
     def data_received(self, data: bytes) -> None:
         try:
             events = self._http.receive_data(data)
@@ -283,6 +287,9 @@ class Gateway:
         for connection in list(self.connections):
             connection.close()
         await asyncio.sleep(0.05)  # let the closing handshakes leave
+        for connection in list(self.connections):
+            connection.abort()  # a client that does not answer them
+        await asyncio.sleep(0)
 
     def later(self, answer: Any) -> None:
         """Answer now, or after the delay; in order of arrival either way."""
