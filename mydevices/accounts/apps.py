@@ -4,3 +4,8 @@ from django.apps import AppConfig
 class Config(AppConfig):
     name = "mydevices.accounts"
     label = "accounts"
+
+    def ready(self) -> None:
+        from mydevices.accounts import tasks  # noqa: PLC0415  models must be loaded first
+
+        tasks.register()

@@ -19,7 +19,7 @@ from mydevices.audit.verbs import Verb
 from mydevices.commands import capabilities, outcomes
 from mydevices.commands.models import Action, Command
 from mydevices.commands.outcomes import Outcome, Reported
-from mydevices.commands.states import PENDING, State, before
+from mydevices.commands.states import OPEN, PENDING, State, before
 from mydevices.devices.models import Channel, Device, Registration
 from mydevices.errors import Conflict, NotAllowed, Unsupported
 from mydevices.outbox import services as outbox
@@ -37,6 +37,9 @@ LIFETIMES: Final[Mapping[str, timedelta]] = {
     ActionKind.CHECK_IN: timedelta(days=1),
 }
 """What pointless late obedience would be. Whatever is not named waits for the device without end."""
+
+UPKEEP_KEPT: Final = timedelta(days=30)
+"""How long a finished command that nobody asked for is worth its row. Those of actions are people's history."""
 
 WAKE_AGAIN_AFTER: Final = timedelta(minutes=10)
 
@@ -274,6 +277,12 @@ def _end(which: Q, state: State, verb: Verb, now: datetime) -> int:
     for action in Action.objects.filter(commands__in=rows).select_related("device__owner").distinct():
         _record(verb, actor=Actor.system("queue"), device=action.device, action=action)
     return moved
+
+
+def park(*, now: datetime) -> int:
+    """Let go of finished upkeep, so that the queue's table does not grow with every renewal. The number of rows."""
+    old = Command.objects.filter(action=None, finished_at__lt=now - UPKEEP_KEPT).exclude(state__in=OPEN)
+    return old.delete()[0]
 
 
 def wake_again(*, now: datetime) -> int:

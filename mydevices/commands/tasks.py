@@ -20,6 +20,7 @@ def register() -> None:
     registry.handler("wake", wake, batch=100)
     registry.periodic("commands.expire", timedelta(seconds=30), expire)
     registry.periodic("commands.wake_again", timedelta(minutes=10), wake_again)
+    registry.periodic("commands.park", timedelta(days=1), park)
 
 
 def release(deliveries: Sequence[Delivery]) -> Mapping[int, Outcome]:
@@ -56,3 +57,7 @@ def expire() -> None:
 
 def wake_again() -> None:
     services.wake_again(now=timezone.now())
+
+
+def park() -> None:
+    services.park(now=timezone.now())

@@ -294,3 +294,16 @@ def test_upkeep_is_queued_once() -> None:
     assert not services.upkeep(
         channel=channel, request_type="InstallProfile", parameters=challenge, exclusive="renewal"
     )
+
+
+def test_finished_upkeep_is_let_go_and_people_s_history_is_not() -> None:
+    device = factories.device(factories.person())
+    long_ago = NOW - timedelta(days=31)
+    upkeep = services.upkeep(channel=factories.channel(device), request_type="InstallProfile")
+    assert upkeep
+    lock = only(enqueue(device))
+    for command in (upkeep, lock):
+        services.mark_sent(command_id=command.pk, seen=State.QUEUED, now=long_ago)
+        services.report(command=reported(command), outcome=Outcome(State.DONE, long_ago, answer={}))
+    assert services.park(now=NOW) == 1
+    assert Command.objects.filter(id=lock.pk).exists()
