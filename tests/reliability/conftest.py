@@ -26,6 +26,8 @@ from mydevices.cli import processes, serving
 from mydevices.organisation import selectors as organisation
 from simulator import fleet
 from simulator.apple import Apple
+from simulator.connection import Outgoing
+from simulator.device import DEVICE
 from simulator.device import Device as Simulated
 from simulator.errors import Unreachable
 from simulator.fleet import Fleet
@@ -229,6 +231,14 @@ def at_once(*functions: Callable[[], object]) -> list[Any]:
 
     threads = [Thread(lambda function=function: begin(function)) for function in functions]  # type: ignore[misc]
     return [thread.end() for thread in threads]
+
+
+def request_of(simulated: Simulated, **report: Any) -> Outgoing:
+    """A report, or a poll, that is ready to be sent beside another one: a device itself says one thing at a time."""
+    connection = simulated._present_connection()
+    return connection.request(
+        simulated.enrolment.management.server_url, "-", connection._encode({**simulated.ids(DEVICE), **report})
+    )
 
 
 def eventually(condition: Callable[[], object], seconds: float = 20.0, told: Callable[[], str] = str) -> None:

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any
 from uuid import UUID
 
 import pytest
@@ -17,12 +16,11 @@ from mydevices.errors import Conflict
 from mydevices.outbox.models import Message
 from mydevices.platforms.port import ActionKind
 from simulator.connection import Outgoing
-from simulator.device import DEVICE
 from simulator.device import Device as Simulated
 from simulator.profiles import load_plist
 from simulator.transport import Reply
 from tests.platforms.apple.conftest import Registers, fresh, present, send
-from tests.reliability.conftest import at_once
+from tests.reliability.conftest import at_once, request_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -57,14 +55,6 @@ def sends(request: Outgoing) -> Callable[[], Reply]:
 
 def entries(action: Action, verb: Verb) -> int:
     return Entry.objects.filter(action_id=str(action.id), verb=verb).count()
-
-
-def request_of(simulated: Simulated, **report: Any) -> Outgoing:
-    """A report, or a poll, that is ready to be sent beside another one: a device itself says one thing at a time."""
-    connection = simulated._present_connection()
-    return connection.request(
-        simulated.enrolment.management.server_url, "-", connection._encode({**simulated.ids(DEVICE), **report})
-    )
 
 
 def given(reply: Reply) -> UUID | None:
