@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, StorageState, expect
 
+from tests.cli.conftest import until
 from tests.journeys.browser import DESK, Screen
 from tests.journeys.stack import Account, Simulator, Snapshot, Stack
 
@@ -116,7 +117,8 @@ class Portal:
         page.goto("/register")
         link = open_registration(page, mac=kind == "mac", ours=ours)
         device = self.simulator.add(kind=kind, name=name, url=link, supervised="yes" if ours else "no", **options)
-        expect(page.get_by_role("link", name="Show ")).to_be_visible()
+        arrived = page.get_by_role("link", name=f"Show {name}")
+        until(lambda: page.reload() and arrived.is_visible(), 30, f"{name} registered")
         page.close()
         return device
 

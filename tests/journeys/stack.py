@@ -12,10 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mydevices.cli.management.commands.demo import ADMINISTRATOR, PERSON, Account
 from tests.cli.conftest import ROOT, Run, free_port, until
-
-__all__ = ["ADMINISTRATOR", "PERSON", "Account", "Simulator", "Stack", "running_stack"]
 
 READY = 90.0
 """Seconds for a start; one takes about six."""
@@ -25,6 +22,15 @@ Snapshot = Mapping[str, Any]
 
 class Refused(AssertionError):
     """The simulator would not do it, and says why: a device refuses a wrong PIN with this."""
+
+
+@dataclass(frozen=True)
+class Account:
+    """Somebody who can sign in."""
+
+    name: str
+    email: str
+    password: str
 
 
 @dataclass(frozen=True)
@@ -76,6 +82,10 @@ class Stack:
 
     url: str
     simulator: Simulator
+    ines: Account
+    """A person; the demo's devices are hers."""
+    amara: Account
+    """An administrator, without a device."""
     undo_seconds: int
     environment: Mapping[str, str]
 
@@ -105,7 +115,11 @@ def running_stack(folder: Path, *, undo_seconds: int) -> Iterator[Stack]:
         except AssertionError as problem:
             raise AssertionError(f"{problem}\n{_logs(folder)}") from None
         screens = re.search(r"screens are at  http://localhost:(\d+)", run.said)
+        people = [
+            Account(*found.groups()) for found in re.finditer(r"^  (\w+ \w+) +(\S+@\S+) +(\S+)", run.said, re.MULTILINE)
+        ]
         assert screens, run.said
+        assert [person.name for person in people] == ["Ines Okafor", "Amara Diallo"], run.said
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("MYDEVICES_", "DATABASE_"))}
         environment = {
             **kept,
@@ -114,7 +128,14 @@ def running_stack(folder: Path, *, undo_seconds: int) -> Iterator[Stack]:
             "MYDEVICES_DATA": own["MYDEVICES_DEMO_DATA"],
             "MYDEVICES_PORT": str(port),
         }
-        yield Stack(f"http://localhost:{port}", Simulator(int(screens[1])), undo_seconds, environment)
+        yield Stack(
+            url=f"http://localhost:{port}",
+            simulator=Simulator(int(screens[1])),
+            ines=people[0],
+            amara=people[1],
+            undo_seconds=undo_seconds,
+            environment=environment,
+        )
         assert run.stop() == 0, f"{run.said}\n{_logs(folder)}"
     finally:
         run.end()

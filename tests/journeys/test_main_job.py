@@ -8,14 +8,14 @@ from playwright.sync_api import Page, expect
 
 from tests.journeys.conftest import Sessions, Visit
 from tests.journeys.portal import Portal, confirm, open_registration, sign_in
-from tests.journeys.stack import PERSON, Refused, Simulator, Stack
+from tests.journeys.stack import Refused, Simulator, Stack
 
 
 def test_a_person_signs_in_locks_their_iphone_and_watches_it_happen(
     visitor: Page, stack: Stack, simulator: Simulator
 ) -> None:
     visitor.goto("/")
-    sign_in(visitor, PERSON)
+    sign_in(visitor, stack.ines)
     portal = Portal(visitor, stack)
     visitor.get_by_role("link", name="Ines’s iPhone", exact=True).click()
     expect(visitor.locator("h1")).to_have_text("Ines’s iPhone")
@@ -34,7 +34,7 @@ def test_a_person_signs_in_locks_their_iphone_and_watches_it_happen(
         portal.stay()
 
         # It comes back and takes the command, and is slow to answer.
-        simulator.act("Ines’s iPhone", "behaviour", delay=4)
+        simulator.act("Ines’s iPhone", "behaviour", delay=3)
         simulator.act("Ines’s iPhone", "online")
         portal.expect_steps(title, [("Queued", "done"), ("Pushed", "done"), ("Delivered", "done"), ("Locked", "now")])
     finally:
@@ -55,7 +55,7 @@ def test_a_person_signs_in_locks_their_iphone_and_watches_it_happen(
 def test_unlocking_asks_for_the_password_again_after_a_while(
     visit: Visit, sessions: Sessions, stack: Stack, simulator: Simulator
 ) -> None:
-    state = sessions.new(PERSON)
+    state = sessions.new(stack.ines)
     portal = Portal(visit(state), stack)
     portal.register("Forgetful iPhone")
     simulator.act("Forgetful iPhone", "lock")
@@ -69,7 +69,7 @@ def test_unlocking_asks_for_the_password_again_after_a_while(
     )
     portal.open_device("Forgetful iPhone")
     portal.action("Unlock").get_by_role("link").click()
-    confirm(portal.page, PERSON)
+    confirm(portal.page, stack.ines)
     expect(portal.dialog).to_contain_text("Unlock Forgetful iPhone?")
     assert simulator.find("Forgetful iPhone")["passcode"] == "2580"
     portal.dialog.get_by_role("button", name="Unlock iPhone").click()
@@ -93,6 +93,7 @@ def test_a_mac_is_locked_and_opens_with_the_pin_that_its_owner_reads(ines: Porta
     # There is one PIN on its way, and no second one.
     second.get_by_role("button", name="Lock Mac").click()
     expect(elsewhere.page.get_by_role("status").filter(has_text="under way already")).to_be_visible()
+    elsewhere.page.close()
     simulator.act("Loft Mac", "online")
     expect(ines.status).to_contain_text("Locked at")
     simulator.wait("Loft Mac", screen="pin-lock")
@@ -115,9 +116,12 @@ def test_a_check_in_refreshes_the_facts(ines: Portal, simulator: Simulator) -> N
     ines.register("Reading iPad", kind="ipad", product="iPad14,8")
     ines.open_device("Reading iPad")
     read = ines.page.locator("#facts header time")
+    again = ines.page.get_by_role("button", name="Check in now")
+    expect(again).to_be_visible()
     before = read.get_attribute("datetime")
     assert before
-    ines.page.get_by_role("button", name="Check in now").click()
+    again.click()
+    expect(ines.timeline("Check in")).to_contain_text("You,")
     expect(ines.timeline("Check in").locator("li").last).to_have_text(re.compile(r"^Checked in"))
     expect(read).not_to_have_attribute("datetime", before)
     expect(ines.page.locator("#facts")).to_contain_text("Model")
@@ -144,6 +148,7 @@ def test_a_wipe_that_is_undone_never_reaches_the_device(ines: Portal, simulator:
     # The moment at which it would have been sent passes, and the iPhone takes what there is to take.
     ines.page.wait_for_function("when => Date.now() > Date.parse(when)", arg=release)
     ines.page.get_by_role("button", name="Check in now").click()
+    expect(ines.timeline("Check in")).to_contain_text("You,")
     expect(ines.timeline("Check in").locator("li").last).to_have_class("done")
     phone = simulator.find("Lucky iPhone")
     assert (phone["registered"], phone["screen"]) == (True, "home")
@@ -211,8 +216,8 @@ def test_another_device_is_registered_from_the_address_behind_its_qr_code(
         simulator.add(kind="iphone", name="Second iPhone", url=link)
 
 
-def test_signing_out_ends_the_session(visit: Visit, sessions: Sessions) -> None:
-    state = sessions.new(PERSON)
+def test_signing_out_ends_the_session(visit: Visit, sessions: Sessions, stack: Stack) -> None:
+    state = sessions.new(stack.ines)
     page = visit(state)
     page.goto("/")
     page.locator("summary", has_text="Menu of Ines Okafor").click()
