@@ -9,6 +9,7 @@ import time
 import uuid
 from collections import Counter
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final
 
 import pytest
@@ -29,9 +30,9 @@ from tests.cli.conftest import running
 from tests.platforms.apple.conftest import fresh, present
 from tests.reliability.conftest import UNDO_SECONDS, House, Record, Thread, assert_chain_holds, eventually
 
-SECONDS: Final = 25.0
-"""For how long processes are killed at most."""
-VICTIMS: Final = {"web process": 6, "web parent": 2, "worker": 5, "push service": 1}
+SECONDS: Final = 18.0
+"""For how long processes are killed; on a busy machine longer, until each kind has had its turn."""
+VICTIMS: Final = {"web process": 5, "web parent": 2, "worker": 4, "push service": 1}
 CALM: Final = 40.0
 """Seconds after which everything must have come to its end."""
 DEVICES: Final = (("iphone", "one"), ("iphone", "two"), ("iphone", "three"), ("ipad", "four"), ("ipad", "five"))
@@ -52,12 +53,12 @@ class Wishes:
 class Life:
     """A person who wants this and that of a device, as the dice say."""
 
-    def __init__(self, house: House, owner: Person, simulated: Simulated, dice: random.Random, end: float) -> None:
+    def __init__(self, house: House, owner: Person, simulated: Simulated, dice: random.Random) -> None:
         self.house = house
         self.owner = owner
         self.simulated = simulated
         self.dice = dice
-        self.end = end
+        self.end = float("inf")
         self.wishes = Wishes()
 
     def run(self) -> None:
@@ -146,17 +147,16 @@ class Reaper:
         self.kills: Counter[str] = Counter()
 
     def run(self, end: float) -> None:
-        """Until `end`, or until everybody on the list was killed. Each victim is given the time to come up first: what
-        is dead already cannot lose anything."""
-        victims = [name for name, number in VICTIMS.items() for _ in range(number)]
-        self._dice.shuffle(victims)
-        for victim in victims:
-            while not self._is_up(victim) and time.monotonic() < end:
-                self.revive()
-                time.sleep(0.05)
-            time.sleep(self._dice.uniform(0.05, 0.6))
-            if time.monotonic() >= end:
+        """Until everybody on the list was killed, or `end` has come and one of each kind was. Each victim is given the
+        time to come up first: what is dead already cannot lose anything."""
+        first, more = list(VICTIMS), [name for name, number in VICTIMS.items() for _ in range(number - 1)]
+        self._dice.shuffle(first)
+        self._dice.shuffle(more)
+        for number, victim in enumerate(first + more):
+            if number >= len(first) and time.monotonic() >= end:
                 break
+            eventually(partial(self._is_up, victim), CALM, self._house.said)
+            time.sleep(self._dice.uniform(0.05, 0.6))
             self._kill(victim)
             self.revive()
 
@@ -173,6 +173,8 @@ class Reaper:
         return alive
 
     def _is_up(self, victim: str) -> bool:
+        if not self.revive():
+            return False
         match victim:
             case "worker":
                 return "works" in self.worker.said
@@ -279,14 +281,14 @@ def test_whatever_is_killed_nothing_asked_is_lost_and_nothing_called_off_runs(
 
     end = time.monotonic() + SECONDS
     networks = Networks(house, devices)
-    people = [
-        Life(house, person, device, random.Random(f"{seed} {device.memory.name}"), end) for device in devices[:-1]
-    ]
-    people.append(Checking(house, person, devices[-1], random.Random(f"{seed} mac"), end))
+    people = [Life(house, person, device, random.Random(f"{seed} {device.memory.name}")) for device in devices[:-1]]
+    people.append(Checking(house, person, devices[-1], random.Random(f"{seed} mac")))
     threads = [Thread(one.run) for one in people]
-    reaper.run(end)
-    for one in people:
-        one.end = time.monotonic()
+    try:
+        reaper.run(end)
+    finally:
+        for one in people:
+            one.end = 0
     for thread in threads:
         thread.end()
 
@@ -310,6 +312,5 @@ def test_whatever_is_killed_nothing_asked_is_lost_and_nothing_called_off_runs(
         check(one, house.records[one.simulated.udid], told())
     assert sum(len(one.wishes.asked) for one in people) >= 30, told()
     assert sum(len(one.wishes.called_off) for one in people) >= 5, told()
-    assert reaper.kills["worker"] >= 2, told()
-    assert reaper.kills["web process"] + reaper.kills["web parent"] >= 3, told()
+    assert set(reaper.kills) == set(VICTIMS), told()
     assert_chain_holds()
