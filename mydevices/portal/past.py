@@ -1,6 +1,6 @@
 """What happened, as people read it: one line per event, an action with what became of it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -33,9 +33,13 @@ _ENDS: Final[frozenset[str]] = frozenset(
 )
 
 
-def history(entries: Iterable[Entry], person: Person, now: datetime, *, one_device: bool = False) -> Sequence[Line]:
+def history(
+    entries: Iterable[Entry], person: Person, now: datetime, *, names: Mapping[str, str] | None = None
+) -> Sequence[Line]:
     """What happened, by anyone, newest first as the entries are. An action is one line: what became of it stands in a
-    later entry, which comes before it here. `one_device` leaves out the name of the device that the page is about."""
+    later entry, which comes before it here. `names` are those that the person's devices have now, by their id as text:
+    an entry knows the name of its day, and of a registration none. Without `names` the page is about one device, which
+    the lines then do not name."""
     ends: dict[str, Entry] = {}
     begun: dict[str, datetime] = {}
     lines = []
@@ -45,7 +49,7 @@ def history(entries: Iterable[Entry], person: Person, now: datetime, *, one_devi
         elif entry.verb == Verb.ACTION_RELEASED:
             begun[entry.action_id] = entry.at
         else:
-            text = _sentence(entry, entry.actor_id == str(person.id), one_device=one_device)
+            text = _sentence(entry, entry.actor_id == str(person.id), names)
             if text:
                 end = ends.get(entry.action_id) if entry.action_id else None
                 by = _outcome(entry, end, begun.get(entry.action_id, entry.at))
@@ -70,8 +74,9 @@ def _outcome(entry: Entry, end: Entry | None, begun: datetime) -> str:
     }[end.verb]
 
 
-def _sentence(entry: Entry, mine: bool, *, one_device: bool) -> SafeString:
+def _sentence(entry: Entry, mine: bool, names: Mapping[str, str] | None) -> SafeString:
     """What an entry says, or nothing when it is not for people."""
+    one_device = names is None
     if entry.verb == Verb.ACTION_REQUESTED:
         text = _sentence_of_action(str(entry.details.get("action", "")), mine, one_device=one_device)
     elif one_device:
@@ -79,7 +84,8 @@ def _sentence(entry: Entry, mine: bool, *, one_device: bool) -> SafeString:
     else:
         text = _sentence_of_person(entry, mine)
     who = "MyDevices" if entry.actor_kind == "system" else entry.actor_name
-    device = format_html("<b>{}</b>", entry.device_name or _("a new device"))
+    name = (names or {}).get(entry.device_id) or entry.device_name or _("A new device")
+    device = format_html("<b>{}</b>", name)
     return format_html(text, who=who, device=device) if text else SafeString()
 
 

@@ -200,6 +200,11 @@ def name_of(device: Device) -> str:
     return device.name or device.model_name or _("New %(noun)s") % {"noun": noun(device)}
 
 
+def names(owned: Iterable[Device]) -> Mapping[str, str]:
+    """What somebody's devices are called now, by their id as text."""
+    return {str(device.id): name_of(device) for device in owned}
+
+
 def line_of(device: Device) -> str:
     """“iPhone 16 Pro, iOS 26.1”."""
     system = f"{device.os_name} {device.os_version}".strip() if device.os_version else ""

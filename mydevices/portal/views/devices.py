@@ -57,7 +57,7 @@ def _index(request: HttpRequest) -> dict[str, object]:
         "summary": _summary(cards),
         "pending": any(card.pending for card in cards),
         "example": present.example(),
-        "lines": past.history(entries, person, now)[:LATELY],
+        "lines": past.history(entries, person, now, names=present.names(owned))[:LATELY],
     }
 
 
@@ -100,7 +100,7 @@ def _device(request: HttpRequest, device: Device) -> dict[str, object]:
         "facts": present.facts(device, name, now),
         "facts_age": moments.ago(inventory.collected_at, now) if inventory else "",
         "sights": present.sights(device),
-        "lines": past.history(audit.of_device(device.id)[:HISTORY], person, now, one_device=True),
+        "lines": past.history(audit.of_device(device.id)[:HISTORY], person, now),
         "ended": device.registration is not None and device.registration.has_ended,
         "pending": bool(running) or present.is_registering(device),
     }
@@ -112,5 +112,6 @@ def _device(request: HttpRequest, device: Device) -> dict[str, object]:
 def history(request: HttpRequest) -> HttpResponse:
     """Everything that happened to the account and its devices."""
     person, now = person_of(request), timezone.now()
-    lines = past.history(audit.of_person(person.id)[: HISTORY * 5], person, now)
+    names = present.names(devices.owned_by(person))
+    lines = past.history(audit.of_person(person.id)[: HISTORY * 5], person, now, names=names)
     return render(request, "portal/history.html", {"lines": lines})
