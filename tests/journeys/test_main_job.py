@@ -16,6 +16,8 @@ def test_a_person_signs_in_locks_their_iphone_and_watches_it_happen(
 ) -> None:
     visitor.goto("/")
     sign_in(visitor, stack.ines)
+    expect(visitor.get_by_role("heading", name="My Devices", level=1)).to_be_visible()
+    expect(visitor.locator(".toast")).to_have_count(0)
     portal = Portal(visitor, stack)
     visitor.get_by_role("link", name="Ines’s iPhone", exact=True).click()
     expect(visitor.locator("h1")).to_have_text("Ines’s iPhone")
@@ -211,6 +213,9 @@ def test_another_device_is_registered_from_the_address_behind_its_qr_code(
     ines.page.get_by_role("link", name="Show Kitchen iPad").click()
     expect(ines.page.get_by_role("heading", name="Kitchen iPad", level=1)).to_be_visible()
     expect(ines.status).to_contain_text("Checked in")
+    ines.page.goto("/history")
+    expect(ines.page.locator("main")).to_contain_text("Kitchen iPad was registered.")
+    expect(ines.page.locator("main")).not_to_contain_text("new device")
     # One address, one device.
     with pytest.raises(Refused):
         simulator.add(kind="iphone", name="Second iPhone", url=link)

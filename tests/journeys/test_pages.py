@@ -9,95 +9,12 @@ from playwright.sync_api import Page, expect
 
 from tests.journeys.browser import DESK, PHONE, on
 from tests.journeys.conftest import Sessions, Visit
-from tests.journeys.portal import Portal, open_registration
+from tests.journeys.pages import PAGES
+from tests.journeys.portal import Portal
 from tests.journeys.stack import Stack
 
-PRIVATE = "Private iPhone"
 FIRST_VISIT = 100_000
 """Bytes."""
-
-
-def devices(portal: Portal) -> None:
-    portal.open_devices()
-
-
-def menu(portal: Portal) -> None:
-    portal.open_devices()
-    portal.page.get_by_label("More actions").first.click()
-
-
-def device(portal: Portal) -> None:
-    portal.open_device(PRIVATE)
-
-
-def mac(portal: Portal) -> None:
-    portal.open_device("Studio MacBook")
-
-
-def lock(portal: Portal) -> None:
-    portal.open_device(PRIVATE)
-    portal.ask("Lock")
-
-
-def unlock(portal: Portal) -> None:
-    portal.open_device(PRIVATE)
-    portal.ask("Unlock")
-
-
-def wipe(portal: Portal) -> None:
-    portal.open_device("Ines’s iPhone")
-    portal.ask("Wipe")
-
-
-def retire(portal: Portal) -> None:
-    portal.open_device(PRIVATE)
-    portal.ask("Retire")
-
-
-def pins(portal: Portal) -> None:
-    portal.open_device("Studio MacBook")
-    portal.ask("PIN").get_by_role("button", name="Show PIN").click()
-    expect(portal.dialog.get_by_role("link", name="Close")).to_be_visible()
-
-
-def register(portal: Portal) -> None:
-    portal.page.goto("/register")
-
-
-def ticket(portal: Portal) -> None:
-    portal.page.goto("/register")
-    open_registration(portal.page)
-
-
-def opened_ticket(portal: Portal) -> None:
-    portal.page.goto("/register")
-    portal.page.goto(open_registration(portal.page))
-
-
-def history(portal: Portal) -> None:
-    portal.page.goto("/history")
-
-
-def account(portal: Portal) -> None:
-    portal.page.goto("/account")
-
-
-PAGES: tuple[Callable[[Portal], None], ...] = (
-    devices,
-    menu,
-    device,
-    mac,
-    lock,
-    unlock,
-    wipe,
-    retire,
-    pins,
-    register,
-    ticket,
-    opened_ticket,
-    history,
-    account,
-)
 
 
 def serious(page: Page) -> list[str]:
