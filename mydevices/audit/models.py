@@ -1,5 +1,5 @@
 """What happened, written once. Ids and text, no foreign keys: an entry outlives what it speaks of. The database refuses
-every change (migration 0001)."""
+every change (migration 0002)."""
 
 from django.db import models
 

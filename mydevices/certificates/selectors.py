@@ -7,12 +7,18 @@ from mydevices.devices.models import Registration
 
 
 def due_for_renewal(now: datetime) -> QuerySet[DeviceCertificate]:
-    """Certificates in use that end within 30 days, of registrations that live."""
-    return DeviceCertificate.objects.filter(
-        state=DeviceCertificate.State.CURRENT,
-        not_after__lte=now + RENEW_BEFORE,
-        registration__state=Registration.State.ACTIVE,
-    ).select_related("registration__device__owner")
+    """Certificates in use that end within 30 days, the most urgent first, of registrations that live. One that has
+    ended cannot be used to ask for another."""
+    return (
+        DeviceCertificate.objects.filter(
+            state=DeviceCertificate.State.CURRENT,
+            not_after__gt=now,
+            not_after__lte=now + RENEW_BEFORE,
+            registration__state=Registration.State.ACTIVE,
+        )
+        .select_related("registration__device__owner")
+        .order_by("not_after")
+    )
 
 
 def by_fingerprint(fingerprint: str) -> DeviceCertificate | None:

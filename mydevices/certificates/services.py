@@ -4,7 +4,6 @@ import base64
 import hashlib
 import hmac
 import secrets
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Final
@@ -68,7 +67,7 @@ def _serial() -> int:
 
 
 def authority() -> x509.Authority:
-    """The device authority with its key. Read once per process: it never changes. Raises Conflict before the first
+    """The device authority with its key. Opened once per process: it never changes. Raises Conflict before the first
     start."""
     row = AuthorityRow.objects.filter(id=1).first()
     if row is None:
@@ -105,16 +104,8 @@ def _challenge_id(password: str) -> UUID | None:
     return challenge_id if hmac.compare_digest(password.encode(), password_of(challenge_id).encode()) else None
 
 
-@dataclass(frozen=True, slots=True)
-class Issued:
-    """A certificate and whether it was made by this very request."""
-
-    certificate: DeviceCertificate
-    is_new: bool
-
-
 @transaction.atomic
-def issue(*, request: csr.CertificateRequest, now: datetime) -> Issued:
+def issue(*, request: csr.CertificateRequest, now: datetime) -> DeviceCertificate:
     """Give a certificate for a challenge. Spent by one key; that key asking again gets the same certificate.
 
     Raises NotAllowed for a wrong, expired or otherwise spent challenge."""
@@ -127,7 +118,7 @@ def issue(*, request: csr.CertificateRequest, now: datetime) -> Issued:
     if challenge.spent_by:
         if challenge.spent_by != spender:
             raise NotAllowed("This challenge has been spent by another key.")
-        return Issued(DeviceCertificate.objects.get(challenge=challenge), is_new=False)
+        return DeviceCertificate.objects.get(challenge=challenge)
     if challenge.expires_at <= now:
         raise NotAllowed("This challenge has expired. Make a new registration.")
     if challenge.registration is not None and challenge.registration.has_ended:
@@ -144,14 +135,13 @@ def issue(*, request: csr.CertificateRequest, now: datetime) -> Issued:
     der = certificate.public_bytes(Encoding.DER)
     challenge.spent_by = spender
     challenge.save(update_fields=["spent_by"])
-    row = DeviceCertificate.objects.create(
+    return DeviceCertificate.objects.create(
         fingerprint=x509.fingerprint(der),
         challenge=challenge,
         registration=challenge.registration,
         der=der,
         not_after=certificate.not_valid_after_utc,
     )
-    return Issued(row, is_new=True)
 
 
 @transaction.atomic

@@ -4,15 +4,24 @@ place each; it runs in the transaction of the report."""
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from enum import IntEnum
 from uuid import UUID
 
 from mydevices.commands.states import State
 
 
+class Others(IntEnum):
+    """The state of an action without one of its commands: that of the one that matters most."""
+
+    DONE = 0
+    FAILED = 1
+    CANCELLED = 2
+    OPEN = 3
+
+
 @dataclass(frozen=True, slots=True)
 class Reported:
-    """A command as it stood when its report came. `others_open` counts what else of its action has not come to an
-    end."""
+    """A command as it stood when its report came, and what has become of the others of its action."""
 
     id: int
     uuid: UUID
@@ -26,7 +35,7 @@ class Reported:
     owner_name: str
     action_id: UUID | None = None
     action_kind: str = ""
-    others_open: int = 0
+    others: Others = Others.DONE
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +46,8 @@ class Outcome:
     at: datetime
     error: str = ""
     answer: Mapping[str, object] | None = None
+    address: str = ""
+    """Where the device answered from."""
 
 
 Meaning = Callable[[Reported, Outcome], Mapping[str, object] | None]

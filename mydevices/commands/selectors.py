@@ -10,7 +10,7 @@ from django.db.models import F, Prefetch, QuerySet, Window
 from django.db.models.functions import RowNumber
 
 from mydevices.commands.models import Action, Command
-from mydevices.commands.states import OPEN, State, before
+from mydevices.commands.states import OPEN, PENDING, State, before
 from mydevices.devices.models import Device, Registration
 from mydevices.errors import NotFound
 from mydevices.platforms.port import ActionKind
@@ -109,8 +109,6 @@ def recent_of_each(devices: Sequence[Device]) -> dict[UUID, list[Progress]]:
     return found
 
 
-def was_told(registration: Registration, kind: ActionKind) -> bool:
-    """Whether this life's device has been given such an action and its answer is still out."""
-    return Command.objects.filter(
-        action__registration=registration, action__kind=kind, state__in=[State.SENT, State.DEFERRED]
-    ).exists()
+def waits_for(registration: Registration, kind: ActionKind) -> bool:
+    """Whether such an action waits for this life's device, given or not (its undo window being over)."""
+    return Command.objects.filter(action__registration=registration, action__kind=kind, state__in=PENDING).exists()

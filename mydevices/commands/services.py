@@ -1,15 +1,14 @@
 """The verbs of the queue. Moves are compare-and-swap: the loser of a race gets Conflict, or changes nothing."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID, uuid4
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
-from django.db.models import Q, Value
-from django.db.models.functions import Coalesce
+from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -18,10 +17,10 @@ from mydevices.audit.actor import Actor
 from mydevices.audit.verbs import Verb
 from mydevices.commands import capabilities, outcomes
 from mydevices.commands.models import Action, Command
-from mydevices.commands.outcomes import Outcome, Reported
+from mydevices.commands.outcomes import Others, Outcome, Reported
 from mydevices.commands.states import OPEN, PENDING, State, before
 from mydevices.devices.models import Channel, Device, Registration
-from mydevices.errors import Conflict, NotAllowed, Unsupported
+from mydevices.errors import Conflict, NotAllowed, ProtocolError, Unsupported
 from mydevices.outbox import services as outbox
 from mydevices.platforms import port
 from mydevices.platforms.port import ActionKind, Parameters
@@ -175,8 +174,9 @@ def release(*, action_id: UUID, now: datetime) -> bool:
 
 
 @transaction.atomic
-def cancel(*, action: Action, actor: Actor, now: datetime | None = None) -> None:
-    """Call off what has not been sent. Raises Conflict when the device has it already or it has ended."""
+def cancel(*, action: Action, actor: Actor, now: datetime | None = None) -> bool:
+    """Call off what has not been sent. True when that was all of it. Raises Conflict when the device has it already or
+    it has ended."""
     device = action.device
     if actor.kind != "system" and actor.id != str(device.owner_id) and not actor.is_administrator:
         raise NotAllowed(_("Only the device’s owner or an administrator can do that."))
@@ -186,6 +186,7 @@ def cancel(*, action: Action, actor: Actor, now: datetime | None = None) -> None
     if not moved:
         raise Conflict(_("Too late to call this off: the device has it already, or it has ended."))
     _record(Verb.ACTION_CANCELLED, actor=actor, device=device, action=action)
+    return not Command.objects.filter(action=action, sent_at__isnull=False).exists()
 
 
 def mark_sent(*, command_id: int, seen: State, now: datetime) -> bool:
@@ -194,10 +195,17 @@ def mark_sent(*, command_id: int, seen: State, now: datetime) -> bool:
     return bool(Command.objects.filter(id=command_id, state=seen).update(state=State.SENT, sent_at=now))
 
 
-@transaction.atomic
 def report(*, command: Reported, outcome: Outcome) -> bool:
     """Record a device's answer and do what it means. False, and nothing changed, for one that is late, doubled or
-    stale."""
+    stale. An answer that cannot be read is a failure of the command, and holds up nothing that waits behind it."""
+    try:
+        return _report(command, outcome)
+    except ProtocolError as unreadable:
+        return _report(command, replace(outcome, state=State.FAILED, error=unreadable.message, answer=None))
+
+
+@transaction.atomic
+def _report(command: Reported, outcome: Outcome) -> bool:
     ended = outcome.state != State.DEFERRED
     moved = Command.objects.filter(id=command.id, state__in=before(outcome.state)).update(
         state=outcome.state,
@@ -210,16 +218,17 @@ def report(*, command: Reported, outcome: Outcome) -> bool:
     shown = meaning(command, outcome) if meaning and ended else None
     if shown:
         Command.objects.filter(id=command.id).update(result=dict(shown))
-    if ended and command.action_id and not command.others_open:
+    if ended and command.action_id and command.others <= Others.FAILED:
+        is_done = outcome.state == State.DONE and command.others == Others.DONE
         audit.record(
-            Verb.ACTION_DONE if outcome.state == State.DONE else Verb.ACTION_FAILED,
-            actor=Actor.device(str(command.device_id), command.device_name),
+            Verb.ACTION_DONE if is_done else Verb.ACTION_FAILED,
+            actor=Actor.device(str(command.device_id), command.device_name, outcome.address),
             device_id=command.device_id,
             device_name=command.device_name,
             person_id=command.owner_id,
             person_name=command.owner_name,
             action_id=command.action_id,
-            outcome=outcome.state,
+            outcome=State.DONE if is_done else State.FAILED,
             details={"action": command.action_kind, **({"reason": outcome.error[:200]} if outcome.error else {})},
         )
     return True
@@ -227,11 +236,11 @@ def report(*, command: Reported, outcome: Outcome) -> bool:
 
 @transaction.atomic
 def conclude(*, registration: Registration, kind: ActionKind, now: datetime) -> int:
-    """The device has shown that it did this, without answering: what it was given counts as done. The number of
-    commands."""
-    given = Command.objects.filter(
-        action__registration=registration, action__kind=kind, state__in=before(State.DONE), sent_at__isnull=False
-    )
+    """The device has shown that this has come true, without answering: what waited for it, given or not, counts as
+    done. The number of commands."""
+    asked = Command.objects.filter(action__registration=registration, action__kind=kind)
+    asked.filter(state__in=before(State.SENT)).update(state=State.SENT)
+    given = asked.filter(state__in=before(State.DONE))
     actions = list(Action.objects.filter(commands__in=given).select_related("device__owner").distinct())
     moved = given.update(state=State.DONE, finished_at=now)
     for action in actions:
@@ -254,7 +263,7 @@ def give_up(*, command_id: int, reason: str, now: datetime) -> None:
     """What a command needs is gone (a token of another life, say), so that it can be given to nobody: the reason is
     kept."""
     Command.objects.filter(id=command_id).update(error=reason)
-    _end(Q(id=command_id), State.VOID, Verb.ACTION_VOID, now)
+    _end(Q(id=command_id), State.VOID, Verb.ACTION_VOID, now, reason)
 
 
 def expire(*, now: datetime) -> int:
@@ -265,17 +274,17 @@ def expire(*, now: datetime) -> int:
     return expired + orphaned
 
 
-def _end(which: Q, state: State, verb: Verb, now: datetime) -> int:
-    """Move whatever may still move and matches, and record the actions concerned."""
-    ending = Command.objects.filter(which, state__in=before(state))
-    rows = list(ending)
+def _end(which: Q, state: State, verb: Verb, now: datetime, reason: str = "") -> int:
+    """Move whatever may still move and matches, and record the actions concerned. In a transaction, for the rows are
+    locked: a report that comes meanwhile is waited for, and its command then no longer matches."""
+    rows = list(Command.objects.filter(which, state__in=before(state)).select_for_update(of=("self",)))
     if not rows:
         return 0
     moved = Command.objects.filter(id__in=[command.pk for command in rows], state__in=before(state)).update(
         state=state, finished_at=now
     )
     for action in Action.objects.filter(commands__in=rows).select_related("device__owner").distinct():
-        _record(verb, actor=Actor.system("queue"), device=action.device, action=action)
+        _record(verb, actor=Actor.system("queue"), device=action.device, action=action, reason=reason)
     return moved
 
 
@@ -286,21 +295,20 @@ def park(*, now: datetime) -> int:
 
 
 def wake_again(*, now: datetime) -> int:
-    """Push once more to whoever has had commands waiting since well before its last push. The number of channels."""
-    quiet = (
-        Channel.objects.filter(
-            commands__state__in=PENDING,
-            registration__state=Registration.State.ACTIVE,
-            registration__unreachable_since=None,
-        )
-        .exclude(push_token=b"")
-        .annotate(since=Coalesce("pushed_at", Value(datetime.min.replace(tzinfo=now.tzinfo))))
-        .filter(since__lte=now - WAKE_AGAIN_AFTER, commands__queued_at__lte=now - WAKE_AGAIN_AFTER)
-        # A device that is off for weeks is not pushed to every ten minutes: only while something is young, or once a
-        # day.
-        .filter(Q(commands__queued_at__gte=now - timedelta(hours=6)) | Q(since__lte=now - timedelta(days=1)))
-    )
-    channel_ids = set(quiet.values_list("id", flat=True))
+    """Push once more to whoever has had commands waiting since well before its last push. The number of channels.
+
+    A device that is off for weeks is not pushed to every ten minutes: only for what is young, or once a day."""
+    waited = now - WAKE_AGAIN_AFTER
+    waiting = Command.objects.filter(
+        Q(queued_at__gte=now - timedelta(hours=6), channel__pushed_at__lte=waited)
+        | Q(channel__pushed_at__lte=now - timedelta(days=1))
+        | Q(channel__pushed_at=None),
+        state__in=PENDING,
+        queued_at__lte=waited,
+        channel__registration__state=Registration.State.ACTIVE,
+        channel__registration__unreachable_since=None,
+    ).exclude(channel__push_token=b"")
+    channel_ids = set(waiting.values_list("channel_id", flat=True))
     with transaction.atomic():
         wake(channel_ids)
     return len(channel_ids)
@@ -348,7 +356,7 @@ def reveal_pins(*, device: Device, actor: Actor, now: datetime | None = None) ->
     return pins
 
 
-def _record(verb: Verb, *, actor: Actor, device: Device, action: Action) -> None:
+def _record(verb: Verb, *, actor: Actor, device: Device, action: Action, reason: str = "") -> None:
     audit.record(
         verb,
         actor=actor,
@@ -357,5 +365,5 @@ def _record(verb: Verb, *, actor: Actor, device: Device, action: Action) -> None
         person_id=device.owner_id,
         person_name=device.owner.name,
         action_id=action.id,
-        details={"action": action.kind},
+        details={"action": action.kind, **({"reason": reason} if reason else {})},
     )

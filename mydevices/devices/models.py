@@ -135,7 +135,6 @@ class Inventory(models.Model):
 
     device = models.OneToOneField(Device, on_delete=models.CASCADE, primary_key=True, related_name="inventory")
     collected_at = models.DateTimeField()
-    requested_at = models.DateTimeField(null=True)
     capacity_bytes = models.BigIntegerField(null=True)
     available_bytes = models.BigIntegerField(null=True)
     battery = models.FloatField(null=True)

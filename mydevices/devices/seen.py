@@ -45,9 +45,17 @@ class Collector:
             seen, self._seen = self._seen, {}
         if not seen:
             return 0
-        with transaction.atomic():
-            for registration_id, at in seen.items():
-                Registration.objects.filter(id=registration_id).update(last_seen_at=at)
+        try:
+            with transaction.atomic():
+                # In one order, so that two processes never wait for each other in a circle.
+                for registration_id, at in sorted(seen.items()):
+                    Registration.objects.filter(id=registration_id).exclude(last_seen_at__gte=at).update(
+                        last_seen_at=at
+                    )
+        except DatabaseError:
+            with self._lock:
+                self._seen = seen | self._seen  # for the next time; what is newer wins
+            raise
         return len(seen)
 
     def _run(self) -> None:

@@ -3,7 +3,7 @@ from uuid import UUID
 from django.db.models import QuerySet
 
 from mydevices.accounts.models import Person
-from mydevices.devices.models import Channel, Device
+from mydevices.devices.models import Device
 from mydevices.errors import NotFound
 
 
@@ -37,8 +37,3 @@ def by_id(device_id: UUID) -> Device:
     if device is None:
         raise NotFound(f"There is no device {device_id}.")
     return device
-
-
-def channels_of(device: Device) -> QuerySet[Channel]:
-    """The channels of the present registration, the device's own first."""
-    return Channel.objects.filter(registration=device.registration_id).order_by("kind", "id")

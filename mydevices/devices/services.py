@@ -94,6 +94,11 @@ def describe(*, device: Device, introduction: Introduction) -> None:
             setattr(device, field, value[: _LENGTHS[field]])
 
 
+def save_description(*, device: Device) -> None:
+    """Save what `describe` changed and nothing else: the device may have begun another life meanwhile."""
+    device.save(update_fields=list(_LENGTHS))
+
+
 def end(*, registration: Registration, state: str, now: datetime) -> bool:
     """End a life, once. Its secrets go with it: tokens that cannot be used again are not kept."""
     ended = Registration.objects.filter(
@@ -167,17 +172,14 @@ def store_facts(
     introduction: Introduction | None,
     is_supervised: bool | None,
     facts: Mapping[str, object],
-    requested_at: datetime | None,
     now: datetime,
 ) -> None:
     """Take over a part of an inventory. Parts come in any order; each stands for itself."""
     if introduction is not None:
         device = Device.objects.get(id=device_id)
         describe(device=device, introduction=introduction)
-        device.save()
+        save_description(device=device)
         if is_supervised is not None:
             Registration.objects.filter(device=device_id, ended_at=None).update(is_supervised=is_supervised)
     values = dict(facts) | {"collected_at": now}
-    if requested_at is not None:
-        values["requested_at"] = requested_at
     Inventory.objects.update_or_create(device_id=device_id, defaults=values)

@@ -4,15 +4,19 @@ through.
 An adapter registers itself once at start-up (`register`), and so do its device-plane endpoints (`route`).
 """
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
-from typing import Protocol
+from typing import Final, Protocol
 
 from mydevices.devices.models import Channel, Device
 from mydevices.devices.services import Terms
-from mydevices.errors import MyDevicesError, Unsupported
+from mydevices.errors import Invalid, MyDevicesError, Unsupported
+
+UNSENDABLE: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+"""What XML cannot carry (XML 1.0, 2.2), and so no device could read."""
 
 
 class ActionKind(StrEnum):
@@ -68,10 +72,15 @@ class Fates:
 
 @dataclass(frozen=True, slots=True)
 class Parameters:
-    """What a person may say with an action: a message and a phone number for the lock screen."""
+    """What a person may say with an action: a message and a phone number for the lock screen. Raises Invalid for what
+    no device could be sent."""
 
     message: str = ""
     phone_number: str = ""
+
+    def __post_init__(self) -> None:
+        if UNSENDABLE.search(self.message + self.phone_number):
+            raise Invalid("The message has characters that cannot be shown. Type it anew.")
 
     def public(self) -> dict[str, str]:
         given = {"message": self.message, "phone_number": self.phone_number}

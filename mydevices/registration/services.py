@@ -10,6 +10,7 @@ from uuid import uuid4
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -22,6 +23,8 @@ from mydevices.certificates import services as certificates
 from mydevices.certificates.models import Challenge, DeviceCertificate
 from mydevices.commands import selectors as commands_selectors
 from mydevices.commands import services as commands
+from mydevices.commands.models import Command
+from mydevices.commands.states import OPEN, PENDING
 from mydevices.devices import selectors as devices_selectors
 from mydevices.devices import services as devices
 from mydevices.devices.models import Channel, Device, Registration
@@ -34,6 +37,8 @@ from mydevices.vault import services as vault
 
 TICKET_LIFETIME: Final = timedelta(minutes=15)
 RENEWAL_LIFETIME: Final = timedelta(days=30)
+RENEW_AGAIN_AFTER: Final = timedelta(days=1)
+"""How long a device that refused a new certificate is left alone."""
 
 ALPHABET: Final = "23456789abcdefghjkmnpqrstuvwxyz"
 """Without the letters and digits that people take for one another."""
@@ -175,7 +180,7 @@ def _again(certificate: DeviceCertificate, registration: Registration, introduct
         raise ProtocolError("The certificate belongs to another device.")
     use(certificate=certificate, registration=registration)
     devices.describe(device=registration.device, introduction=introduction)
-    registration.device.save()
+    devices.save_description(device=registration.device)
     return registration
 
 
@@ -235,6 +240,7 @@ def _end(registration: Registration, state: str, verb: Verb, now: datetime, reas
 def user_left(*, registration: Registration, user_id: str, now: datetime) -> None:
     """A user of a Mac is no longer spoken to: what waits for them is pointless."""
     commands.void(registration=registration, now=now, user_id=user_id)
+    Channel.objects.filter(registration=registration, user_id=user_id).update(push_token=b"", user_name="")
     _record_life(Verb.CHANNEL_CLOSED, registration)
 
 
@@ -242,7 +248,7 @@ def user_left(*, registration: Registration, user_id: str, now: datetime) -> Non
 def unreachable(*, registration: Registration, now: datetime) -> None:
     """The push service calls the device's token dead. One that was told to go has gone; any other may yet poll by
     itself."""
-    if commands_selectors.was_told(registration, ActionKind.RETIRE):
+    if commands_selectors.waits_for(registration, ActionKind.RETIRE):
         retired(registration=registration, reason="unreachable", now=now)
         return
     if Registration.objects.filter(id=registration.id, unreachable_since=None).update(unreachable_since=now):
@@ -256,8 +262,8 @@ def finish_silent(*, now: datetime) -> int:
         Registration.objects.filter(
             state=Registration.State.ACTIVE,
             actions__kind=ActionKind.RETIRE,
-            actions__commands__state__in=["sent", "deferred"],
-            actions__commands__sent_at__lte=silence,
+            actions__commands__state__in=PENDING,
+            actions__commands__queued_at__lte=silence,
             last_seen_at__lte=silence,
         )
         .select_related("device__owner")
@@ -271,7 +277,10 @@ def finish_silent(*, now: datetime) -> int:
 def renew_due(*, now: datetime, limit: int = 500) -> int:
     """Queue a new certificate for every device whose certificate ends within 30 days. The number queued."""
     queued = 0
-    due = certificates_selectors.due_for_renewal(now)
+    tried = Command.objects.filter(channel__registration=OuterRef("registration"), exclusive="renewal").filter(
+        Q(state__in=OPEN) | Q(finished_at__gte=now - RENEW_AGAIN_AFTER)
+    )
+    due = certificates_selectors.due_for_renewal(now).filter(~Exists(tried))
     for certificate in due[:limit]:
         channel = Channel.objects.filter(registration=certificate.registration_id, kind=Channel.Kind.DEVICE).first()
         if channel is None or certificate.registration is None:
@@ -300,7 +309,9 @@ RENEWAL: Final = "InstallProfile"
 
 def renewal_document(*, registration: Registration, challenge_id: str) -> Document:
     """The registration's own profile with a new challenge: topic, addresses and rights exactly as they were."""
-    challenge = Challenge.objects.get(id=challenge_id, registration=registration)
+    challenge = Challenge.objects.filter(id=challenge_id, registration=registration).first()
+    if challenge is None:
+        raise Conflict("The right to a new certificate is gone.")
     return port.adapter_for(registration.device.platform).invite(
         terms=Terms(
             topic=registration.topic,

@@ -12,7 +12,7 @@ from mydevices.audit.models import Entry
 from mydevices.audit.verbs import Verb
 from mydevices.commands import capabilities, selectors, services
 from mydevices.commands.models import Action, Command
-from mydevices.commands.outcomes import Outcome, Reported
+from mydevices.commands.outcomes import Others, Outcome, Reported
 from mydevices.commands.states import State
 from mydevices.devices.models import Device, Registration
 from mydevices.errors import Conflict, NeedsFreshAuthentication, NotAllowed, Unsupported
@@ -30,7 +30,7 @@ def enqueue(device: Device, kind: ActionKind = ActionKind.LOCK, *, parameters: P
     )
 
 
-def reported(command: Command, *, others_open: int = 0) -> Reported:
+def reported(command: Command, *, others: Others = Others.DONE) -> Reported:
     device = command.channel.registration.device
     return Reported(
         id=command.pk,
@@ -45,7 +45,7 @@ def reported(command: Command, *, others_open: int = 0) -> Reported:
         owner_name=device.owner.name,
         action_id=command.action_id,
         action_kind=command.action.kind if command.action else "",
-        others_open=others_open,
+        others=others,
     )
 
 
@@ -268,7 +268,7 @@ def test_an_action_that_takes_several_commands_is_as_far_as_the_slowest() -> Non
     action = enqueue(device, ActionKind.CHECK_IN)
     first = Command.objects.filter(action=action).earliest("id")
     services.mark_sent(command_id=first.pk, seen=State.QUEUED, now=NOW)
-    services.report(command=reported(first, others_open=3), outcome=Outcome(State.DONE, NOW, answer={}))
+    services.report(command=reported(first, others=Others.OPEN), outcome=Outcome(State.DONE, NOW, answer={}))
     assert state_of(action) == State.QUEUED
     assert not Entry.objects.filter(verb=Verb.ACTION_DONE).exists()
 
@@ -307,3 +307,27 @@ def test_finished_upkeep_is_let_go_and_people_s_history_is_not() -> None:
         services.report(command=reported(command), outcome=Outcome(State.DONE, long_ago, answer={}))
     assert services.park(now=NOW) == 1
     assert Command.objects.filter(id=lock.pk).exists()
+
+
+def test_waking_again_asks_the_pending_commands_only_and_once() -> None:
+    device = factories.device(factories.person())
+    channel = factories.channel(device)
+    Command.objects.bulk_create(
+        Command(channel=channel, request_type="DeviceLock", state=State.DONE, queued_at=NOW - timedelta(hours=index))
+        for index in range(50)
+    )
+    channel.pushed_at = NOW - timedelta(hours=2)
+    channel.save()
+    Command.objects.create(channel=channel, request_type="DeviceLock", queued_at=NOW - timedelta(days=3))
+    # Old finished commands and young ones do not make the waiting one young: a push a day is enough for it.
+    assert services.wake_again(now=NOW) == 0
+    assert services.wake_again(now=NOW + timedelta(days=1)) == 1
+
+
+def test_what_was_answered_meanwhile_is_not_told_to_have_expired() -> None:
+    device = factories.device(factories.person())
+    command = only(enqueue(device, ActionKind.UNLOCK))
+    services.mark_sent(command_id=command.pk, seen=State.QUEUED, now=NOW)
+    answer(command)
+    assert services.expire(now=NOW + timedelta(hours=2)) == 0
+    assert not Entry.objects.filter(verb=Verb.ACTION_EXPIRED).exists()

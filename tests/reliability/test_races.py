@@ -40,7 +40,7 @@ def asks(owner: Person, simulated: Simulated, kind: ActionKind) -> Callable[[], 
     return lambda: services.enqueue(device=device, kind=kind, actor=actor)
 
 
-def cancels(action: Action, owner: Person) -> Callable[[], None]:
+def cancels(action: Action, owner: Person) -> Callable[[], bool]:
     actor = fresh(owner)
     return lambda: services.cancel(action=action, actor=actor)
 

@@ -38,7 +38,6 @@ class Migration(migrations.Migration):
             fields=[
                 ('device', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, primary_key=True, related_name='inventory', serialize=False, to='devices.device')),
                 ('collected_at', models.DateTimeField()),
-                ('requested_at', models.DateTimeField(null=True)),
                 ('capacity_bytes', models.BigIntegerField(null=True)),
                 ('available_bytes', models.BigIntegerField(null=True)),
                 ('battery', models.FloatField(null=True)),

@@ -168,8 +168,8 @@ def _registered_user(device: Device) -> str:
     """The short name of the Mac's user with a channel, as TokenUpdate gave it; empty when there is none."""
     if device.registration is None:
         return ""
-    names = [c.user_name for c in device.registration.channels.all() if c.kind == Channel.Kind.USER and c.user_name]
-    return names[0] if names else ""
+    users = [c for c in device.registration.channels.all() if c.kind == Channel.Kind.USER and c.user_name]
+    return min(users, key=lambda channel: channel.pk).user_name if users else ""
 
 
 def _device_channel(device: Device) -> Channel | None:

@@ -30,7 +30,7 @@ from mydevices.devices import services as devices
 from mydevices.devices.models import Registration
 from mydevices.devices.seen import COLLECTOR
 from mydevices.devices.services import Introduction
-from mydevices.errors import Conflict, NotAllowed, ProtocolError
+from mydevices.errors import Conflict, Invalid, NotAllowed, ProtocolError
 from mydevices.platforms.apple import queries, render
 from mydevices.platforms.apple.outcomes import plain_words
 from mydevices.platforms.port import Request, Response, route
@@ -117,7 +117,7 @@ def _pki_operation(der: bytes) -> Response:
     except NotAllowed as refusal:
         log.warning("SCEP request refused: %s", refusal.message)
         return _scep_reply(scep.failure(message, authority=authority, fail_info=scep.FailInfo.BAD_REQUEST, nonce=nonce))
-    certificate = cryptography_x509.load_der_x509_certificate(bytes(issued.certificate.der))
+    certificate = cryptography_x509.load_der_x509_certificate(bytes(issued.der))
     return _scep_reply(scep.success(message, authority=authority, certificate=certificate, nonce=nonce))
 
 
@@ -274,15 +274,16 @@ def connect_endpoint(request: Request) -> Response:
             raise ProtocolError("The certificate belongs to another device.")
         if first:
             first = False
-            ended = _note(poll, report, fingerprint, now)
+            ended = _note(poll, report, fingerprint, request.address, now)
             if ended is not None:
                 return ended
         if poll.due is None:
             return DONE
         try:
             body = render.encode(poll.due)
-        except Conflict as gone:
-            _fail(poll.due, gone.message, now)
+        except (Conflict, Invalid) as problem:
+            # It cannot be given to anybody, and what waits behind it must not wait for ever.
+            commands.give_up(command_id=poll.due.id, reason=problem.message, now=now)
             continue
         if commands.mark_sent(command_id=poll.due.id, seen=State(poll.due.state), now=now):
             return Response(200, body, PLIST)
@@ -297,13 +298,15 @@ def _answered(command_uuid: str | None) -> UUID | None:
         return None
 
 
-def _note(poll: queries.Poll, report: reports.Report, fingerprint: str, now: datetime) -> Response | None:
+def _note(poll: queries.Poll, report: reports.Report, fingerprint: str, address: str, now: datetime) -> Response | None:
     """What the request tells beside asking: the certificate is in use, the device lives, a command has been answered.
     A Response when the registration has ended, before or by this very answer."""
     if poll.registration_state != Registration.State.ACTIVE:
         if poll.registration_state == Registration.State.RETIRED:
             return _unrecognized()
         if poll.registration_state != Registration.State.PENDING:
+            if report.status in OF_STATUS:
+                return DONE  # late or doubled, perhaps the very answer that ended it: nothing changes
             raise ProtocolError("This registration has ended.")
     if poll.certificate_state == DeviceCertificate.State.ISSUED:
         certificate = certificates_selectors.by_fingerprint(fingerprint)
@@ -320,12 +323,8 @@ def _note(poll: queries.Poll, report: reports.Report, fingerprint: str, now: dat
             at=now,
             error=plain_words(report.errors) if state == State.FAILED else "",
             answer=report.result,
+            address=address,
         ),
     )
     ends_it = poll.reported.request_type in {"EraseDevice", "RemoveProfile"} and state == State.DONE
     return DONE if recorded and ends_it else None
-
-
-def _fail(due: render.Due, reason: str, now: datetime) -> None:
-    """What a command needs is gone, so it cannot be given to anybody: it has failed, and the reason is kept."""
-    commands.give_up(command_id=due.id, reason=reason, now=now)

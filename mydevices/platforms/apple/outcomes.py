@@ -66,7 +66,6 @@ def _device_information(command: Reported, outcome: Outcome) -> None:
             "is_find_my_on": facts.is_find_my_on,
             "is_activation_locked": facts.is_activation_locked,
         },
-        requested_at=None,
         now=outcome.at,
     )
 
@@ -113,7 +112,6 @@ def _store(command: Reported, outcome: Outcome, facts: Mapping[str, object]) -> 
         introduction=None,
         is_supervised=None,
         facts=facts,
-        requested_at=None,
         now=outcome.at,
     )
 

@@ -14,7 +14,7 @@ from uuid import UUID
 import psycopg
 from django.db import DEFAULT_DB_ALIAS, connections
 
-from mydevices.commands.outcomes import Reported
+from mydevices.commands.outcomes import Others, Reported
 from mydevices.commands.states import OPEN, State
 from mydevices.platforms.apple.render import Due
 from mydevices.protocols.apple import models
@@ -43,8 +43,10 @@ _REPORT: Final = _STATEMENT.format(
     columns=f""",
        rep.id, rep.uuid, rep.request_type, rep.parameters, rep.state, rep.action_id, repact.kind,
        dev.name, dev.owner_id, owner.name,
-       (SELECT count(*) FROM commands_command sib
-         WHERE sib.action_id = rep.action_id AND sib.id <> rep.id AND sib.state IN ({_OPEN}))""",  # noqa: S608  states
+       (SELECT max(CASE WHEN sib.state IN ({_OPEN}) THEN {Others.OPEN:d}
+                        WHEN sib.state = 'cancelled' THEN {Others.CANCELLED:d}
+                        WHEN sib.state IN ('failed', 'expired') THEN {Others.FAILED:d} ELSE {Others.DONE:d} END)
+          FROM commands_command sib WHERE sib.action_id = rep.action_id AND sib.id <> rep.id)""",  # noqa: S608  states
     condition=f"AND cand.state <> '{State.DEFERRED}' AND cand.uuid <> %s",
     joins="""
   JOIN accounts_person owner ON owner.id = dev.owner_id
@@ -162,5 +164,5 @@ def _reported(row: tuple[Any, ...], registration_id: UUID) -> Reported:
         owner_name=row[25],
         action_id=_uuid(row[21]) if row[21] else None,
         action_kind=row[22] or "",
-        others_open=row[26] or 0,
+        others=Others(row[26] or 0),
     )

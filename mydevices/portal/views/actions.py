@@ -84,8 +84,10 @@ def cancel(request: HttpRequest, device_id: UUID, action_id: UUID) -> HttpRespon
     device = _device(request, device_id)
     action = commands_selectors.action_of(device, action_id)
     try:
-        commands.cancel(action=action, actor=actor_of(request))
-        messages.success(request, _("Called off. Nothing was sent to %(name)s.") % {"name": present.name_of(device)})
+        untouched = commands.cancel(action=action, actor=actor_of(request))
+        words = {"name": present.name_of(device)}
+        nothing, rest = _("Called off. Nothing was sent to %(name)s."), _("What had not been sent was called off.")
+        messages.success(request, nothing % words if untouched else rest)
     except Conflict as conflict:
         messages.warning(request, conflict.message)
     return _to(request, device)

@@ -1,5 +1,6 @@
 """Every action, from the verb to its effect on a simulated device, and what happens when answers get lost."""
 
+import plistlib
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -9,15 +10,17 @@ from django.test.utils import CaptureQueriesContext
 from mydevices.accounts.models import Person
 from mydevices.audit.models import Entry
 from mydevices.audit.verbs import Verb
+from mydevices.certificates.models import Challenge
 from mydevices.commands import capabilities, selectors, services
 from mydevices.commands.models import Action, Command
 from mydevices.commands.states import State
 from mydevices.devices.models import Device, Registration
+from mydevices.errors import Invalid
 from mydevices.platforms.port import ActionKind, Parameters
 from mydevices.registration import services as registration
 from simulator.device import Device as Simulated
 from simulator.state import Screen
-from tests.platforms.apple.conftest import Registers, fresh, present
+from tests.platforms.apple.conftest import Registers, fresh, present, send
 
 
 def ask(owner: Person, simulated: Simulated, kind: ActionKind, **said: str) -> Action:
@@ -281,3 +284,115 @@ def test_capabilities_name_the_alternative_where_an_own_iphone_cannot_be_wiped(
     reasons = {kind: cap.reason for kind, cap in capabilities.of(present(owner, simulated)).items()}
     assert "Retire" in reasons[ActionKind.WIPE]
     assert not reasons[ActionKind.LOCK]
+
+
+def test_a_message_that_no_device_could_read_is_refused_at_once(owner: Person, register: Registers) -> None:
+    simulated = ready(owner, register)
+    with pytest.raises(Invalid):
+        ask(owner, simulated, ActionKind.LOCK, message="hello\x0bworld")
+
+
+def test_a_command_that_cannot_be_rendered_holds_up_nothing_behind_it(owner: Person, register: Registers) -> None:
+    simulated = ready(owner, register)
+    action = ask(owner, simulated, ActionKind.LOCK)
+    Command.objects.filter(action=action).update(parameters={"message": "hello\x0bworld"})
+    behind = ask(owner, simulated, ActionKind.CHECK_IN)
+    assert simulated.poll().ended == "empty"
+    assert (state(action), state(behind)) == (State.VOID, State.DONE)
+    entry = Entry.objects.get(verb=Verb.ACTION_VOID, action_id=str(action.id))
+    assert entry.details["reason"]
+
+
+def test_a_renewal_whose_right_is_gone_holds_up_nothing_behind_it(owner: Person, register: Registers) -> None:
+    simulated = ready(owner, register)
+    registration.renew_due(now=datetime.now(UTC) + timedelta(days=336))
+    Challenge.objects.filter(purpose=Challenge.Purpose.RENEWAL).delete()
+    lock = ask(owner, simulated, ActionKind.LOCK)
+    simulated.poll()
+    assert state(lock) == State.DONE
+
+
+def test_an_answer_that_cannot_be_read_fails_its_command_and_holds_up_nothing(
+    owner: Person, register: Registers
+) -> None:
+    simulated = ready(owner, register)
+    check_in, lock = ask(owner, simulated, ActionKind.CHECK_IN), ask(owner, simulated, ActionKind.LOCK)
+    first = Command.objects.filter(action=check_in).earliest("id")
+    assert services.mark_sent(command_id=first.pk, seen=State.QUEUED, now=datetime.now(UTC))
+    body = plistlib.dumps(
+        {
+            "UDID": simulated.udid,
+            "Status": "Acknowledged",
+            "CommandUUID": str(first.uuid),
+            "QueryResponses": {"BatteryLevel": "full"},
+        }
+    )
+    status, _headers, answer = send(*simulated.signed_request(body))
+    assert status == 200
+    assert answer
+    first.refresh_from_db()
+    assert (first.state, bool(first.error)) == (State.FAILED, True)
+    simulated.poll()
+    assert (state(check_in), state(lock)) == (State.FAILED, State.DONE)
+    assert not Entry.objects.filter(verb=Verb.ACTION_DONE, action_id=str(check_in.id)).exists()
+    assert Entry.objects.filter(verb=Verb.ACTION_FAILED, action_id=str(check_in.id)).count() == 1
+
+
+def test_what_was_called_off_half_way_is_not_told_to_be_done(owner: Person, register: Registers) -> None:
+    simulated = ready(owner, register)
+    check_in = ask(owner, simulated, ActionKind.CHECK_IN)
+    first = Command.objects.filter(action=check_in).earliest("id")
+    assert services.mark_sent(command_id=first.pk, seen=State.QUEUED, now=datetime.now(UTC))
+    assert not services.cancel(action=check_in, actor=fresh(owner))  # something had been sent
+    simulated.poll()
+    assert state(check_in) == State.CANCELLED
+    assert not Entry.objects.filter(verb=Verb.ACTION_DONE, action_id=str(check_in.id)).exists()
+
+
+def test_a_doubled_report_of_a_life_that_it_ended_is_answered_and_changes_nothing(
+    owner: Person, register: Registers
+) -> None:
+    simulated = ready(owner, register)
+    action = ask(owner, simulated, ActionKind.WIPE)
+    services.release(action_id=action.id, now=datetime.now(UTC))
+    command = Command.objects.get(action=action)
+    assert services.mark_sent(command_id=command.pk, seen=State.QUEUED, now=datetime.now(UTC))
+    body = plistlib.dumps({"UDID": simulated.udid, "Status": "Acknowledged", "CommandUUID": str(command.uuid)})
+    request = simulated.signed_request(body)
+    assert [send(*request)[0], send(*request)[0]] == [200, 200]
+    assert life(owner, simulated).state == Registration.State.WIPED
+    assert send(*simulated.signed_request(simulated.idle_body()))[0] == 400
+
+
+def test_a_retire_that_was_never_fetched_ends_with_a_dead_token(owner: Person, register: Registers) -> None:
+    simulated = ready(owner, register)
+    action = ask(owner, simulated, ActionKind.RETIRE)
+    services.release(action_id=action.id, now=datetime.now(UTC))
+    registration.unreachable(registration=life(owner, simulated), now=datetime.now(UTC))
+    assert state(action) == State.DONE
+    assert life(owner, simulated).state == Registration.State.RETIRED
+
+
+def test_a_retire_that_was_never_fetched_ends_after_long_silence(owner: Person, register: Registers) -> None:
+    simulated = ready(owner, register)
+    action = ask(owner, simulated, ActionKind.RETIRE)
+    services.release(action_id=action.id, now=datetime.now(UTC))
+    assert registration.finish_silent(now=datetime.now(UTC) + timedelta(days=15)) == 1
+    assert state(action) == State.DONE
+
+
+def test_a_user_who_has_left_a_mac_is_neither_named_nor_pushed_to(owner: Person, register: Registers) -> None:
+    simulated = ready(owner, register, "mac")
+    assert not capabilities.of(present(owner, simulated))[ActionKind.UNLOCK].reason
+    user = life(owner, simulated).channels.get(kind="user")
+    registration.user_left(registration=life(owner, simulated), user_id=user.user_id, now=datetime.now(UTC))
+    assert capabilities.of(present(owner, simulated))[ActionKind.UNLOCK].reason
+    user.refresh_from_db()
+    assert bytes(user.push_token) == b""
+
+
+def test_an_answer_is_recorded_with_where_it_came_from(owner: Person, register: Registers) -> None:
+    simulated = ready(owner, register)
+    action = ask(owner, simulated, ActionKind.LOCK)
+    simulated.poll()
+    assert Entry.objects.get(verb=Verb.ACTION_DONE, action_id=str(action.id)).address == "127.0.0.1"

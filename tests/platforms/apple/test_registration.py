@@ -10,6 +10,7 @@ from mydevices.commands import services as commands
 from mydevices.commands.models import Command
 from mydevices.commands.selectors import actions_of, progress
 from mydevices.commands.states import State
+from mydevices.devices import services as devices
 from mydevices.devices.models import Channel, Device, Registration
 from mydevices.platforms.port import ActionKind
 from mydevices.registration import services as registration
@@ -209,3 +210,41 @@ def test_removing_the_profile_by_hand_retires_the_device(owner: Person, register
     simulated.leave()
     assert Registration.objects.get(device=device).state == Registration.State.RETIRED
     assert not present(owner, simulated).is_registered
+
+
+def test_dead_devices_hold_up_nobody_s_renewal(owner: Person, register: Registers) -> None:
+    now = datetime.now(UTC)
+    _simulated, _device = register(owner)
+    healthy, _other = register(owner)
+    DeviceCertificate.objects.filter(registration__device__hardware_id=healthy.udid).update(
+        not_after=now + timedelta(days=10)
+    )
+    DeviceCertificate.objects.exclude(registration__device__hardware_id=healthy.udid).update(
+        not_after=now - timedelta(days=10)
+    )
+    assert registration.renew_due(now=now, limit=1) == 1
+    renewal = Command.objects.get(request_type="InstallProfile")
+    assert renewal.channel.registration.device.hardware_id == healthy.udid
+
+
+def test_a_device_that_refuses_a_new_certificate_is_left_alone_for_a_day(owner: Person, register: Registers) -> None:
+    simulated, _device = register(owner)
+    simulated.poll()
+    soon = datetime.now(UTC) + timedelta(days=336)
+    assert registration.renew_due(now=soon) == 1
+    simulated.behaviour.fail_next = True
+    simulated.poll()
+    Command.objects.filter(request_type="InstallProfile").update(finished_at=soon)
+    assert registration.renew_due(now=soon + timedelta(hours=1)) == 0
+    assert registration.renew_due(now=soon + timedelta(days=1, minutes=1)) == 1
+
+
+def test_a_late_description_does_not_bring_an_old_life_back(owner: Person, register: Registers) -> None:
+    simulated, device = register(owner)
+    stale = Device.objects.get(id=device.id)
+    simulated.erase()
+    simulated.set_up()
+    _simulated, again = register(owner, simulated=simulated)
+    stale.name = "An old name"
+    devices.save_description(device=stale)
+    assert present(owner, simulated).registration_id == again.registration_id
