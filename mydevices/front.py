@@ -82,9 +82,10 @@ class Limits:
     pace: float = 1024.0
     """Bytes a second that a body must keep on average after its grace."""
     at_once: int = 4096
-    """A body of at most this many bytes has no time but its grace, and is read in one go: polls, which are many."""
+    """A body of at most this many bytes has no time but its grace, and is read in one go: polls, which are many. It
+    takes less memory than its connection, and counts for nothing in the next limit."""
     buffered: int = 256 * 1024 * 1024
-    """Bytes of unfinished and waiting bodies together."""
+    """Bytes of unfinished and waiting bodies together: of what has arrived of them."""
     page_threads: int = 2
     page_queue: int = 128
     plane_threads: int = 2
@@ -113,6 +114,33 @@ FAILED: Final = wsgi.plain(500, "Something went wrong here. It has been written 
 _UUID: Final = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}(?:/|$)"
 _TOKEN: Final = re.compile(rf"(?<=^/r/)[^/]+|(?<=^/setup/).+|(?<=/)(?!{_UUID})(?=[^/]*\d)[\w:~-]{{10,}}(?=/|$)")
 _UNPRINTABLE: Final = re.compile(r"[^!-~]|\"|\\")
+
+
+class Memory:
+    """The bytes of all longer bodies that are here at once. Touched on the event loop only.
+
+    They count as they arrive: what is announced and not sent keeps nobody else out."""
+
+    def __init__(self, limit: int) -> None:
+        self._left = limit
+
+    @contextlib.contextmanager
+    def share(self) -> Iterator[Callable[[int], None]]:
+        """Gives a function that takes bytes, or gives them back when they are negative; it raises Refused when there
+        are too many already. All are given back at the end."""
+        mine = 0
+
+        def take(size: int) -> None:
+            nonlocal mine
+            if size > self._left:
+                raise Refused(BUSY)
+            self._left -= size
+            mine += size
+
+        try:
+            yield take
+        finally:
+            self._left += mine
 
 
 class Pool:
@@ -242,7 +270,7 @@ class Front:
         self._limits = limits or Limits()
         self._page_pool = Pool("pages", self._limits.page_threads, self._limits.page_queue)
         self._plane_pool = Pool("plane", self._limits.plane_threads, self._limits.plane_queue)
-        self._buffered = 0
+        self._memory = Memory(self._limits.buffered)
 
     def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
         processes.die_with_parent()
@@ -273,22 +301,15 @@ class Front:
         if length == 0:
             await pool.run(lambda: self._serve(arrival, b""))
             return
-        # A body of unknown length counts as the largest that it may be.
-        with self._holding(limit if length is None else min(length, limit)):
-            body = await self._read(arrival.exchange, length, limit)
+        if length is not None and length <= min(limit, self._limits.at_once):
+            body = await _read_at_once(arrival.exchange, length, min(self._limits.grace, self._limits.whole))
             pool.check()
             await pool.run(lambda: self._serve(arrival, body))
-
-    @contextlib.contextmanager
-    def _holding(self, size: int) -> Iterator[None]:
-        """Count the memory of a body until its request is answered. Raises Refused when there is too much already."""
-        if self._buffered + size > self._limits.buffered:
-            raise Refused(BUSY)
-        self._buffered += size
-        try:
-            yield
-        finally:
-            self._buffered -= size
+            return
+        with self._memory.share() as take:
+            body = await self._read(arrival.exchange, length, limit, take)
+            pool.check()
+            await pool.run(lambda: self._serve(arrival, body))
 
     def _body_limit(self, path: str, *, on_plane: bool) -> int:
         if not on_plane:
@@ -298,17 +319,15 @@ class Front:
             raise Refused(NOTHING)
         return route.body_limit
 
-    async def _read(self, exchange: Exchange, length: int | None, limit: int) -> bytes:
-        """The whole body. Raises Refused when it is too large, too slow or cut off.
+    async def _read(self, exchange: Exchange, length: int | None, limit: int, take: Callable[[int], None]) -> bytes:
+        """The whole body; `take` is told of its bytes. Raises Refused when it is too large, too slow or cut off.
 
         The server gives an empty chunk at the end of a body, and one more before that for an error in its middle."""
         allowed = self._limits
-        if length is not None and length <= min(limit, allowed.at_once):
-            return await _read_at_once(exchange, length, min(allowed.grace, allowed.whole))
         if length is not None and length > limit + allowed.excess:
             raise Refused(TOO_LARGE)
         chunks: list[bytes] = []
-        received = empty = 0
+        received = kept = empty = 0
         start = asyncio.get_running_loop().time()
         try:
             async with asyncio.timeout_at(start + min(allowed.grace, allowed.whole)) as timer:
@@ -318,9 +337,13 @@ class Front:
                         continue
                     received += len(chunk)
                     if received <= limit:
+                        take(len(chunk))
+                        kept = received
                         chunks.append(bytes(chunk))
                     else:
                         chunks.clear()
+                        take(-kept)
+                        kept = 0
                         if received > limit + allowed.excess:
                             raise Refused(TOO_LARGE)
                     timer.reschedule(start + min(allowed.whole, allowed.grace + received / allowed.pace))

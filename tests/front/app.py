@@ -1,6 +1,7 @@
 """What the front serves in its tests: a few device-plane endpoints and a few pages, behind the real thing.
 
-Started by granian in a process of its own. Times are shorter than in production, so that the tests are.
+Started by granian in a process of its own. Times are shorter than in
+production and memory is less, so that the tests are short and light.
 """
 
 import time
@@ -92,6 +93,6 @@ def pages(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[b
     return ["\n".join(lines).encode("latin-1")]
 
 
-LIMITS = front.Limits(whole=2.5, grace=1.0, pace=4096.0, page_queue=4, plane_queue=64)
+LIMITS = front.Limits(whole=2.5, grace=1.0, pace=4096.0, buffered=8 * 1024 * 1024, page_queue=4, plane_queue=64)
 plane: Callable[[port.Request], port.Response] = wsgi.plane
 application = front.Front(pages=pages, plane=plane, limits=LIMITS)

@@ -80,6 +80,33 @@ def test_200_connections_that_send_headers_and_stall_hold_up_nobody_and_are_sent
             assert read_all(connection).startswith(b"HTTP/1.1 408 ")
 
 
+@pytest.mark.parametrize(("path", "limit"), [("/mdm/test/echo", LIMIT), ("/page", 1024 * 1024)])
+@pytest.mark.parametrize("length", [b"Content-Length: %d", b"Transfer-Encoding: chunked"])
+def test_200_connections_that_announce_all_they_may_and_stall_take_no_memory_from_others(
+    server: Server, path: str, limit: int, length: bytes
+) -> None:
+    announced = length % limit if b"%" in length else length
+    head = b"PUT %b HTTP/1.1\r\nHost: x\r\n%b\r\n\r\n" % (path.encode(), announced)
+    with many(server, 200, head):
+        for size in (500, LIMIT):
+            for other in ("/mdm/test/echo", "/page"):
+                assert ask(server, "PUT", other, b"x" * size)[0].status == 200, other
+    time.sleep(0.3)
+
+
+def test_bodies_that_arrive_and_are_not_finished_are_bounded_keep_no_poll_out_and_are_let_go(server: Server) -> None:
+    head = b"PUT /mdm/test/echo HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % LIMIT
+    for _ in range(2):
+        with many(server, 160, head + b"x" * (LIMIT - 1000)) as connections:
+            assert ask(server, "PUT", "/mdm/test/echo", b"x" * 500)[0].status == 200
+            answers = [connection.recv(12) for connection in connections]
+        # 8 MiB of memory: the last of these 10 MiB are refused, the others have had their time.
+        assert set(answers) == {b"HTTP/1.1 503", b"HTTP/1.1 408"}
+        assert answers.count(b"HTTP/1.1 408") >= 120
+        time.sleep(0.3)
+    assert ask(server, "PUT", "/mdm/test/echo", b"x" * LIMIT)[0].status == 200
+
+
 def test_200_connections_that_drip_hold_up_nobody_and_are_sent_away(server: Server) -> None:
     head = b"PUT /mdm/test/echo HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n"
     with many(server, 200, head) as connections:
