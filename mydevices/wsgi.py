@@ -17,7 +17,7 @@ from wsgiref.types import StartResponse, WSGIEnvironment
 from django.conf import settings
 from django.core.wsgi import get_wsgi_application
 from django.db import Error as DatabaseGone
-from django.db import InterfaceError, OperationalError, connection
+from django.db import DEFAULT_DB_ALIAS, InterfaceError, OperationalError, connection, connections
 from django.db.migrations.executor import MigrationExecutor
 
 from mydevices.errors import MyDevicesError, NotFound, TooMany
@@ -79,8 +79,9 @@ def plane(request: port.Request) -> port.Response:
 def _tidy() -> None:
     """Django's `close_if_unusable_or_obsolete` after a request, but only where something went wrong: called each time,
     it makes every next request ask the database first whether it is there."""
-    if connection.connection is not None and (connection.errors_occurred or not connection.autocommit):
-        connection.close_if_unusable_or_obsolete()
+    database = connections[DEFAULT_DB_ALIAS]  # itself: each question to `connection` looks it up anew
+    if database.connection is not None and (database.errors_occurred or not database.autocommit):
+        database.close_if_unusable_or_obsolete()
 
 
 def client_address(peer: str, forwarded_for: str) -> str:
