@@ -1,7 +1,6 @@
 """Django's settings, all derived from `environment.py`. Nothing here is edited by an operator."""
 
 import os
-import secrets
 from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -17,20 +16,7 @@ BASE = Path(__file__).resolve().parent
 DATA: Path = ENVIRONMENT.data
 DATA.mkdir(mode=0o700, parents=True, exist_ok=True)
 
-
-def _kept_secret(path: Path) -> str:
-    """A random secret that is made once and kept, readable by its owner only. Two starts at once agree on one."""
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return path.read_text(encoding="ascii").strip()
-    with os.fdopen(descriptor, "w", encoding="ascii") as file:
-        value = secrets.token_urlsafe(48)
-        file.write(value)
-    return value
-
-
-SECRET_KEY = ENVIRONMENT.secret_key or _kept_secret(DATA / "secret-key")
+SECRET_KEY = ENVIRONMENT.secret_key or vault_keys.kept_secret(DATA / "secret-key")
 MASTER_KEYS = vault_keys.load(ENVIRONMENT.master_key, DATA / "master-key")
 DEBUG = ENVIRONMENT.debug
 

@@ -44,14 +44,29 @@ def parse(text: str) -> list[bytes]:
 def create_file(path: Path) -> None:
     """Write a new master key to `path`, readable by its owner only.
 
-    The file appears whole or not at all, and is on the disk before this returns. Raises FileExistsError rather than put
-    a new key in the place of one that something may be sealed with.
+    Raises FileExistsError rather than put a new key in the place of one that something may be sealed with.
     """
+    _write_once(path, base64.b64encode(secrets.token_bytes(LENGTH)) + b"\n")
+
+
+def kept_secret(path: Path) -> str:
+    """A random secret that is made once and kept, readable by its owner only. Two starts at once agree on one.
+
+    It is no master key: nothing is sealed with it. Raises OSError when the file can be neither read nor made.
+    """
+    if not path.exists():
+        with suppress(FileExistsError):  # another process of this first start was faster
+            _write_once(path, secrets.token_urlsafe(48).encode())
+    return path.read_text(encoding="ascii").strip()
+
+
+def _write_once(path: Path, content: bytes) -> None:
+    """The file appears whole or not at all, and is on the disk before this returns. Raises FileExistsError."""
     draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         with os.fdopen(descriptor, "wb") as file:
-            file.write(base64.b64encode(secrets.token_bytes(LENGTH)) + b"\n")
+            file.write(content)
             file.flush()
             os.fsync(file.fileno())
         os.link(draft, path)  # unlike rename, this refuses to overwrite

@@ -1,8 +1,12 @@
 """Master keys: read from text and files, made once, private."""
 
 import base64
+import errno
 import os
+import secrets
 import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -74,6 +78,39 @@ def test_first_starts_at_once_agree_on_one_key(tmp_path: Path) -> None:
     for thread in threads:
         thread.join()
     assert found == [keys.load("", path)] * 8
+
+
+def test_first_starts_at_once_agree_on_one_secret_and_none_reads_half_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make = secrets.token_urlsafe
+
+    def make_slowly(size: int) -> str:
+        time.sleep(0.05)
+        return make(size)
+
+    monkeypatch.setattr(secrets, "token_urlsafe", make_slowly)
+    path = tmp_path / "secret-key"
+    with ThreadPoolExecutor(8) as starts:
+        found = set(starts.map(keys.kept_secret, [path] * 8))
+    assert found == {keys.kept_secret(path)}
+    assert len(found.pop()) == 64
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_start_that_dies_while_it_makes_the_secret_leaves_no_empty_one_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_arguments: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    path = tmp_path / "secret-key"
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        with pytest.raises(OSError, match="No space left"):
+            keys.kept_secret(path)
+    assert not list(tmp_path.iterdir())
+    assert len(keys.kept_secret(path)) == 64
 
 
 def test_a_given_key_needs_no_file(tmp_path: Path) -> None:
