@@ -16,8 +16,8 @@ from wsgiref.types import StartResponse, WSGIEnvironment
 
 from django.conf import settings
 from django.core.wsgi import get_wsgi_application
-from django.db import Error as DatabaseGone
 from django.db import DEFAULT_DB_ALIAS, InterfaceError, OperationalError, connection, connections
+from django.db import Error as DatabaseGone
 from django.db.migrations.executor import MigrationExecutor
 
 from mydevices.errors import MyDevicesError, NotFound, TooMany
