@@ -1,8 +1,10 @@
-"""What sign-in leaves behind and nobody needs: sessions that have ended."""
+"""What sign-in leaves behind and nobody needs: sessions that have ended, and counts of attempts long ago."""
 
 from datetime import timedelta
 
+from django.conf import settings
 from django.contrib.sessions.models import Session
+from django.db import connection
 from django.utils import timezone
 
 from mydevices.outbox import registry
@@ -10,7 +12,16 @@ from mydevices.outbox import registry
 
 def register() -> None:
     registry.periodic("accounts.clear_sessions", timedelta(days=1), clear_sessions)
+    registry.periodic("accounts.clear_cache", timedelta(hours=1), clear_cache)
 
 
 def clear_sessions() -> None:
     Session.objects.filter(expire_date__lt=timezone.now()).delete()
+
+
+def clear_cache() -> None:
+    """Delete what has expired. Django's cache itself does so only to what it is asked for, and when it is full."""
+    table = connection.ops.quote_name(str(settings.CACHES["default"]["LOCATION"]))
+    now = connection.ops.adapt_datetimefield_value(timezone.now().replace(microsecond=0))
+    with connection.cursor() as cursor:
+        cursor.execute(f"DELETE FROM {table} WHERE expires < %s", [now])  # noqa: S608  the table is the settings'

@@ -84,6 +84,16 @@ def test_guessing_is_stopped_even_with_the_right_password_in_the_end(client: Cli
     assert not is_signed_in(client)
 
 
+def test_400_sessions_do_not_make_the_server_forget_who_guessed(client: Client) -> None:
+    person = factories.person(password=PASSWORD)
+    for _attempt in range(12):
+        sign_in(client, person.email, "wrong password")
+    for _visitor in range(400):
+        Client().session.save()
+    assert sign_in(client, person.email) != 302
+    assert not is_signed_in(client)
+
+
 def test_attempts_are_counted_where_every_process_sees_them() -> None:
     assert type(cache._connections[cache._alias]).__name__ == "DatabaseCache"  # type: ignore[attr-defined]  # Django's proxy
 

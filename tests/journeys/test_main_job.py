@@ -64,7 +64,7 @@ def test_unlocking_asks_for_the_password_again_after_a_while(
     session = next(cookie["value"] for cookie in state["cookies"] if cookie["name"] == "session")
     # Six minutes pass.
     stack.do(
-        "from django.contrib.sessions.backends.cached_db import SessionStore\n"
+        "from django.contrib.sessions.backends.db import SessionStore\n"
         f"session = SessionStore({session!r})\n"
         "for method in session['account_authentication_methods']: method['at'] -= 360\n"
         "session.save()"
