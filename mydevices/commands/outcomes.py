@@ -31,6 +31,7 @@ class Reported:
     registration_id: UUID
     device_id: UUID
     device_name: str
+    device_model: str
     owner_id: UUID
     owner_name: str
     action_id: UUID | None = None

@@ -1,9 +1,14 @@
 """A device, its registrations (each one life under management), and the channels it is spoken to on."""
 
 import uuid
+from datetime import timedelta
+from typing import Final
 
 from django.conf import settings
 from django.db import models
+
+STILL_TALKING: Final = timedelta(minutes=2)
+"""A computer's last words while it goes into its lock; last-seen is written once a minute."""
 
 
 class Device(models.Model):
@@ -30,6 +35,8 @@ class Device(models.Model):
     os_version = models.CharField(max_length=32, blank=True)
     serial_number = models.CharField(max_length=64, blank=True)
     lost_since = models.DateTimeField(null=True, blank=True)
+    pin_locked_at = models.DateTimeField(null=True, blank=True)
+    """When it last went into a lock that only its PIN opens."""
     created_at = models.DateTimeField(auto_now_add=True)
     registration = models.ForeignKey(
         "Registration", on_delete=models.SET_NULL, null=True, blank=True, related_name="+", db_index=False
@@ -40,6 +47,14 @@ class Device(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["owner", "platform", "hardware_id"], name="one_device_per_owner"),
         ]
+
+    @property
+    def waits_for_pin(self) -> bool:
+        """A computer that waits for its PIN is offline: one that has spoken since it was locked is open again."""
+        if self.pin_locked_at is None or self.registration is None:
+            return False
+        seen = self.registration.last_seen_at
+        return seen is None or seen <= self.pin_locked_at + STILL_TALKING
 
     @property
     def is_lost(self) -> bool:

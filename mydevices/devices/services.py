@@ -70,6 +70,7 @@ def begin(
     device.ownership = ownership
     device.registration = registration
     device.lost_since = None
+    device.pin_locked_at = None
     describe(device=device, introduction=introduction)
     device.save()
     return registration, replaced
@@ -92,6 +93,11 @@ def describe(*, device: Device, introduction: Introduction) -> None:
         value = getattr(introduction, field)
         if value:
             setattr(device, field, value[: _LENGTHS[field]])
+
+
+def pin_locked(*, device_id: UUID, now: datetime) -> None:
+    """It has gone into a lock that only its PIN opens."""
+    Device.objects.filter(id=device_id).update(pin_locked_at=now)
 
 
 def save_description(*, device: Device) -> None:

@@ -27,8 +27,6 @@ REMEMBERED: Final = timedelta(minutes=15)
 """How long a finished action still stands on top of its device's page."""
 NEWS: Final = timedelta(days=1)
 """How long a lock or a failure is what a device's status line tells."""
-_STILL_TALKING: Final = timedelta(minutes=2)
-"""A computer's last words while it goes into its lock; last-seen is written once a minute."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -333,8 +331,8 @@ def status(device: Device, newest: Progress | None, now: datetime) -> Status:
         text = format_html(_("Not reachable since {when}"), when=moments.day(registration.unreachable_since))
         return Status("alert", text, "warn", "alert")
     seen = registration.last_seen_at or registration.started_at
-    if newest is not None and _is_locked(device, newest, seen, now):
-        when = moments.at(newest.finished_at or now, now)
+    if newest is not None and _is_locked(device, newest, now):
+        when = moments.at(device.pin_locked_at or newest.finished_at or now, now)
         return Status("lock", format_html(_("Locked {when}"), when=when), screen="lock")
     if now - seen > SILENT:
         passed = moments.days(seen, now)
@@ -347,13 +345,13 @@ def status(device: Device, newest: Progress | None, now: datetime) -> Status:
     return Status("check", format_html(_("Checked in {when}"), when=moments.ago(seen, now)), "ok")
 
 
-def _is_locked(device: Device, newest: Progress, seen: datetime, now: datetime) -> bool:
+def _is_locked(device: Device, newest: Progress, now: datetime) -> bool:
     """Whether its lock is what to tell of it. A computer that waits for its PIN is offline, so one that has spoken
     since is open again; nobody hears of a phone's being unlocked, so that its lock is told of for a day."""
+    if appearance(device).has_pins:
+        return device.waits_for_pin
     if newest.state != State.DONE or newest.action.kind != ActionKind.LOCK or newest.finished_at is None:
         return False
-    if appearance(device).has_pins:
-        return seen <= newest.finished_at + _STILL_TALKING
     return now - newest.finished_at < NEWS
 
 

@@ -15,6 +15,7 @@ from mydevices.commands.models import Action, Command
 from mydevices.commands.outcomes import Others, Outcome, Reported
 from mydevices.commands.states import State
 from mydevices.devices.models import Device, Registration
+from mydevices.devices.selectors import owned
 from mydevices.errors import Conflict, NeedsFreshAuthentication, NotAllowed, Unsupported
 from mydevices.outbox.models import Message
 from mydevices.platforms.port import ActionKind, Parameters
@@ -41,6 +42,7 @@ def reported(command: Command, *, others: Others = Others.DONE) -> Reported:
         registration_id=command.channel.registration_id,
         device_id=device.id,
         device_name=device.name,
+        device_model=device.model,
         owner_id=device.owner_id,
         owner_name=device.owner.name,
         action_id=command.action_id,
@@ -143,12 +145,28 @@ def test_each_lock_of_a_mac_has_a_pin_of_its_own_that_its_owner_alone_can_read()
 
 
 def test_an_earlier_pin_is_kept_when_the_mac_is_locked_again() -> None:
-    device = factories.mac(factories.person())
-    for _round in range(2):
+    owner = factories.person()
+    mac = factories.mac(owner)
+    for round_ in range(2):
+        # It has spoken since, so somebody has entered the last PIN.
+        Registration.objects.filter(device=mac).update(last_seen_at=NOW + timedelta(hours=round_))
+        device = owned(owner, mac.id)
         command = only(enqueue(device))
         services.mark_sent(command_id=command.pk, seen=State.QUEUED, now=NOW)
         answer(command)
     assert len(services.reveal_pins(device=device, actor=factories.actor(device.owner), now=NOW)) == 2
+
+
+def test_a_mac_that_waits_for_its_pin_is_not_locked_again() -> None:
+    owner = factories.person()
+    mac = factories.mac(owner)
+    command = only(enqueue(mac))
+    services.mark_sent(command_id=command.pk, seen=State.QUEUED, now=NOW)
+    answer(command)
+    with pytest.raises(Unsupported, match="Show PIN"):
+        enqueue(owned(owner, mac.id))
+    Registration.objects.filter(device=mac).update(last_seen_at=NOW + timedelta(minutes=5))
+    assert enqueue(owned(owner, mac.id)).id != command.action_id
 
 
 def test_a_wipe_waits_out_its_undo_window() -> None:

@@ -75,7 +75,7 @@ def test_of_a_cancel_and_a_delivery_exactly_one_wins(owner: Person, simulated: S
             assert command.state == State.DONE
             delivered += 1
         else:
-            assert cancelled is None
+            assert cancelled is True
             assert session.commands == []
             assert command.state == State.CANCELLED
             assert command.sent_at is None
@@ -90,7 +90,7 @@ def test_of_an_undo_and_the_end_of_its_window_exactly_one_wins(owner: Person, si
         action = asks(owner, simulated, ActionKind.WIPE)()
         cancelled, released = at_once(cancels(action, owner), releases(action))
         # Released first, it can still be called off: it has not been sent.
-        assert cancelled is None
+        assert cancelled is True
         assert entries(action, Verb.ACTION_RELEASED) == released
         assert entries(action, Verb.ACTION_CANCELLED) == 1
         assert Command.objects.get(action=action).state == State.CANCELLED

@@ -29,6 +29,7 @@ class Migration(migrations.Migration):
                 ('os_version', models.CharField(blank=True, max_length=32)),
                 ('serial_number', models.CharField(blank=True, max_length=64)),
                 ('lost_since', models.DateTimeField(blank=True, null=True)),
+                ('pin_locked_at', models.DateTimeField(blank=True, null=True)),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
                 ('owner', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='devices', to=settings.AUTH_USER_MODEL)),
             ],

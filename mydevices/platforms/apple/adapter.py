@@ -201,6 +201,8 @@ def _explain_lock(device: Device) -> str:
 
 
 def _refuse_lock(device: Device) -> str:
+    if device.waits_for_pin:
+        return _("It is locked already, with a PIN. “Show PIN” has it.")
     if is_mac(device) and _is_user_enrolled(device):
         return _("Apple allows no remote lock of a Mac that is registered this way. Lock it from the Apple menu.")
     return ""

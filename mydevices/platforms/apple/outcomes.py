@@ -11,7 +11,7 @@ from mydevices.commands.states import State
 from mydevices.devices import services as devices
 from mydevices.devices.models import Registration
 from mydevices.devices.services import Introduction
-from mydevices.protocols.apple import inventory
+from mydevices.protocols.apple import inventory, models
 from mydevices.protocols.apple.reports import DeviceError
 from mydevices.registration import services as registration
 
@@ -116,8 +116,10 @@ def _store(command: Reported, outcome: Outcome, facts: Mapping[str, object]) -> 
     )
 
 
-def _device_lock(_command: Reported, outcome: Outcome) -> Mapping[str, object] | None:
+def _device_lock(command: Reported, outcome: Outcome) -> Mapping[str, object] | None:
     """MessageResult tells whether the message could be shown (device.lock.yaml)."""
+    if outcome.state == State.DONE and models.kind(command.device_model) == "mac":
+        devices.pin_locked(device_id=command.device_id, now=outcome.at)
     result = (_answer(outcome) or {}).get("MessageResult")
     return {"message_result": result} if isinstance(result, str) else None
 

@@ -160,6 +160,7 @@ def _reported(row: tuple[Any, ...], registration_id: UUID) -> Reported:
         registration_id=registration_id,
         device_id=_uuid(row[5]),
         device_name=row[23],
+        device_model=row[6],
         owner_id=_uuid(row[24]),
         owner_name=row[25],
         action_id=_uuid(row[21]) if row[21] else None,
