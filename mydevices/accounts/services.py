@@ -11,6 +11,7 @@ from mydevices.audit import services as audit
 from mydevices.audit.actor import Actor
 from mydevices.audit.verbs import Verb
 from mydevices.errors import Conflict, Invalid, NotAllowed
+from mydevices.organisation import services as organisation
 
 SETUP_SALT = "mydevices.first-administrator"
 SETUP_LIFETIME = timedelta(days=1)
@@ -69,13 +70,21 @@ def check_first_administrator_token(token: str) -> None:
         raise NotAllowed("This link has been used. Sign in instead.")
 
 
-def create_first_administrator(*, token: str, address: str, email: str, name: str, password: str) -> Person:
-    """Spend the setup link. Raises NotAllowed for a link that is no longer good, Invalid for what was typed."""
+@transaction.atomic
+def set_up(*, token: str, address: str, email: str, name: str, password: str, organisation_name: str) -> Person:
+    """Spend the setup link: the first administrator and the organisation's name, both or neither. Of two people who
+    spend it at once the second is refused.
+
+    Raises NotAllowed for a link that is no longer good, Invalid or Conflict for what was typed."""
+    organisation.hold()
     check_first_administrator_token(token)
-    return create_person(
+    person = create_person(
         actor=Actor(kind="anonymous", name="setup link", address=address),
         email=email,
         name=name,
         password=password,
         role=Person.Role.ADMINISTRATOR,
     )
+    actor = Actor(kind="person", id=str(person.id), name=person.name, role=person.role, address=address)
+    organisation.describe(actor=actor, name=organisation_name)
+    return person

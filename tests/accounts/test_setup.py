@@ -1,8 +1,13 @@
 """The one-time link with which the first administrator begins."""
 
+import contextlib
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
+from django.contrib.auth.password_validation import validate_password
+from django.db import OperationalError, connection
 from django.test import Client
 
 from mydevices.accounts import services
@@ -10,6 +15,7 @@ from mydevices.accounts.models import Person
 from mydevices.audit.actor import Actor
 from mydevices.errors import Conflict, Invalid, NotAllowed
 from mydevices.organisation import selectors as organisation
+from mydevices.organisation import services as organisation_services
 from tests import factories
 
 pytestmark = pytest.mark.django_db
@@ -66,6 +72,49 @@ def test_what_will_not_do_is_said_beside_the_field_and_makes_nobody(client: Clie
     assert response.status_code == 400
     assert b'aria-invalid="true"' in response.content
     assert not Person.objects.exists()
+
+
+def test_of_two_who_spend_the_link_at_once_one_becomes_administrator(
+    transactional_db: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    link = address()
+    both_are_past_the_check = threading.Barrier(2, timeout=1)
+
+    def validate_together(password: str, user: Person) -> None:
+        with contextlib.suppress(threading.BrokenBarrierError):
+            both_are_past_the_check.wait()
+        validate_password(password, user)
+
+    monkeypatch.setattr(services, "validate_password", validate_together)
+
+    def spend(email: str) -> int:
+        try:
+            return Client().post(link, VALUES | {"email": email}).status_code
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(2) as people:
+        answers = list(people.map(spend, ["one@aldermoor.example", "two@aldermoor.example"]))
+    organisation.forget()
+    assert sorted(answers) == [303, 403]
+    assert Person.objects.count() == 1
+
+
+def test_without_the_organisation_s_name_there_is_no_administrator_either(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    link = address()
+
+    def away(**_values: object) -> None:
+        raise OperationalError("the database went away")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(organisation_services, "describe", away)
+        with pytest.raises(OperationalError):
+            client.post(link, VALUES)
+    assert not Person.objects.exists()
+    assert client.post(link, VALUES).status_code == 303  # the link is still good
+    organisation.forget()
 
 
 def test_an_address_is_one_person_s_whatever_its_capital_letters() -> None:

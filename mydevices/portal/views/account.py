@@ -12,9 +12,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from mydevices.accounts import services as accounts
 from mydevices.accounts.requests import actor_of, address_of, person_of
-from mydevices.audit.actor import Actor
 from mydevices.errors import Conflict, Invalid
-from mydevices.organisation import services as organisation
 from mydevices.portal import moments
 from mydevices.portal.access import sent
 from mydevices.portal.forms import NameForm, SetupForm
@@ -50,18 +48,17 @@ def setup(request: HttpRequest, token: str) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         values = form.cleaned_data
         try:
-            person = accounts.create_first_administrator(
+            accounts.set_up(
                 token=token,
                 address=address_of(request),
                 email=values["email"],
                 name=values["name"],
                 password=values["password"],
+                organisation_name=values["organisation"],
             )
         except (Invalid, Conflict) as refusal:
             form.add_error("password" if isinstance(refusal, Invalid) else "email", refusal.message)
         else:
-            actor = Actor(kind="person", id=str(person.id), name=person.name, role=person.role)
-            organisation.describe(actor=actor, name=values["organisation"])
             messages.success(request, _("Your account is ready. Sign in."))
             return HttpResponseRedirect(reverse("account_login"), status=303)
     return render(request, "setup.html", {"form": form}, status=400 if form.errors else 200)
