@@ -94,6 +94,13 @@ def missing() -> Sequence[str]:
             "A public https address. Put a reverse proxy with a certificate in front of this port, and set "
             "MYDEVICES_PUBLIC_URL=https://devices.example.org and MYDEVICES_TRUSTED_PROXIES=1."
         )
+    elif not settings.ENVIRONMENT.trusted_proxies:
+        lacks.append(
+            "The addresses of clients. MYDEVICES_PUBLIC_URL is https, so a reverse proxy stands in front, and "
+            "MYDEVICES_TRUSTED_PROXIES is 0: everybody has the proxy's address, in the history and where attempts are "
+            "counted, and browsers are not told to stay with https. Set "
+            "MYDEVICES_TRUSTED_PROXIES=1, or how many proxies there are."
+        )
     warning = push.warning(timezone.now())
     if warning:
         lacks.append(warning)

@@ -1,0 +1,22 @@
+"""What `start` says before the server runs, and when it refuses to."""
+
+import pytest
+from pytest_django import Settings
+
+from mydevices.cli import start
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.mark.parametrize(
+    ("address", "proxies", "said"),
+    [
+        ("https://devices.example.org", 0, True),
+        ("https://devices.example.org", 1, False),
+        ("http://localhost:8000", 0, False),
+    ],
+)
+def test_a_proxy_that_is_not_trusted_is_said(settings: Settings, address: str, proxies: int, said: bool) -> None:
+    settings.PUBLIC_URL = address
+    settings.ENVIRONMENT = settings.ENVIRONMENT.model_copy(update={"trusted_proxies": proxies})
+    assert any("MYDEVICES_TRUSTED_PROXIES is 0" in line for line in start.missing()) is said
