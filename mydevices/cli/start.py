@@ -3,6 +3,7 @@
 import contextlib
 import fcntl
 import hashlib
+import os
 from collections.abc import Iterator, Sequence
 from typing import Final
 
@@ -20,6 +21,7 @@ from mydevices.accounts import services as accounts
 from mydevices.certificates import push
 from mydevices.certificates import services as certificates
 from mydevices.errors import Conflict
+from mydevices.vault import checks
 
 _LOCK: Final = 0x4D794465  # any number that means nothing else in this database: the ASCII of "MyDe"
 
@@ -27,7 +29,8 @@ _LOCK: Final = 0x4D794465  # any number that means nothing else in this database
 def prepare() -> Sequence[str]:
     """Bring the database up to this version and make what is made once. Says what it did, a line for each.
 
-    Several servers may start at once: one prepares, the others wait. Raises Conflict when the database is away."""
+    Several servers may start at once: one prepares, the others wait. Raises Conflict when the database is away, or
+    holds secrets that no given master key opens."""
     done = []
     try:
         with _alone():
@@ -37,6 +40,7 @@ def prepare() -> Sequence[str]:
                 call_command("migrate", verbosity=0, interactive=False)
                 done.append("Made the database." if first else "Brought the database up to this version.")
             call_command("createcachetable", verbosity=0)
+            _check_master_keys()
             if certificates.ensure_authority():
                 done.append("Made the device authority: it issues the certificates of devices.")
             _collect_static()
@@ -46,6 +50,22 @@ def prepare() -> Sequence[str]:
         # What is started from here must not share a connection.
         connections.close_all()
     return done
+
+
+def _check_master_keys() -> None:
+    """Not later: with another key, devices would be answered with errors, and new secrets be sealed beside the old."""
+    if not any(problem.id == "vault.E003" for problem in checks.check_stored(None, databases=["default"])):
+        return
+    if settings.ENVIRONMENT.master_key:
+        named = "MYDEVICES_MASTER_KEY_FILE" if "MYDEVICES_MASTER_KEY_FILE" in os.environ else "MYDEVICES_MASTER_KEY"
+        place = f"the key in {named}"
+    else:
+        place = f"the key in {settings.DATA / 'master-key'} (made anew if the file was missing)"
+    raise Conflict(
+        f"The database holds secrets that were sealed with another master key than {place}. Put back the key that "
+        "belongs to this database, from its backup, and start again. If both keys are in use, give the "
+        "old one after the new one: MYDEVICES_MASTER_KEY=new,old"
+    )
 
 
 def _collect_static() -> None:

@@ -1,5 +1,6 @@
 """`./run serve` as an operator meets it: processes of its own, a database of its own."""
 
+import base64
 import http.client
 import os
 import re
@@ -91,6 +92,29 @@ def test_the_first_start_prepares_everything_and_the_second_finds_it(serve: Serv
     assert "Made" not in second.said
     assert "Brought" not in second.said
     assert second.stop(signal.SIGINT) == 0
+
+
+def test_a_lost_master_key_is_not_replaced_by_a_new_one_beside_its_database(serve: Serve, tmp_path: Path) -> None:
+    first = serve()
+    first.wait_for("MyDevices is at", 90)
+    assert first.stop() == 0
+    key, kept = tmp_path / "data" / "master-key", tmp_path / "kept"
+    key.rename(kept)
+
+    lost = serve()
+    assert lost.process.wait(60) == 1
+    assert f"sealed with another master key than the key in {key}" in lost.said
+    assert "from its backup" in lost.said
+    assert "Traceback" not in lost.said
+
+    wrong = serve(MYDEVICES_MASTER_KEY=base64.b64encode(bytes(32)).decode())
+    assert wrong.process.wait(60) == 1
+    assert "another master key than the key in MYDEVICES_MASTER_KEY." in wrong.said
+
+    kept.replace(key)
+    found = serve()
+    found.wait_for("MyDevices is at", 90)
+    assert found.stop() == 0
 
 
 def test_killed_processes_are_replaced(serve: Serve) -> None:
