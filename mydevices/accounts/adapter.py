@@ -1,9 +1,11 @@
-"""How django-allauth behaves here: nobody signs up by themselves, and every sign-in is recorded."""
+"""How django-allauth behaves here: nobody signs up by themselves, and every sign-in and new password is recorded."""
 
 from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
+from allauth.core import context
 from django.contrib.auth.base_user import AbstractBaseUser
+from django.db import transaction
 from django.http import HttpRequest
 
 from mydevices.accounts.models import Person
@@ -33,13 +35,26 @@ class Adapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth carries n
         """Recorded for the person concerned, if there is one: what was typed may be a password in the wrong field."""
         super().authentication_failed(request, **credentials)
         person = Person.objects.filter(email__iexact=str(credentials.get("email", ""))).first()
+        user = request.user  # who is signed in has failed to prove it anew
         audit.record(
             Verb.SIGN_IN_FAILED,
-            actor=Actor(kind="anonymous", address=address_of(request)),
+            actor=_actor(user, request) if isinstance(user, Person) else _stranger(request),
             person_id=person.id if person else None,
             person_name=person.name if person else "",
         )
 
+    def set_password(self, user: AbstractBaseUser, password: str) -> None:
+        """The new password and its entry stand together: allauth's signal comes after the password is kept."""
+        with transaction.atomic():
+            super().set_password(user, password)
+            if isinstance(user, Person):
+                actor = _actor(user, context.request)
+                audit.record(Verb.PASSWORD_CHANGED, actor=actor, person_id=user.id, person_name=user.name)
+
 
 def _actor(person: Person, request: HttpRequest) -> Actor:
     return Actor(kind="person", id=str(person.id), name=person.name, role=person.role, address=address_of(request))
+
+
+def _stranger(request: HttpRequest) -> Actor:
+    return Actor(kind="anonymous", address=address_of(request))

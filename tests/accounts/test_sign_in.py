@@ -4,11 +4,13 @@ import pytest
 from django.contrib.auth.hashers import identify_hasher
 from django.contrib.sessions.models import Session
 from django.core.cache import cache
+from django.db import OperationalError
 from django.test import Client
 from django.urls import reverse
 
 from mydevices.accounts.hashers import Argon2id
 from mydevices.accounts.models import Person
+from mydevices.audit import services as audit
 from mydevices.audit.models import Entry
 from mydevices.audit.verbs import Verb
 from tests import factories
@@ -60,6 +62,53 @@ def test_a_wrong_password_is_recorded_and_what_was_typed_is_not(client: Client) 
     rows = str(list(Entry.objects.values()))
     assert "my other password" not in rows
     assert "typed-my-password-here" not in rows
+
+
+def change_password(client: Client, old: str, new: str) -> int:
+    values = {"oldpassword": old, "password1": new, "password2": new}
+    return client.post(reverse("account_change_password"), values).status_code
+
+
+def test_a_changed_password_is_recorded_and_neither_password_is(client: Client) -> None:
+    person = factories.person(password=PASSWORD)
+    sign_in(client, person.email)
+    assert change_password(client, PASSWORD, "granite meadow seventeen") == 302
+    person.refresh_from_db()
+    assert person.check_password("granite meadow seventeen")
+    entry = Entry.objects.get(verb=Verb.PASSWORD_CHANGED)
+    assert (entry.actor_id, entry.person_id, entry.address) == (str(person.id), str(person.id), "127.0.0.1")
+    rows = str(list(Entry.objects.values()))
+    assert PASSWORD not in rows
+    assert "granite meadow" not in rows
+
+
+def test_a_password_that_is_not_changed_is_not_recorded(client: Client) -> None:
+    person = factories.person(password=PASSWORD)
+    sign_in(client, person.email)
+    assert change_password(client, "wrong password", "granite meadow seventeen") == 200
+    assert not Entry.objects.filter(verb=Verb.PASSWORD_CHANGED).exists()
+
+
+def test_a_password_that_cannot_be_recorded_is_not_changed(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    person = factories.person(password=PASSWORD)
+    sign_in(client, person.email)
+
+    def away(*_arguments: object, **_values: object) -> None:
+        raise OperationalError("the database went away")
+
+    monkeypatch.setattr(audit, "record", away)
+    with pytest.raises(OperationalError):
+        change_password(client, PASSWORD, "granite meadow seventeen")
+    person.refresh_from_db()
+    assert person.check_password(PASSWORD)
+
+
+def test_a_failed_proof_of_who_one_is_is_recorded_for_the_person_who_is_signed_in(client: Client) -> None:
+    person = factories.person(password=PASSWORD)
+    sign_in(client, person.email)
+    assert client.post(reverse("account_reauthenticate"), {"password": "wrong password"}).status_code == 200
+    entry = Entry.objects.get(verb=Verb.SIGN_IN_FAILED)
+    assert (entry.actor_id, entry.person_id, entry.address) == (str(person.id), str(person.id), "127.0.0.1")
 
 
 def test_an_inactive_person_does_not_get_in(client: Client) -> None:
