@@ -14,7 +14,6 @@ import io
 import logging
 import os
 import queue
-import re
 import sys
 import threading
 import time
@@ -26,7 +25,7 @@ from http import HTTPStatus
 from typing import Any, Final, Protocol
 from wsgiref.types import WSGIApplication, WSGIEnvironment
 
-from mydevices import wsgi
+from mydevices import logs, wsgi
 from mydevices.cli import processes
 from mydevices.platforms import port
 
@@ -108,12 +107,6 @@ INCOMPLETE: Final = wsgi.plain(400, "The body is not complete.", _CLOSE)
 BAD_LENGTH: Final = wsgi.plain(400, "The length of the body is not a number.", _CLOSE)
 NOTHING: Final = wsgi.plain(404, "There is nothing here.", _CLOSE)
 FAILED: Final = wsgi.plain(500, "Something went wrong here. It has been written down.")
-
-# What may be a code or a token in a path: what follows the addresses that have one, and elsewhere a segment of at least
-# ten characters with a digit among them that is not the UUID of a row.
-_UUID: Final = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}(?:/|$)"
-_TOKEN: Final = re.compile(rf"(?<=^/r/)[^/]+|(?<=^/setup/).+|(?<=/)(?!{_UUID})(?=[^/]*\d)[\w:~-]{{10,}}(?=/|$)")
-_UNPRINTABLE: Final = re.compile(r"[^!-~]|\"|\\")
 
 
 class Memory:
@@ -247,7 +240,7 @@ class Arrival:
         asked_after_health = status == HTTPStatus.OK and self.path in wsgi.HEALTH
         if access.isEnabledFor(logging.INFO) and not asked_after_health:
             # Never a query string or a body: they hold challenges.
-            path = self.path if self.path in port.ROUTES else _masked(self.path)
+            path = self.path if self.path in port.ROUTES else logs.masked(self.path)
             took = (time.perf_counter() - self.started) * 1000
             _write(
                 f'method={self.method} path="{path}" status={status} bytes={len(body)} ms={took:.1f} '
@@ -368,7 +361,7 @@ class Front:
                 status, headers, content = self._page(arrival, body)
         except Exception:
             # The edge: whatever was raised, the client gets an answer, and the next request gets this thread.
-            log.exception("%s failed", _masked(path))
+            log.exception("%s failed", logs.masked(path))
         if status:
             arrival.respond(status, headers, content)
         else:
@@ -497,11 +490,6 @@ def _headers(response: port.Response) -> Pairs:
     if response.content_type:
         headers.append(("content-type", response.content_type))
     return headers
-
-
-def _masked(path: str) -> str:
-    """A path that may be written down: codes and tokens are left out, and it stays one word."""
-    return _UNPRINTABLE.sub("?", path if path.startswith("/static/") else _TOKEN.sub("…", path)).replace("?", "…")[:200]
 
 
 application = Front(pages=wsgi.pages, plane=wsgi.plane)

@@ -196,7 +196,12 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "{asctime} {levelname} {name} {message}", "style": "{"}},
-    "handlers": {"terminal": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "filters": {"mask_paths": {"()": "mydevices.logs.MaskPaths"}},
+    "handlers": {"terminal": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["mask_paths"]}},
     "root": {"handlers": ["terminal"], "level": "INFO"},
-    "loggers": {"httpx2": {"level": "WARNING"}, "django.request": {"level": "ERROR"}},
+    "loggers": {
+        "httpx2": {"level": "WARNING"},
+        "django": {"level": "INFO"},  # and none of Django's own handlers, which would write the lines unmasked
+        "django.request": {"level": "ERROR"},
+    },
 }
