@@ -275,12 +275,15 @@ def test_after_goaway_a_client_comes_back_on_a_new_connection(
 ) -> None:
     gateway.manners.goaway_every = 3
     answered = 0
-    for _ in range(9):
-        # Whose push meets the GOAWAY cannot know whether it was taken: it may have been cut off before its body.
+    for _ in range(30):
+        # Whose push meets the GOAWAY cannot know whether it was taken: it may have been cut off before its body, and
+        # is then not one of the three that bring the next.
         with contextlib.suppress(httpx2.RemoteProtocolError):
             answered += push(client, iphone).status_code == 200
+        if gateway.counts["goaway"] == 3:
+            break
     assert gateway.counts["goaway"] == 3
-    assert 6 <= answered <= gateway.counts["accepted"] <= 9
+    assert 6 <= answered <= gateway.counts["accepted"]
 
 
 def test_what_came_before_goaway_is_answered_and_what_came_after_is_not(
