@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from django.db.models import F, Prefetch, QuerySet, Window
+from django.db.models import Case, Exists, F, OuterRef, Prefetch, QuerySet, Value, When, Window
 from django.db.models.functions import RowNumber
 
 from mydevices.commands.models import Action, Command
@@ -94,11 +94,14 @@ RECENT: Final = 8
 
 
 def recent_of_each(devices: Sequence[Device]) -> dict[UUID, list[Progress]]:
-    """The newest few actions of each of these devices, newest first, in two statements however many there are."""
+    """The newest few actions of each of these devices, newest first, in two statements however many there are. What
+    has not come to an end is always among them: a wipe that waits for weeks must stay in sight."""
     found: dict[UUID, list[Progress]] = {device.id: [] for device in devices}
-    rank = Window(RowNumber(), partition_by="device_id", order_by=F("requested_at").desc())
+    is_open = Exists(Command.objects.filter(action=OuterRef("pk"), state__in=OPEN))
+    rank = Window(RowNumber(), partition_by="device_id", order_by=[F("ended").asc(), F("requested_at").desc()])
     actions = (
         Action.objects.filter(device__in=devices)
+        .annotate(ended=Case(When(is_open, then=Value(0)), default=Value(1)))
         .annotate(rank=rank)
         .filter(rank__lte=RECENT)
         .prefetch_related(Prefetch("commands", queryset=Command.objects.select_related("channel").order_by("id")))

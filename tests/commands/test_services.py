@@ -349,3 +349,13 @@ def test_what_was_answered_meanwhile_is_not_told_to_have_expired() -> None:
     answer(command)
     assert services.expire(now=NOW + timedelta(hours=2)) == 0
     assert not Entry.objects.filter(verb=Verb.ACTION_EXPIRED).exists()
+
+
+def test_a_wipe_that_waits_stays_in_sight_however_much_is_asked_after_it() -> None:
+    device = factories.device(factories.person())
+    wipe = enqueue(device, ActionKind.WIPE)
+    for _day in range(selectors.RECENT + 2):
+        services.cancel(action=enqueue(device), actor=factories.actor(device.owner), now=NOW)
+    found = selectors.recent_of_each([device])[device.id]
+    assert len(found) == selectors.RECENT
+    assert wipe.id in {progress.action.id for progress in found}

@@ -262,6 +262,6 @@ def _fates_of_wipe(device: Device) -> Fates:
         _("All accounts, certificates and the passcode"),
     ]
     stays = [_("Backups, and mail or files held on servers"), _("Its entry here, with the history")]
-    if not is_mac(device):
-        stays.insert(1, _("The eSIM and its phone number"))
+    if models.kind(device.model) in {"iphone", "ipad"}:
+        stays.insert(1, _("An eSIM, if it has one, and its phone number"))
     return Fates(erased, stays)

@@ -19,7 +19,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from mydevices.accounts.requests import actor_of, address_of, person_of
 from mydevices.audit.actor import Actor
-from mydevices.errors import Conflict, TooMany
+from mydevices.errors import Conflict, NotFound, TooMany
 from mydevices.organisation import selectors as organisation
 from mydevices.portal import present, tickets
 from mydevices.portal.access import sent
@@ -179,6 +179,17 @@ def profile(request: HttpRequest, code: str) -> HttpResponse:
 
 
 def _by_code(request: HttpRequest, code: str) -> Ticket:
-    if not consume(request, app="mydevices", action="ticket", config=GUESSES, limit_get=True):
-        raise TooMany(_("Too many addresses tried from here. Wait ten minutes."))
-    return services.find_by_code(code=code)
+    if not _count(request, dry_run=True):
+        raise TooMany(_("Too many wrong addresses tried from here. Wait ten minutes."))
+    try:
+        return services.find_by_code(code=code)
+    except NotFound:
+        _count(request)
+        raise
+
+
+def _count(request: HttpRequest, *, dry_run: bool = False) -> bool:
+    """Count a wrong address, or only ask whether there have been too many. Right ones are free: a whole office may
+    register behind one address."""
+    usage = consume(request, app="mydevices", action="ticket", config=GUESSES, limit_get=True, dry_run=dry_run)
+    return usage is not None
