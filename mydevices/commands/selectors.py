@@ -1,6 +1,6 @@
 """Questions about actions: what is under way, how far it is, what has been."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -42,6 +42,8 @@ class Progress:
     finished_at: datetime | None
     expires_at: datetime | None
     error: str
+    result: Mapping[str, object]
+    """What of the device's answer may be shown."""
 
     @property
     def is_open(self) -> bool:
@@ -87,6 +89,7 @@ def progress(action: Action) -> Progress:
         finished_at=max(finished) if finished and slowest.state not in OPEN else None,
         expires_at=slowest.expires_at,
         error=next((command.error for command in commands if command.error), ""),
+        result=slowest.result,
     )
 
 

@@ -70,7 +70,9 @@ def _outcome(entry: Entry, end: Entry | None, begun: datetime) -> str:
         Verb.ACTION_FAILED.value: _("Failed: %(reason)s") % {"reason": reason} if reason else _("Failed"),
         Verb.ACTION_CANCELLED.value: _("Cancelled before it was sent"),
         Verb.ACTION_EXPIRED.value: _("Expired, the device did not ask in time"),
-        Verb.ACTION_VOID.value: _("Dropped, the registration had ended"),
+        Verb.ACTION_VOID.value: _("Dropped: %(reason)s") % {"reason": reason}
+        if reason
+        else _("Dropped, the registration had ended"),
     }[end.verb]
 
 

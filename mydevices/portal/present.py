@@ -534,10 +534,22 @@ def _steps(device: Device, progress: Progress, now: datetime) -> Sequence[Step]:
     if state == State.DONE and progress.finished_at is not None:
         duration = took(progress.queued_at, progress.finished_at)
         text = format_html("{}, {}", moments.clock(progress.finished_at), duration)
+        unshown = _unshown(progress)
+        if unshown:
+            text = format_html("{}. {}", text, unshown)
         return [queued, pushed, sent, Step("done", final, text)]
     if state == State.FAILED:
         return [queued, pushed, sent, Step("failed", _("Failed"), progress.error or _("The device gave no reason."))]
     return [queued, pushed, sent, Step("failed", _("Expired"), _("The %(noun)s did not ask in time") % what)]
+
+
+def _unshown(progress: Progress) -> str:
+    """Why a lock's message did not appear, where the device says so (device.lock.yaml, MessageResult)."""
+    return {
+        "NoPasscodeSet": _("It has no passcode: its message was not shown, and anybody can open it."),
+        "DeviceInLostMode": _("Its message was not shown, because it is in Lost Mode."),
+        "Unknown": _("Its message was not shown; it did not say why."),
+    }.get(str(progress.result.get("message_result", "")), "")
 
 
 def took(begun: datetime, ended: datetime) -> str:

@@ -197,6 +197,9 @@ def _explain_check_in(device: Device) -> str:
 def _explain_lock(device: Device) -> str:
     if is_mac(device):
         return _("Restarts the Mac and locks it with a PIN that only you can see here. You can add a message.")
+    inventory = getattr(device, "inventory", None)
+    if inventory is not None and inventory.has_passcode is False:
+        return _("Turns the screen off. It has no passcode, so anybody can open it again, and it shows no message.")
     return _("Turns the screen off and asks for the passcode. You can add a message and a phone number.")
 
 

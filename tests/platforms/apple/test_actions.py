@@ -17,8 +17,10 @@ from mydevices.commands.states import State
 from mydevices.devices.models import Device, Registration
 from mydevices.errors import Invalid
 from mydevices.platforms.port import ActionKind, Parameters
+from mydevices.portal import present as present_words
 from mydevices.registration import services as registration
 from simulator.device import Device as Simulated
+from simulator.iphone import IPhone
 from simulator.state import Screen
 from tests.platforms.apple.conftest import Registers, fresh, present, send
 
@@ -396,3 +398,18 @@ def test_an_answer_is_recorded_with_where_it_came_from(owner: Person, register: 
     action = ask(owner, simulated, ActionKind.LOCK)
     simulated.poll()
     assert Entry.objects.get(verb=Verb.ACTION_DONE, action_id=str(action.id)).address == "127.0.0.1"
+
+
+def test_a_lock_without_a_passcode_says_what_it_did_not_do(owner: Person, register: Registers) -> None:
+    simulated = ready(owner, register)
+    assert isinstance(simulated, IPhone)
+    simulated.set_passcode(None)
+    ask(owner, simulated, ActionKind.CHECK_IN)
+    simulated.poll()
+    assert "no passcode" in capabilities.of(present(owner, simulated))[ActionKind.LOCK].explanation
+    action = ask(owner, simulated, ActionKind.LOCK, message="Please call Ines")
+    simulated.poll()
+    progress = selectors.progress(selectors.action_of(action.device, action.id))
+    assert progress.result == {"message_result": "NoPasscodeSet"}
+    page = str(present_words.timeline(present(owner, simulated), progress, owner, datetime.now(UTC)))
+    assert "not shown" in page
