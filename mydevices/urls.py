@@ -4,5 +4,6 @@ from django.urls import include, path
 
 urlpatterns = [
     path("", include("mydevices.portal.urls")),
+    path("console/", include("mydevices.console.urls")),
     path("", include("mydevices.accounts.urls")),
 ]

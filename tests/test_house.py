@@ -144,7 +144,7 @@ def test_human_edges_stand_in_the_contract_that_keeps_them_from_protocols() -> N
     tool = project()["tool"]
     assert isinstance(tool, dict)
     contract = next(one for one in tool["importlinter"]["contracts"] if one["name"].startswith("Human edges"))
-    present = {f"mydevices.{edge}" for edge in ("portal", "console", "api") if (ROOT / "mydevices" / edge).is_dir()}
+    present = {f"mydevices.{edge}" for edge in ("portal", "console", "api", "presentation") if (ROOT / "mydevices" / edge).is_dir()}
     assert present == set(contract["source_modules"])
 
 

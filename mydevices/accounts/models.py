@@ -4,6 +4,7 @@ from typing import ClassVar
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.db import models
 from django.db.models.functions import Lower
+from django.utils.translation import gettext_lazy as _
 
 
 class People(BaseUserManager["Person"]):
@@ -15,15 +16,38 @@ class Person(AbstractBaseUser):
     """Somebody who signs in: a person with devices, an administrator, or both."""
 
     class Role(models.TextChoices):
-        PERSON = "person", "Person"
-        ADMINISTRATOR = "administrator", "Administrator"
+        PERSON = "person", _("Person with devices")
+        HELPDESK = "helpdesk", _("Helpdesk")
+        AUDITOR = "auditor", _("Auditor")
+        ADMINISTRATOR = "administrator", _("Administrator")
+
+    class Theme(models.TextChoices):
+        SYSTEM = "", _("As the device is set")
+        LIGHT = "light", _("Light")
+        DARK = "dark", _("Dark")
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     email = models.EmailField()
     name = models.CharField(max_length=120)
     role = models.CharField(max_length=20, choices=Role.choices, default=Role.PERSON)
     is_active = models.BooleanField(default=True)
+    """False: suspended. Signed out everywhere at once, and nothing of theirs can be registered."""
     joined_at = models.DateTimeField(auto_now_add=True)
+    language = models.CharField(max_length=12, blank=True)
+    """A code of settings.LANGUAGES; empty: as the browser asks, and the organisation's in mails."""
+    time_zone = models.CharField(max_length=64, blank=True)
+    """An IANA name; empty: the browser's."""
+    theme = models.CharField(max_length=8, choices=Theme.choices, default=Theme.SYSTEM, blank=True)
+    unwanted_notices = models.JSONField(default=list, blank=True)
+    """Names of notices (accounts.notices) that this person does not want by mail."""
+    password_changed_at = models.DateTimeField(null=True, blank=True)
+    signed_in_at = models.DateTimeField(null=True, blank=True)
+    """Their last sign-in; empty: never yet."""
+    provider = models.CharField(max_length=64, blank=True)
+    """The sign-in provider that manages name and address; empty for those who are managed here."""
+    groups: "models.ManyToManyField[Group, Membership]" = models.ManyToManyField(
+        "Group", through="Membership", related_name="people"
+    )
 
     objects: ClassVar[People] = People()
 
@@ -36,7 +60,14 @@ class Person(AbstractBaseUser):
             models.UniqueConstraint(
                 Lower("email"), name="one_person_per_address", violation_error_message="This address is taken."
             ),
-            models.CheckConstraint(condition=models.Q(role__in=["person", "administrator"]), name="known_role"),
+            models.CheckConstraint(
+                condition=models.Q(role__in=["person", "helpdesk", "auditor", "administrator"]), name="known_role"
+            ),
+        ]
+        indexes = [
+            # Lists of tens of thousands are sorted by these, and never read whole.
+            models.Index(Lower("name"), "id", name="people_by_name"),
+            models.Index(fields=["signed_in_at", "id"], name="people_by_sign_in"),
         ]
 
     def __str__(self) -> str:
@@ -47,6 +78,11 @@ class Person(AbstractBaseUser):
         return self.role == self.Role.ADMINISTRATOR
 
     @property
+    def has_console(self) -> bool:
+        """Whether their role lets them look at more than their own."""
+        return self.role != self.Role.PERSON
+
+    @property
     def first_name(self) -> str:
         """What a greeting uses: the name up to its first space."""
         return self.name.split(" ", 1)[0]
@@ -55,3 +91,37 @@ class Person(AbstractBaseUser):
     def initials(self) -> str:
         words = self.name.split()
         return "".join(word[0] for word in (words[:1] + words[1:][-1:])).upper()
+
+
+class Group(models.Model):
+    """Several people: whom a policy or configuration reaches, and who needs a second factor."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    name = models.CharField(max_length=120)
+    description = models.CharField(max_length=300, blank=True)
+    second_factor_since = models.DateTimeField(null=True, blank=True)
+    """Since when its members need a second factor to sign in; empty: they do not."""
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                Lower("name"), name="one_group_per_name", violation_error_message="There is a group of this name."
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Membership(models.Model):
+    """A person in a group. Those that came from a provider's claim are kept in step with it, the others are not."""
+
+    group = models.ForeignKey(Group, on_delete=models.CASCADE, related_name="memberships")
+    person = models.ForeignKey(Person, on_delete=models.CASCADE, related_name="memberships")
+    provider = models.CharField(max_length=64, blank=True)
+    """The provider whose claim brought it; empty: put there by hand."""
+    since = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["group", "person"], name="once_in_a_group")]

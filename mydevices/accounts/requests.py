@@ -8,7 +8,9 @@ from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
 
+from mydevices.accounts import rights
 from mydevices.accounts.models import Person
+from mydevices.accounts.rights import Right
 from mydevices.audit.actor import Actor
 from mydevices.errors import NotAllowed
 
@@ -27,6 +29,14 @@ def person_of(request: HttpRequest) -> Person:
     if isinstance(user, AnonymousUser) or not isinstance(user, Person):
         raise NotAllowed("Sign in first.")
     return user
+
+
+def rights_of(request: HttpRequest) -> frozenset[Right]:
+    """What the visitor may do in the console, by their role alone: for what a page offers. Verbs ask for themselves."""
+    user = request.user
+    if not isinstance(user, Person):
+        return frozenset()
+    return rights.of(Actor(kind="person", id=str(user.id), role=user.role))
 
 
 def actor_of(request: HttpRequest) -> Actor:

@@ -1,4 +1,7 @@
+import base64
+from collections.abc import Mapping
 from datetime import timedelta
+from uuid import uuid4
 
 from django.contrib.auth.password_validation import validate_password
 from django.core import signing
@@ -7,11 +10,14 @@ from django.db import IntegrityError, transaction
 
 from mydevices.accounts import selectors
 from mydevices.accounts.models import Person
+from mydevices.accounts.notices import OPTIONAL, Notice
 from mydevices.audit import services as audit
 from mydevices.audit.actor import Actor
 from mydevices.audit.verbs import Verb
 from mydevices.errors import Conflict, Invalid, NotAllowed
 from mydevices.organisation import services as organisation
+from mydevices.outbox import services as outbox
+from mydevices.vault import services as vault
 
 SETUP_SALT = "mydevices.first-administrator"
 SETUP_LIFETIME = timedelta(days=1)
@@ -51,6 +57,33 @@ def change_name(*, actor: Actor, person: Person, name: str) -> Person:
         person.save(update_fields=["name"])
         audit.record(Verb.PERSON_CHANGED, actor=actor, person_id=person.id, person_name=person.name)
     return person
+
+
+def notify(*, person: Person, notice: Notice, facts: Mapping[str, str | int] | None = None, address: str = "") -> None:
+    """Tell a person something by mail, once the caller's transaction stands. The only way to mail anybody.
+
+    `facts` are what its template names: text and numbers, times as ISO 8601 with offset. A secret (a link that signs
+    in, a PIN) comes as a fact called `secret_...`: it is sealed in the outbox, and gone with the message. `address` is
+    another one than the person's own, such as the one they change to. Notices that are unwanted and may be are not
+    posted."""
+    if notice in OPTIONAL and notice in person.unwanted_notices:
+        return
+    post_mail(notice=notice, address=address or person.email, person_id=str(person.id), facts=facts or {})
+
+
+def post_mail(*, notice: Notice, address: str, person_id: str = "", facts: Mapping[str, str | int]) -> None:
+    """Leave a mail for the worker; `person_id` is empty where nobody has the address. See `notify`."""
+    mail_id = str(uuid4())
+    place = {"table": "outbox_message", "column": "payload", "row": mail_id, "owner": address}
+    shown = {
+        name: base64.b64encode(vault.seal(str(value).encode(), **place)).decode() if is_secret(name) else value
+        for name, value in facts.items()
+    }
+    outbox.post("mail", {"notice": notice, "to": address, "person": person_id, "facts": shown}, key=mail_id)
+
+
+def is_secret(fact: str) -> bool:
+    return fact.startswith("secret_")
 
 
 def first_administrator_token() -> str:

@@ -1,6 +1,6 @@
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import Count, QuerySet
 
 from mydevices.accounts.models import Person
 from mydevices.devices.models import Device
@@ -37,3 +37,14 @@ def by_id(device_id: UUID) -> Device:
     if device is None:
         raise NotFound(f"There is no device {device_id}.")
     return device
+
+
+def count_by_state() -> dict[str, int]:
+    """How many devices are in each state of their present registration (`Registration.State`). One statement."""
+    counted = (
+        Device.objects.filter(registration__isnull=False)
+        .order_by()
+        .values_list("registration__state")
+        .annotate(number=Count("id"))
+    )
+    return {str(state): int(number) for state, number in counted}

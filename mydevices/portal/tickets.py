@@ -8,7 +8,7 @@ from django.utils.html import format_html
 from django.utils.translation import gettext as _
 
 from mydevices.devices.models import Device
-from mydevices.portal import moments
+from mydevices.presentation import moments
 from mydevices.registration.models import Ticket
 
 

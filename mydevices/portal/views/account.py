@@ -13,9 +13,9 @@ from django.views.decorators.http import require_http_methods, require_safe
 from mydevices.accounts import services as accounts
 from mydevices.accounts.requests import actor_of, address_of, person_of
 from mydevices.errors import Conflict, Invalid
-from mydevices.portal import moments
-from mydevices.portal.access import sent
 from mydevices.portal.forms import NameForm, SetupForm
+from mydevices.presentation import moments
+from mydevices.presentation.access import sent
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -23,9 +23,9 @@ from mydevices.errors import Conflict, Unsupported
 from mydevices.organisation import selectors as organisation
 from mydevices.platforms import port
 from mydevices.platforms.port import ActionKind, Parameters
-from mydevices.portal import present
-from mydevices.portal.access import freshly_signed_in, go, in_dialog, sent
 from mydevices.portal.forms import LockForm, TypedNameForm
+from mydevices.presentation import present
+from mydevices.presentation.access import freshly_signed_in, go, in_dialog, sent
 
 READ_AND_WRITE = require_http_methods(["GET", "HEAD", "POST"])
 

@@ -18,7 +18,7 @@ from mydevices.commands import selectors as commands
 from mydevices.devices import selectors as devices
 from mydevices.devices.models import Device
 from mydevices.organisation import selectors as organisation
-from mydevices.portal import moments, past, present
+from mydevices.presentation import moments, past, present
 
 LATELY = 5
 HISTORY = 200

@@ -21,9 +21,10 @@ from mydevices.accounts.requests import actor_of, address_of, person_of
 from mydevices.audit.actor import Actor
 from mydevices.errors import Conflict, NotFound, TooMany
 from mydevices.organisation import selectors as organisation
-from mydevices.portal import present, tickets
-from mydevices.portal.access import sent
+from mydevices.portal import tickets
 from mydevices.portal.forms import RegisterForm
+from mydevices.presentation import present
+from mydevices.presentation.access import sent
 from mydevices.registration import selectors, services
 from mydevices.registration.models import Ticket
 

@@ -17,7 +17,7 @@ from mydevices.commands.states import State
 from mydevices.devices.models import Device, Registration
 from mydevices.errors import Invalid
 from mydevices.platforms.port import ActionKind, Parameters
-from mydevices.portal import present as present_words
+from mydevices.presentation import present as present_words
 from mydevices.registration import services as registration
 from simulator.device import Device as Simulated
 from simulator.iphone import IPhone

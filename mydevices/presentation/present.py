@@ -19,7 +19,7 @@ from mydevices.commands.states import State
 from mydevices.devices.models import Device, Inventory, Registration
 from mydevices.platforms import port
 from mydevices.platforms.port import ActionKind, Appearance, Capability
-from mydevices.portal import moments
+from mydevices.presentation import moments
 
 SILENT: Final = timedelta(days=7)
 """After this long without a word a device needs its person."""

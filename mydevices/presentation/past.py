@@ -14,8 +14,8 @@ from mydevices.audit.models import Entry
 from mydevices.audit.verbs import Verb
 from mydevices.devices.models import Device
 from mydevices.platforms.port import ActionKind
-from mydevices.portal import moments
-from mydevices.portal.present import called, took
+from mydevices.presentation import moments
+from mydevices.presentation.present import called, took
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,59 @@
+"""Who may do what in the console. Verbs ask here; pages hide nothing that a verb would allow.
+
+A person with devices has no right at all: what is theirs they do as its owner.
+"""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Final
+
+from django.utils.translation import gettext as _
+
+from mydevices.accounts.models import Person
+from mydevices.audit.actor import Actor
+from mydevices.errors import NotAllowed
+
+
+class Right(StrEnum):
+    SEE_PEOPLE = "see_people"
+    SEE_DEVICES = "see_devices"
+    SEE_AUDIT = "see_audit"
+    SEE_SETTINGS = "see_settings"
+    """Settings, policies and configurations as they are."""
+    EXPORT = "export"
+    """Lists and the audit as files."""
+    INVITE = "invite"
+    ASSIST = "assist"
+    """Lock somebody's device, unlock it and make it check in."""
+    MANAGE_PEOPLE = "manage_people"
+    """Their names, groups and roles; suspend them; end their sessions; take away a lost second factor."""
+    MANAGE_DEVICES = "manage_devices"
+    """Wipe and retire somebody's device, and change whose it is."""
+    MANAGE_POLICIES = "manage_policies"
+    """Policies and configurations, and whom they reach."""
+    MANAGE_SETTINGS = "manage_settings"
+
+
+_SEE: Final = frozenset({Right.SEE_PEOPLE, Right.SEE_DEVICES, Right.SEE_AUDIT, Right.SEE_SETTINGS})
+
+BY_ROLE: Final[Mapping[str, frozenset[Right]]] = {
+    Person.Role.PERSON: frozenset(),
+    Person.Role.HELPDESK: frozenset({Right.SEE_PEOPLE, Right.SEE_DEVICES, Right.INVITE, Right.ASSIST}),
+    Person.Role.AUDITOR: _SEE | {Right.EXPORT},
+    Person.Role.ADMINISTRATOR: frozenset(Right),
+}
+
+
+def of(actor: Actor) -> frozenset[Right]:
+    """The rights of this actor: all for the server itself (its command line is an administrator's already), by role
+    for a person, none for everybody else."""
+    if actor.kind == "system":
+        return frozenset(Right)
+    return BY_ROLE.get(actor.role, frozenset()) if actor.kind == "person" else frozenset()
+
+
+def require(actor: Actor, right: Right) -> None:
+    """Raises NotAllowed, with who may, for an actor without this right."""
+    if right not in of(actor):
+        roles = [str(role.label) for role in Person.Role if right in BY_ROLE[role]]
+        raise NotAllowed(_("Your role does not allow this. Those who may: %(roles)s.") % {"roles": ", ".join(roles)})

@@ -1,0 +1,46 @@
+"""The console's side navigation: what this role can open."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from mydevices.accounts.requests import rights_of
+from mydevices.accounts.rights import Right
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A line of the navigation: `url` is a name, `section` the beginning of the names of its pages."""
+
+    section: str
+    url: str
+    icon: str
+    label: str | Promise
+    right: Right
+
+
+PLACES: Final = (Place("overview", "console:overview", "home", _("Overview"), Right.SEE_DEVICES),)
+
+
+def context(request: HttpRequest) -> dict[str, object]:
+    """For every page: the places that this visitor may open; none for people without a role."""
+    if request.resolver_match is None or request.resolver_match.app_name != "console":
+        return {}
+    allowed = rights_of(request)
+    here = request.resolver_match.url_name or ""
+    return {
+        "places": [
+            {
+                "url": reverse(place.url),
+                "icon": place.icon,
+                "label": place.label,
+                "here": here.startswith(place.section),
+            }
+            for place in PLACES
+            if place.right in allowed
+        ]
+    }
