@@ -144,7 +144,8 @@ def test_human_edges_stand_in_the_contract_that_keeps_them_from_protocols() -> N
     tool = project()["tool"]
     assert isinstance(tool, dict)
     contract = next(one for one in tool["importlinter"]["contracts"] if one["name"].startswith("Human edges"))
-    present = {f"mydevices.{edge}" for edge in ("portal", "console", "api", "presentation") if (ROOT / "mydevices" / edge).is_dir()}
+    edges = ("portal", "console", "api", "presentation")
+    present = {f"mydevices.{edge}" for edge in edges if (ROOT / "mydevices" / edge).is_dir()}
     assert present == set(contract["source_modules"])
 
 
