@@ -135,6 +135,7 @@ AUTH_PASSWORD_VALIDATORS = [
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "portal:devices"
 ACCOUNT_ADAPTER = "mydevices.accounts.adapter.Adapter"
+ACCOUNT_FORMS = {"change_password": "mydevices.accounts.forms.ChangePassword"}
 ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None

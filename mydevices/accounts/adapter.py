@@ -1,12 +1,14 @@
 """How django-allauth behaves here: nobody signs up by themselves, and every sign-in and new password is recorded."""
 
-from typing import Any
+from typing import Any, Final
 
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.core import context
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import transaction
 from django.http import HttpRequest
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
 
 from mydevices.accounts.models import Person
 from mydevices.accounts.requests import address_of
@@ -16,6 +18,16 @@ from mydevices.audit.verbs import Verb
 
 
 class Adapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth carries no types
+    error_messages: Final[dict[str, str | Promise]] = {
+        **DefaultAccountAdapter.error_messages,
+        "account_inactive": _("This account is closed."),
+        "email_password_mismatch": _("The address or the password is not right."),
+        "enter_current_password": _("That is not your present password."),
+        "incorrect_password": _("That is not your password."),
+        "rate_limited": _("That was tried too often. Wait a minute."),
+        "too_many_login_attempts": _("That was tried too often. Wait five minutes."),
+    }
+
     def is_open_for_signup(self, request: HttpRequest) -> bool:  # noqa: ARG002  the signature is allauth's
         """People are invited."""
         return False
@@ -35,7 +47,11 @@ class Adapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth carries n
         """Recorded for the person concerned, if there is one: what was typed may be a password in the wrong field."""
         super().authentication_failed(request, **credentials)
         person = Person.objects.filter(email__iexact=str(credentials.get("email", ""))).first()
-        user = request.user  # who is signed in has failed to prove it anew
+        self.proof_failed(request, person)
+
+    def proof_failed(self, request: HttpRequest, person: Person | None) -> None:
+        """Somebody could not prove to be this person, or anybody. Who is signed in has failed to prove it anew."""
+        user = request.user
         audit.record(
             Verb.SIGN_IN_FAILED,
             actor=_actor(user, request) if isinstance(user, Person) else _stranger(request),

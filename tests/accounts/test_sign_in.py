@@ -89,6 +89,36 @@ def test_a_password_that_is_not_changed_is_not_recorded(client: Client) -> None:
     assert not Entry.objects.filter(verb=Verb.PASSWORD_CHANGED).exists()
 
 
+def test_a_wrong_present_password_is_recorded_as_a_failed_proof(client: Client) -> None:
+    person = factories.person(password=PASSWORD)
+    sign_in(client, person.email)
+    assert change_password(client, "", "granite meadow seventeen") == 200
+    assert change_password(client, PASSWORD, "short") == 200
+    assert not Entry.objects.filter(verb=Verb.SIGN_IN_FAILED).exists()
+    assert change_password(client, "wrong password", "granite meadow seventeen") == 200
+    entry = Entry.objects.get(verb=Verb.SIGN_IN_FAILED)
+    assert (entry.actor_id, entry.person_id, entry.address) == (str(person.id), str(person.id), "127.0.0.1")
+    assert "wrong password" not in str(list(Entry.objects.values()))
+
+
+def test_what_the_library_says_is_said_in_the_words_of_these_pages(client: Client) -> None:
+    person = factories.person(password=PASSWORD)
+    refused = client.post(reverse("account_login"), {"login": person.email, "password": "wrong password"})
+    assert b"The address or the password is not right." in refused.content
+    values = {"login": person.email, "password": PASSWORD}
+    assert b'class="toast"' not in client.post(reverse("account_login"), values, follow=True).content
+    page = reverse("account_change_password")
+    assert b"placeholder" not in client.get(page).content
+    values = {"oldpassword": PASSWORD, "password1": "granite meadow 17", "password2": "granite meadow 17"}
+    refused = client.post(page, values | {"oldpassword": "wrong password"})
+    assert b"That is not your present password." in refused.content
+    changed = client.post(page, values, follow=True).content
+    assert b"Your password is changed." in changed
+    left = client.post(reverse("account_logout"), follow=True).content
+    assert b"You are signed out." in left
+    assert b"uccessful" not in changed + left
+
+
 def test_a_password_that_cannot_be_recorded_is_not_changed(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     person = factories.person(password=PASSWORD)
     sign_in(client, person.email)
