@@ -27,8 +27,8 @@ _SYSTEMS: Final = (
 
 
 def described(user_agent: str) -> str:
-    """“Safari on iPhone”, from a User-Agent header; “an unknown browser” where it says nothing that is known. An iPad may
-    call itself a Mac."""
+    """“Safari on iPhone”, from a User-Agent header; “an unknown browser” where it says nothing that is known. An iPad
+    may call itself a Mac."""
     browser = next((name for sign, name in _BROWSERS if sign in user_agent), "")
     system = next((name for sign, name in _SYSTEMS if sign in user_agent), "")
     if browser and system:
