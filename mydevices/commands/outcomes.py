@@ -1,13 +1,14 @@
 """What a finished command means for a device, a registration, a configuration. Adapters register it at start-up, in one
 place each; it runs in the transaction of the report."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import IntEnum
+from typing import Final
 from uuid import UUID
 
-from mydevices.commands.states import State
+from mydevices.commands.states import OPEN, State
 
 
 class Others(IntEnum):
@@ -19,9 +20,23 @@ class Others(IntEnum):
     OPEN = 3
 
 
+def others(states: Iterable[State]) -> Others:
+    """The same from the states of those commands."""
+    return max((_MATTERS.get(state, Others.DONE) for state in states), default=Others.DONE)
+
+
+_MATTERS: Final = {
+    **dict.fromkeys(OPEN, Others.OPEN),
+    State.CANCELLED: Others.CANCELLED,
+    State.FAILED: Others.FAILED,
+    State.EXPIRED: Others.FAILED,
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Reported:
-    """A command as it stood when its report came, and what has become of the others of its action."""
+    """A command as it stood when its report came, and what had become of the others of its action: `others` may be
+    out of date where it can still change."""
 
     id: int
     uuid: UUID

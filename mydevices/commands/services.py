@@ -207,6 +207,7 @@ def report(*, command: Reported, outcome: Outcome) -> bool:
 @transaction.atomic
 def _report(command: Reported, outcome: Outcome) -> bool:
     ended = outcome.state != State.DEFERRED
+    others = _others(command, command.action_id) if ended and command.action_id else command.others
     moved = Command.objects.filter(id=command.id, state__in=before(outcome.state)).update(
         state=outcome.state,
         error=outcome.error[:2000],
@@ -218,8 +219,8 @@ def _report(command: Reported, outcome: Outcome) -> bool:
     shown = meaning(command, outcome) if meaning and ended else None
     if shown:
         Command.objects.filter(id=command.id).update(result=dict(shown))
-    if ended and command.action_id and command.others <= Others.FAILED:
-        is_done = outcome.state == State.DONE and command.others == Others.DONE
+    if ended and command.action_id and others <= Others.FAILED:
+        is_done = outcome.state == State.DONE and others == Others.DONE
         audit.record(
             Verb.ACTION_DONE if is_done else Verb.ACTION_FAILED,
             actor=Actor.device(str(command.device_id), command.device_name, outcome.address),
@@ -232,6 +233,19 @@ def _report(command: Reported, outcome: Outcome) -> bool:
             details={"action": command.action_kind, **({"reason": outcome.error[:200]} if outcome.error else {})},
         )
     return True
+
+
+def _others(command: Reported, action_id: UUID) -> Others:
+    """What has become of the others of the action, for good: whoever reports last must know that they are the last.
+
+    What the poll read stands when nothing can change it any more, and always for an action of one command. Otherwise
+    the action's commands are locked and read again, so that of two last ones that are reported at the same moment the
+    second sees the first."""
+    if command.others in {Others.DONE, Others.CANCELLED}:
+        return command.others
+    family = Command.objects.filter(action_id=action_id).select_for_update(of=("self",)).order_by("id")
+    states = {State(state) for pk, state in family.values_list("id", "state") if pk != command.id}
+    return outcomes.others(states)
 
 
 @transaction.atomic
@@ -277,7 +291,7 @@ def expire(*, now: datetime) -> int:
 def _end(which: Q, state: State, verb: Verb, now: datetime, reason: str = "") -> int:
     """Move whatever may still move and matches, and record the actions concerned. In a transaction, for the rows are
     locked: a report that comes meanwhile is waited for, and its command then no longer matches."""
-    rows = list(Command.objects.filter(which, state__in=before(state)).select_for_update(of=("self",)))
+    rows = list(Command.objects.filter(which, state__in=before(state)).select_for_update(of=("self",)).order_by("id"))
     if not rows:
         return 0
     moved = Command.objects.filter(id__in=[command.pk for command in rows], state__in=before(state)).update(

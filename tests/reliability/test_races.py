@@ -9,11 +9,15 @@ import pytest
 from mydevices.accounts.models import Person
 from mydevices.audit.models import Entry
 from mydevices.audit.verbs import Verb
+from mydevices.certificates.models import DeviceCertificate
 from mydevices.commands import services
 from mydevices.commands.models import Action, Command
+from mydevices.commands.outcomes import Outcome
 from mydevices.commands.states import State
+from mydevices.devices.models import Channel
 from mydevices.errors import Conflict
 from mydevices.outbox.models import Message
+from mydevices.platforms.apple import queries
 from mydevices.platforms.port import ActionKind
 from simulator.connection import Outgoing
 from simulator.device import Device as Simulated
@@ -47,6 +51,13 @@ def cancels(action: Action, owner: Person) -> Callable[[], bool]:
 
 def releases(action: Action) -> Callable[[], bool]:
     return lambda: services.release(action_id=action.id, now=datetime.now(UTC))
+
+
+def reports(poll: queries.Poll | None) -> Callable[[], bool]:
+    assert poll is not None
+    assert poll.reported is not None
+    command, outcome = poll.reported, Outcome(State.FAILED, datetime.now(UTC))
+    return lambda: services.report(command=command, outcome=outcome)
 
 
 def sends(request: Outgoing) -> Callable[[], Reply]:
@@ -155,3 +166,34 @@ def test_a_device_that_talks_twice_at_once_still_finishes_its_check_in(owner: Pe
         assert at_once(converse, converse) == [None, None]
         assert set(action.commands.values_list("state", flat=True)) == {State.FAILED}
         assert entries(action, Verb.ACTION_FAILED) == 1
+
+
+def test_of_two_last_commands_reported_at_once_the_second_finishes_the_action(
+    owner: Person, register: Registers
+) -> None:
+    """Two channels of a Mac. Each poll has read that the other command is still open before either is recorded."""
+    mac, _device = register(owner, "mac")
+    mac.poll()
+    channels = list(Channel.objects.filter(registration__device=present(owner, mac)).order_by("kind"))
+    assert [channel.kind for channel in channels] == ["device", "user"]
+    for _ in range(ROUNDS):
+        action = asks(owner, mac, ActionKind.CHECK_IN)()
+        first, second, *rest = Command.objects.filter(action=action).order_by("id")
+        Command.objects.filter(id__in=[command.pk for command in rest]).delete()
+        Command.objects.filter(id=second.pk).update(channel=channels[1])
+        Command.objects.filter(action=action).update(state=State.SENT, sent_at=datetime.now(UTC))
+        polls = [
+            queries.poll(
+                fingerprint=DeviceCertificate.objects.get(registration=channel.registration_id).fingerprint,
+                user_id=channel.user_id,
+                reported=command.uuid,
+                is_idle=False,
+                now=datetime.now(UTC),
+            )
+            for channel, command in zip(channels, (first, second), strict=True)
+        ]
+        recorded = at_once(*(reports(poll) for poll in polls))
+        assert recorded == [True, True]
+        assert set(action.commands.values_list("state", flat=True)) == {State.FAILED}
+        assert entries(action, Verb.ACTION_FAILED) == 1
+        assert entries(action, Verb.ACTION_DONE) == 0

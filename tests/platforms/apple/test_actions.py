@@ -261,6 +261,17 @@ def test_a_command_delivered_and_acknowledged_is_four_statements(owner: Person, 
     assert len(counted(queries)) <= 4, counted(queries)
 
 
+def test_a_check_in_is_four_statements_for_each_of_its_commands(owner: Person, register: Registers) -> None:
+    simulated = ready(owner, register)
+    ask(owner, simulated, ActionKind.CHECK_IN)
+    with CaptureQueriesContext(connection) as queries:
+        commands = simulated.poll().commands
+    assert len(commands) == 4
+    # What an inventory is stored with is not counted.
+    about = [sql for sql in counted(queries) if "commands_command" in sql]
+    assert len(about) <= 4 * len(commands), about
+
+
 def test_no_secret_stands_in_the_database_in_the_clear(owner: Person, register: Registers) -> None:
     mac = ready(owner, register, "mac")
     ask(owner, mac, ActionKind.LOCK)
