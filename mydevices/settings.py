@@ -33,6 +33,7 @@ INSTALLED_APPS = [
     "mydevices.organisation",
     "mydevices.accounts",
     "mydevices.devices",
+    "mydevices.policies",
     "mydevices.commands",
     "mydevices.certificates",
     "mydevices.registration",

@@ -14,6 +14,11 @@ class Verb(StrEnum):
     PASSWORD_CHANGED = "person.password_changed"  # noqa: S105  a verb, not a password
     SETTINGS_CHANGED = "settings.changed"
 
+    POLICY_CREATED = "policy.created"
+    POLICY_CHANGED = "policy.changed"
+    POLICY_MOVED = "policy.moved"
+    POLICY_DELETED = "policy.deleted"
+
     TICKET_OPENED = "ticket.opened"
     TICKET_SEEN = "ticket.seen"
     TICKET_REVOKED = "ticket.revoked"

@@ -1,0 +1,163 @@
+"""Assignment: whose devices a policy or a configuration reaches. Everyone, nobody or chosen groups; and of their
+devices those of some platforms, or of one ownership.
+
+A model that can be assigned inherits `Assigned`. `reaching` asks which of its rows reach a person or a device, `people`
+and `devices` ask whom an assignment would reach, be it saved or not."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final, TypeVar
+from uuid import UUID
+
+from django.db import models
+from django.db.models import Exists, OuterRef, Q, QuerySet
+
+from mydevices.accounts.models import Group, Membership, Person
+from mydevices.devices.models import Device, Registration
+from mydevices.errors import Invalid
+
+
+class To(models.TextChoices):
+    """Whom it is for, before the filters of devices."""
+
+    EVERYONE = "everyone", "Everyone"
+    GROUPS = "groups", "Chosen groups"
+    NOBODY = "nobody", "Nobody"
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """Whom something is for. An empty filter lets everything through; groups count with `To.GROUPS` only.
+
+    Raises Invalid for groups that are needed and missing, and for filters that nothing could pass."""
+
+    to: str = To.EVERYONE
+    groups: frozenset[UUID] = frozenset()
+    platforms: frozenset[str] = frozenset()
+    ownerships: frozenset[str] = frozenset()
+
+    def __post_init__(self) -> None:
+        if self.to not in To.values:
+            raise Invalid("It is for everyone, for chosen groups or for nobody.")
+        if (self.to == To.GROUPS) != bool(self.groups):
+            raise Invalid("Choose the groups that it is for." if self.to == To.GROUPS else "Groups come without these.")
+        if not self.platforms <= set(Device.Platform.values):
+            raise Invalid("There is no such platform.")
+        if not self.ownerships <= set(Device.Ownership.values):
+            raise Invalid("A device is personal or the organisation’s.")
+
+    @property
+    def has_filters(self) -> bool:
+        """Whether it depends on the device, and not on its owner alone."""
+        return bool(self.platforms or self.ownerships)
+
+
+EVERYONE: Final = Assignment()
+
+
+class Assigned(models.Model):
+    """What is assigned, as columns. Filters are names between commas (“,apple,windows,”), because both databases can
+    look into a text and only one of them into a list."""
+
+    assigned_to = models.CharField(max_length=16, choices=To.choices, default=To.EVERYONE)
+    groups: "models.ManyToManyField[Group, models.Model]" = models.ManyToManyField(Group, related_name="+", blank=True)
+    platform_filter = models.CharField(max_length=200, blank=True)
+    ownership_filter = models.CharField(max_length=64, blank=True)
+
+    class Meta:
+        abstract = True
+
+    @property
+    def assignment(self) -> Assignment:
+        """As it is saved. A group that was deleted is gone from it, and with its last group it is for nobody."""
+        groups = frozenset(group.id for group in self.groups.all()) if self.assigned_to == To.GROUPS else frozenset()
+        return Assignment(
+            to=To.NOBODY if self.assigned_to == To.GROUPS and not groups else self.assigned_to,
+            groups=groups,
+            platforms=_names(self.platform_filter),
+            ownerships=_names(self.ownership_filter),
+        )
+
+
+def assign(row: Assigned, assignment: Assignment) -> None:
+    """Write an assignment into a saved row, in the caller's transaction. Raises Invalid for a group that is gone."""
+    if len(assignment.groups) != Group.objects.filter(id__in=assignment.groups).count():
+        raise Invalid("One of these groups is gone. Choose anew.")
+    row.assigned_to = assignment.to
+    row.platform_filter = _text(assignment.platforms)
+    row.ownership_filter = _text(assignment.ownerships)
+    row.save(update_fields=["assigned_to", "platform_filter", "ownership_filter"])
+    row.groups.set(Group.objects.filter(id__in=assignment.groups))
+
+
+def _names(text: str) -> frozenset[str]:
+    return frozenset(name for name in text.split(",") if name)
+
+
+def _text(names: Iterable[str]) -> str:
+    return f",{','.join(sorted(names))}," if names else ""
+
+
+Row = TypeVar("Row", bound=Assigned)
+
+
+def reaching(rows: QuerySet[Row], who: Person | Device) -> QuerySet[Row]:
+    """Those of the rows that reach a person or a device, still one statement. A person by themselves is reached by what
+    has no filters: what is for some devices says nothing of somebody who has none at hand."""
+    if isinstance(who, Device):
+        owner = who.owner_id
+        passes = _passes("platform_filter", who.platform) & _passes("ownership_filter", who.ownership)
+    else:
+        owner = who.id
+        passes = Q(platform_filter="", ownership_filter="")
+    through = rows.model.groups.through
+    column = f"{rows.model._meta.model_name}_id"  # noqa: SLF001  how Django names the column of its own table
+    chosen = through._default_manager.filter(  # noqa: SLF001  the manager of whatever model it is
+        Exists(Membership.objects.filter(group=OuterRef("group_id"), person=owner)), **{column: OuterRef("pk")}
+    )
+    return rows.filter(Q(assigned_to=To.EVERYONE) | (Q(assigned_to=To.GROUPS) & Exists(chosen)), passes)
+
+
+def _passes(column: str, name: str) -> Q:
+    return Q(**{column: ""}) | Q(**{f"{column}__contains": f",{name},"})
+
+
+def people(assignment: Assignment) -> QuerySet[Person]:
+    """Whom it is for: people who are not suspended. What its filters say of their devices is not asked."""
+    everybody = Person.objects.filter(is_active=True)
+    if assignment.to == To.EVERYONE:
+        return everybody
+    if assignment.to == To.NOBODY:
+        return everybody.none()
+    inside = Membership.objects.filter(person=OuterRef("pk"), group__in=assignment.groups)
+    return everybody.filter(Exists(inside))
+
+
+def devices(assignment: Assignment) -> QuerySet[Device]:
+    """The managed devices it reaches."""
+    found = Device.objects.filter(registration__state__in=Registration.LIVING)
+    if assignment.to == To.NOBODY:
+        return found.none()
+    found = found.filter(owner__is_active=True)
+    if assignment.to == To.GROUPS:
+        found = found.filter(
+            Exists(Membership.objects.filter(person=OuterRef("owner_id"), group__in=assignment.groups))
+        )
+    if assignment.platforms:
+        found = found.filter(platform__in=assignment.platforms)
+    if assignment.ownerships:
+        found = found.filter(ownership__in=assignment.ownerships)
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """How many people an assignment is for, and how many of their devices pass its filters."""
+
+    people: int
+    devices: int
+
+
+def reach(assignment: Assignment) -> Reach:
+    """Counted now, in two statements."""
+    return Reach(people(assignment).count(), devices(assignment).count())

@@ -1,0 +1,159 @@
+"""How people register devices: what proves that it is them, whose devices, how many, on which terms, which systems."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final, Self
+
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from mydevices.policies.kinds.kind import Kind, Line
+
+PASSWORD, PIN, BOTH = "password", "pin", "both"
+ASKED, PERSONAL, COMPANY = "asked", "personal", "company"
+
+SYSTEMS: Final = ("iOS", "iPadOS", "macOS")
+"""What can be allowed, in the words that devices use of themselves (`Device.os_name`)."""
+
+_VERSION: Final = re.compile(r"[0-9]{1,4}(\.[0-9]{1,4}){0,3}", re.ASCII)
+
+
+@dataclass(frozen=True)
+class RegistrationRules(Kind):
+    """Defaults: a password, no PIN; the person says whose device it is; no limit, no terms, every system."""
+
+    sign_in: str = PASSWORD
+    """PASSWORD, PIN or BOTH: what registering asks of a person. A signed-in person has given their password."""
+    pin_length: int = 6
+    """Characters, 4 to 12."""
+    pin_days: int = 7
+    """Days that a PIN is valid, 1 to 30."""
+    pin_on_request: bool = True
+    """Whether a person may ask for a new PIN by themselves."""
+    ownership: str = ASKED
+    """ASKED, or what every device is registered as: PERSONAL or COMPANY."""
+    device_limit: int = 0
+    """How many managed devices a person may have, up to 100; 0: as many as they like."""
+    company_devices_count: bool = True
+    """Whether the organisation’s devices count towards the limit."""
+    terms: str = ""
+    """Text to accept before the first registration; empty: none."""
+    terms_version: int = 0
+    """Counted up by `after` when the text changes; what people accept is a version."""
+    systems: tuple[str, ...] = SYSTEMS
+    minimum_ios: str = ""
+    minimum_ipados: str = ""
+    minimum_macos: str = ""
+    """The oldest version that may register, such as 17.4; empty: any."""
+
+    @classmethod
+    def name(cls) -> str:
+        return "registration"
+
+    @classmethod
+    def title(cls) -> str:
+        return _("Registration")
+
+    @classmethod
+    def is_of_devices(cls) -> bool:
+        return False  # it is asked before there is a device
+
+    @property
+    def asks_pin(self) -> bool:
+        return self.sign_in in {PIN, BOTH}
+
+    @property
+    def asks_password(self) -> bool:
+        return self.sign_in in {PASSWORD, BOTH}
+
+    @property
+    def fixed_ownership(self) -> str:
+        """What every device is registered as; empty where the person is asked."""
+        return "" if self.ownership == ASKED else self.ownership
+
+    def minimum(self, system: str) -> str:
+        """The oldest version of a system that may register; empty for any."""
+        return {"iOS": self.minimum_ios, "iPadOS": self.minimum_ipados, "macOS": self.minimum_macos}.get(system, "")
+
+    def after(self, previous: Self | None) -> Self:
+        if previous is None:
+            return replace(self, terms_version=1 if self.terms else 0)
+        changed = self.terms != previous.terms
+        return replace(self, terms_version=previous.terms_version + (1 if changed else 0))
+
+    def problems(self) -> Mapping[str, str]:
+        found = {}
+        if self.sign_in not in {PASSWORD, PIN, BOTH}:
+            found["sign_in"] = _("Choose password, PIN or both.")
+        if not 4 <= self.pin_length <= 12:
+            found["pin_length"] = _("A PIN has 4 to 12 characters.")
+        if not 1 <= self.pin_days <= 30:
+            found["pin_days"] = _("A PIN is valid for 1 to 30 days.")
+        if self.ownership not in {ASKED, PERSONAL, COMPANY}:
+            found["ownership"] = _("Ask the person, or choose whose devices are.")
+        if not 0 <= self.device_limit <= 100:
+            found["device_limit"] = _("A limit is a number from 1 to 100. Leave it empty for none.")
+        if len(self.terms) > 50_000:
+            found["terms"] = _("Terms of service have at most 50,000 characters here.")
+        if not self.systems or not set(self.systems) <= set(SYSTEMS):
+            found["systems"] = _("Allow at least one system. To stop registrations, set the limit or suspend people.")
+        for system in SYSTEMS:
+            if self.minimum(system) and not _VERSION.fullmatch(self.minimum(system)):
+                found[f"minimum_{system.lower()}"] = _("A version is numbers with dots, such as 17.4.")
+        return found
+
+    def summary(self) -> Sequence[Line]:
+        signs = {PASSWORD: _("Password"), PIN: _("PIN"), BOTH: _("Password and PIN")}
+        owners = {
+            ASKED: _("The person is asked"),
+            PERSONAL: _("Always the person’s own"),
+            COMPANY: _("Always the organisation’s"),
+        }
+        lines = [Line("sign_in", _("Registering asks for"), signs.get(self.sign_in, self.sign_in))]
+        if self.asks_pin:
+            days = ngettext("%d day", "%d days", self.pin_days) % self.pin_days
+            facts = {"length": self.pin_length, "days": days}
+            text = (
+                _("%(length)d characters, valid for %(days)s, and people may ask for a new one")
+                if self.pin_on_request
+                else _("%(length)d characters, valid for %(days)s, and only administrators give a new one")
+            )
+            lines.append(Line("pin_length", _("PIN"), text % facts))
+        lines += [
+            Line("ownership", _("Whose devices"), owners.get(self.ownership, self.ownership)),
+            Line("device_limit", _("Devices of a person"), self._limit()),
+            Line("terms", _("Terms of service"), self._terms()),
+            Line("systems", _("Systems"), ", ".join(self._system(system) for system in self.systems)),
+        ]
+        return lines
+
+    def _limit(self) -> str:
+        if not self.device_limit:
+            return _("As many as they like")
+        text = ngettext("At most %d", "At most %d", self.device_limit) % self.device_limit
+        return text if self.company_devices_count else _("%(limit)s, not counting the organisation’s") % {"limit": text}
+
+    def _terms(self) -> str:
+        return _("Version %(version)d is to be accepted") % {"version": self.terms_version} if self.terms else _("None")
+
+    def _system(self, system: str) -> str:
+        facts = {"system": system, "version": self.minimum(system)}
+        return _("%(system)s %(version)s or newer") % facts if facts["version"] else system
+
+
+def is_older(version: str, minimum: str) -> bool:
+    """Whether a version, as a device says it (“17.4.1”), is below the minimum. One that cannot be read is."""
+    if not minimum:
+        return False
+    match = _VERSION.match(version)
+    if match is None:
+        return True
+    return _numbers(match[0]) < _numbers(minimum)
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    numbers = [int(part) for part in version.split(".")]
+    while numbers and numbers[-1] == 0:
+        numbers.pop()  # 17.0 is 17
+    return tuple(numbers)
