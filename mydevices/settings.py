@@ -68,6 +68,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
+    "mydevices.portal.middleware.SecondFactor",
     "mydevices.portal.middleware.LocalTime",
     "mydevices.portal.middleware.TranslateErrors",
 ]
@@ -150,7 +151,17 @@ ACCOUNT_RATE_LIMITS = {
     "login_failed": "10/m/ip,5/5m/key",
     "reauthenticate": "10/m/user",
 }
+MFA_ADAPTER = "mydevices.accounts.factors.Factors"
+MFA_REAUTHENTICATION_REQUIRED = False  # our own guard asks, and keeps no suspended form in the session
+MFA_RECOVERY_CODES_SHOW_ONCE = True
+MFA_TOTP_TOLERANCE = 1  # clocks differ; used codes are remembered for as long
 MFA_SUPPORTED_TYPES = ["webauthn", "totp", "recovery_codes"]
+MFA_FORMS = {
+    "add_webauthn": "mydevices.accounts.passkeys.AddForm",
+    "login_webauthn": "mydevices.accounts.passkeys.SignInForm",
+    "authenticate_webauthn": "mydevices.accounts.passkeys.SecondStepForm",
+    "reauthenticate_webauthn": "mydevices.accounts.passkeys.AgainForm",
+}
 MFA_PASSKEY_LOGIN_ENABLED = True
 MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = not _secure  # http://localhost, where browsers allow it too
 SOCIALACCOUNT_AUTO_SIGNUP = True

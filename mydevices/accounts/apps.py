@@ -6,6 +6,7 @@ class Config(AppConfig):
     label = "accounts"
 
     def ready(self) -> None:
-        from mydevices.accounts import tasks  # noqa: PLC0415  models must be loaded first
+        from mydevices.accounts import factors, tasks  # noqa: PLC0415  models must be loaded first
 
         tasks.register()
+        factors.connect()

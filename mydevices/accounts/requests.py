@@ -31,6 +31,11 @@ def person_of(request: HttpRequest) -> Person:
     return user
 
 
+def actor_in(request: HttpRequest, person: Person) -> Actor:
+    """A person as the one who acts in this request, such as in the middle of signing in. No proof is claimed."""
+    return Actor(kind="person", id=str(person.id), name=person.name, role=person.role, address=address_of(request))
+
+
 def rights_of(request: HttpRequest) -> frozenset[Right]:
     """What the visitor may do in the console, by their role alone: for what a page offers. Verbs ask for themselves."""
     user = request.user

@@ -18,6 +18,10 @@ class Verb(StrEnum):
     POLICY_CHANGED = "policy.changed"
     POLICY_MOVED = "policy.moved"
     POLICY_DELETED = "policy.deleted"
+    FACTOR_ADDED = "person.factor_added"
+    FACTOR_REMOVED = "person.factor_removed"
+    RECOVERY_USED = "person.recovery_used"
+    SESSION_ENDED = "person.session_ended"
 
     TICKET_OPENED = "ticket.opened"
     TICKET_SEEN = "ticket.seen"

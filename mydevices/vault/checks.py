@@ -42,16 +42,26 @@ def check_stored(
     if not databases or not settings.MASTER_KEYS:
         return []
     existing = set(connections["default"].introspection.table_names())
-    return [
-        Error(
-            f"{column.model.__name__}.{column.field} holds values that no given master key opens.",
-            hint="Give the old key after the new one: MYDEVICES_MASTER_KEY=new,old",
-            id="vault.E003",
-        )
+    known = set(services.known_key_ids())
+    strange = [
+        f"{column.model.__name__}.{column.field}"
         for column in registry.columns()
         if column.model._meta.db_table in existing  # noqa: SLF001  Django's own way to a table's name
         and column.model._base_manager.alias(wrapped_by=services.wrapped_by(column.field))  # noqa: SLF001  the same
         .exclude(wrapped_by=None)
-        .exclude(wrapped_by__in=services.known_key_ids())
+        .exclude(wrapped_by__in=known)
         .exists()
+    ]
+    strange += [
+        place.name
+        for place in registry.places()
+        if place.table in existing and any(services.key_id(sealed) not in known for _where, sealed in place.values())
+    ]
+    return [
+        Error(
+            f"{name} holds values that no given master key opens.",
+            hint="Give the old key after the new one: MYDEVICES_MASTER_KEY=new,old",
+            id="vault.E003",
+        )
+        for name in strange
     ]

@@ -1,5 +1,6 @@
 """The sealed columns of the house. Each app names its own at start-up, for the rotation of the master key."""
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from django.db.models import BinaryField, Model
@@ -13,6 +14,19 @@ class Column:
     field: str
 
 
+@dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """Sealed values that are no column of their own, such as those inside JSON."""
+
+    name: str
+    table: str
+    values: Callable[[], Iterable[tuple[object, bytes]]]
+    """Every sealed value with something to find it again by."""
+    move: Callable[[object, bytes, bytes], bool]
+    """Put a value in the place of an old one, if that still stands there; whether it did."""
+
+
+_ELSEWHERE: dict[str, Elsewhere] = {}
 _COLUMNS: dict[tuple[str, str], Column] = {}
 
 
@@ -29,3 +43,13 @@ def column(model: type[Model], field: str) -> None:
 def columns() -> list[Column]:
     """All sealed columns, in a fixed order."""
     return [_COLUMNS[name] for name in sorted(_COLUMNS)]
+
+
+def elsewhere(place: Elsewhere) -> None:
+    """Name sealed values that are no column, from the app's `ready`."""
+    _ELSEWHERE[place.name] = place
+
+
+def places() -> list[Elsewhere]:
+    """All sealed values that are no columns, in a fixed order."""
+    return [_ELSEWHERE[name] for name in sorted(_ELSEWHERE)]

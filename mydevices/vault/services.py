@@ -134,6 +134,24 @@ def rotate(batch: int = 200) -> Rotation:
     total = Rotation()
     for column in registry.columns():
         total = _rotate_column(column, batch, total)
+    for place in registry.places():
+        total = _rotate_place(place, total)
+    return total
+
+
+def _rotate_place(place: registry.Elsewhere, total: Rotation) -> Rotation:
+    for where, sealed in place.values():
+        if key_id(sealed) == current_key_id():
+            continue
+        try:
+            moved = place.move(where, sealed, rewrap(sealed))
+        except CannotOpen:
+            total = replace(total, unreadable=total.unreadable + 1, remaining=total.remaining + 1)
+            continue
+        if moved:
+            total = replace(total, rewrapped=total.rewrapped + 1)
+        else:
+            total = replace(total, remaining=total.remaining + 1)  # it changed meanwhile: the next rotation sees
     return total
 
 

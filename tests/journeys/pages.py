@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from playwright.sync_api import expect
 
-from tests.journeys.portal import Portal, open_registration
+from tests.journeys.portal import Portal, confirm, open_registration
 
 PRIVATE = "Private iPhone"
 
@@ -74,6 +74,32 @@ def account(portal: Portal) -> None:
     portal.page.goto("/account")
 
 
+def security(portal: Portal) -> None:
+    portal.page.goto("/account/security")
+
+
+def passkey(portal: Portal) -> None:
+    portal.page.goto("/account/security/passkeys/new")
+    prove(portal)
+    expect(portal.page.get_by_role("button", name="Add a passkey")).to_be_visible()
+
+
+def authenticator_app(portal: Portal) -> None:
+    portal.page.goto("/account/security/app")
+    prove(portal)
+    expect(portal.page.get_by_label("Code that the app shows")).to_be_visible()
+
+
+def sessions(portal: Portal) -> None:
+    portal.page.goto("/account/sessions")
+
+
+def prove(portal: Portal) -> None:
+    """Once more who one is, where the page asks for it."""
+    if "/sign-in/again" in portal.page.url:
+        confirm(portal.page, portal.stack.ines)
+
+
 PAGES: tuple[Callable[[Portal], None], ...] = (
     devices,
     menu,
@@ -89,4 +115,8 @@ PAGES: tuple[Callable[[Portal], None], ...] = (
     opened_ticket,
     history,
     account,
+    security,
+    passkey,
+    authenticator_app,
+    sessions,
 )

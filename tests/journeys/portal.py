@@ -35,13 +35,13 @@ def sign_in(page: Page, account: Account) -> None:
     """From wherever the portal asks for it."""
     page.get_by_label("E-mail").fill(account.email)
     page.get_by_label("Password").fill(account.password)
-    page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("button", name="Sign in", exact=True).click()
 
 
 def confirm(page: Page, account: Account) -> None:
     """Prove once more who one is."""
     expect(page.get_by_role("heading", name="Confirm that it is you")).to_be_visible()
-    page.get_by_label("Password").fill(account.password)
+    page.get_by_label("Password", exact=True).fill(account.password)
     page.get_by_role("button", name="Confirm").click()
 
 

@@ -1,0 +1,247 @@
+"""Second factors: how django-allauth's passkeys, authenticator apps and recovery codes behave here.
+
+Their secrets are sealed; what happens to them is recorded and mailed; a group can demand one.
+"""
+
+import base64
+import io
+import time
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+import segno
+from allauth.core import context
+from allauth.mfa import app_settings, signals
+from allauth.mfa.adapter import DefaultMFAAdapter
+from allauth.mfa.models import Authenticator
+from django.core.cache import cache
+from django.db import transaction
+from django.db.models import Max
+from django.db.models.signals import post_delete, post_save
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from mydevices.accounts import rights, services
+from mydevices.accounts.browsers import described
+from mydevices.accounts.models import Group, Membership, Person
+from mydevices.accounts.notices import Notice
+from mydevices.accounts.requests import actor_in, address_of
+from mydevices.accounts.rights import Right
+from mydevices.audit import services as audit
+from mydevices.audit.actor import Actor
+from mydevices.audit.verbs import Verb
+from mydevices.errors import Conflict
+from mydevices.organisation import selectors as organisation
+from mydevices.vault import registry
+from mydevices.vault import services as vault
+
+KINDS: Final = {
+    Authenticator.Type.WEBAUTHN: gettext_lazy("Passkey"),
+    Authenticator.Type.TOTP: gettext_lazy("Authenticator app"),
+    Authenticator.Type.RECOVERY_CODES: gettext_lazy("Recovery codes"),
+}
+_SEALED: Final = ("secret", "seed")
+"""The keys of `Authenticator.data` that hold a sealed value, as text: of an app, of recovery codes."""
+# The library seals before it knows whose it is, so these are not bound to a row.
+_PLACE: Final = {"table": "mfa_authenticator", "column": "data", "row": "", "owner": ""}
+
+
+class Factors(DefaultMFAAdapter):  # type: ignore[misc]  # allauth carries no types
+    error_messages: Final[dict[str, str | Promise]] = {
+        **DefaultMFAAdapter.error_messages,
+        "incorrect_code": gettext_lazy("That code is not right, or it has been used. Wait for the next one."),
+    }
+
+    def encrypt(self, text: str) -> str:
+        return base64.b64encode(vault.seal(text.encode(), **_PLACE)).decode()
+
+    def decrypt(self, encrypted_text: str) -> str:
+        return vault.open_sealed(base64.b64decode(encrypted_text), **_PLACE).decode()
+
+    def get_totp_issuer(self) -> str:
+        return str(organisation.current().name)
+
+    def build_totp_svg(self, url: str) -> str:
+        picture = io.BytesIO()
+        segno.make(url, error="m", micro=False).save(
+            picture, kind="svg", border=4, dark="#000", light="#fff", xmldecl=False, svgns=True, nl=False, omitsize=True
+        )
+        return picture.getvalue().decode()
+
+    def generate_authenticator_name(self, *_user_and_type: Any, **_named: Any) -> str:
+        """The name of a passkey that its owner gave none: where it was made."""
+        request: HttpRequest = context.request
+        return described(request.headers.get("User-Agent", ""))
+
+    def get_public_key_credential_rp_entity(self) -> dict[str, str]:
+        entity: dict[str, str] = super().get_public_key_credential_rp_entity()
+        return {**entity, "name": str(organisation.current().name)}
+
+
+def connect() -> None:
+    """Register what the library's signals and the vault's rotation call. From the app's `ready`."""
+    # Not the library's own signals of these: they come after the commit, where an entry could be lost.
+    post_save.connect(_saved, sender=Authenticator, dispatch_uid="accounts.factor_saved")
+    post_delete.connect(_deleted, sender=Authenticator, dispatch_uid="accounts.factor_deleted")
+    signals.authenticator_used.connect(_used, dispatch_uid="accounts.factor_used")
+    signals.authentication_failed.connect(_failed, dispatch_uid="accounts.factor_failed")
+    registry.elsewhere(registry.Elsewhere("Authenticator.data", "mfa_authenticator", _sealed_values, _move))
+
+
+def _saved(*, instance: Authenticator, created: bool, **_signal: Any) -> None:
+    if created:
+        _tell(Verb.FACTOR_ADDED, Notice.FACTOR_ADDED, instance)
+
+
+def _deleted(*, instance: Authenticator, **_signal: Any) -> None:
+    if instance.type != Authenticator.Type.RECOVERY_CODES:  # they go with the last factor, or make room for new ones
+        _tell(Verb.FACTOR_REMOVED, Notice.FACTOR_REMOVED, instance)
+
+
+def _tell(verb: Verb, notice: Notice, authenticator: Authenticator) -> None:
+    """Record and mail what a person did to a factor of their own. What others do, `take_away`, tells for itself."""
+    request: HttpRequest | None = context.request
+    user = authenticator.user
+    if request is None or request.user != user or not isinstance(user, Person):
+        return
+    kind = str(KINDS[authenticator.type])
+    with transaction.atomic():
+        audit.record(
+            verb,
+            actor=actor_in(request, user),
+            person_id=user.id,
+            person_name=user.name,
+            details={"factor": str(authenticator.type)},
+        )
+        # The first codes come with another factor, of which there is a mail already.
+        match = request.resolver_match
+        by_the_way = authenticator.type == Authenticator.Type.RECOVERY_CODES and (
+            match is None or match.url_name != "mfa_generate_recovery_codes"
+        )
+        if not by_the_way:
+            services.notify(person=user, notice=notice, facts={"factor": kind, **_circumstances(request)})
+
+
+def _circumstances(request: HttpRequest) -> dict[str, str | int]:
+    """When, by which browser and from where, as mails tell it."""
+    return {
+        "at": timezone.now().isoformat(timespec="seconds"),
+        "browser": described(request.headers.get("User-Agent", "")),
+        "address": address_of(request),
+    }
+
+
+def _used(*, request: HttpRequest, user: Person, authenticator: Authenticator, **_signal: Any) -> None:
+    if authenticator.type == Authenticator.Type.TOTP:
+        # The library forgets a used code after one period, and takes it for as long as its tolerance lasts.
+        lasting = app_settings.TOTP_PERIOD * (2 * app_settings.TOTP_TOLERANCE + 1)
+        used = authenticator.wrap()._get_used_cache_key(request.POST.get("code", ""))  # noqa: SLF001  there is no other
+        cache.set(used, "y", timeout=lasting)
+    if authenticator.type == Authenticator.Type.RECOVERY_CODES:
+        authenticator.refresh_from_db()
+        left = len(authenticator.wrap().get_unused_codes())
+        with transaction.atomic():
+            audit.record(
+                Verb.RECOVERY_USED,
+                actor=actor_in(request, user),
+                person_id=user.id,
+                person_name=user.name,
+                details={"left": left},
+            )
+            services.notify(
+                person=user, notice=Notice.RECOVERY_CODE_USED, facts={"left": left, **_circumstances(request)}
+            )
+
+
+def _failed(*, request: HttpRequest, user: Person, **_signal: Any) -> None:
+    audit.record(
+        Verb.SIGN_IN_FAILED,
+        actor=actor_in(request, user),
+        person_id=user.id,
+        person_name=user.name,
+        details={"step": "second factor"},
+    )
+
+
+def _sealed_values() -> Iterable[tuple[object, bytes]]:
+    for pk, data in Authenticator.objects.values_list("pk", "data").iterator():
+        for name in _SEALED:
+            if name in data:
+                yield (pk, name), base64.b64decode(data[name])
+
+
+def _move(where: object, old: bytes, new: bytes) -> bool:
+    if not isinstance(where, tuple):
+        raise TypeError(where)
+    pk, name = where
+    with transaction.atomic():
+        row = Authenticator.objects.select_for_update().filter(pk=pk).first()
+        if row is None or base64.b64decode(row.data.get(name, "")) != old:
+            return False
+        row.data[name] = base64.b64encode(new).decode()
+        row.save(update_fields=["data"])
+    return True
+
+
+def has_one(person: Person) -> bool:
+    """Whether this person has a second factor that stands by itself: recovery codes do not."""
+    own = Authenticator.objects.filter(user=person, type__in=[Authenticator.Type.WEBAUTHN, Authenticator.Type.TOTP])
+    return bool(own.exists())
+
+
+GRACE: Final = timedelta(days=7)
+"""How long a member of a group that demands a second factor may go on without one."""
+
+
+_demanded: tuple[float, bool] | None = None
+
+
+def demanded() -> bool:
+    """Whether any group demands a second factor; at most five seconds old."""
+    global _demanded  # noqa: PLW0603  one value per process is what a cache of one row is
+    now = time.monotonic()
+    if _demanded is None or now - _demanded[0] > organisation.LIFETIME:
+        _demanded = (now, Group.objects.filter(second_factor_since__isnull=False).exists())
+    return _demanded[1]
+
+
+def forget() -> None:
+    """Read anew next time, because this process has changed a group."""
+    global _demanded  # noqa: PLW0603  the same
+    _demanded = None
+
+
+def due(person: Person) -> datetime | None:
+    """Until when this person must have a second factor because of a group of theirs; None where no group demands it, or
+    they have one. The time runs from the demand, or from when they joined the group."""
+    demands: dict[str, datetime | None] = Membership.objects.filter(
+        person=person, group__second_factor_since__isnull=False
+    ).aggregate(demanded=Max("group__second_factor_since"), joined=Max("since"))
+    demanded, joined = demands["demanded"], demands["joined"]
+    if demanded is None or joined is None or has_one(person):
+        return None
+    return max(demanded, joined) + GRACE
+
+
+@transaction.atomic
+def take_away(*, actor: Actor, person: Person, now: datetime | None = None) -> int:
+    """Remove every factor of somebody who has lost theirs, recovery codes included, so that they can sign in with their
+    password and add another. The number removed.
+
+    Raises NotAllowed without the right to manage people, NeedsFreshAuthentication, Conflict where there is none."""
+    now = now or timezone.now()
+    rights.require(actor, Right.MANAGE_PEOPLE)
+    actor.require_fresh(now)
+    removed, _by_model = Authenticator.objects.filter(user=person).delete()
+    if not removed:
+        raise Conflict(_("%(name)s has no second factor.") % {"name": person.name})
+    audit.record(
+        Verb.FACTOR_REMOVED, actor=actor, person_id=person.id, person_name=person.name, details={"factor": "all"}
+    )
+    facts = {"factor": _("Everything that you sign in with beside your password"), "by": actor.name}
+    services.notify(person=person, notice=Notice.FACTOR_REMOVED, facts={**facts, "at": now.isoformat()})
+    return int(removed)

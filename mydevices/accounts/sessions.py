@@ -1,0 +1,87 @@
+"""Where a person is signed in, and how to end it. The rows are django-allauth's (`usersessions`), the truth is Django's
+session: a row without one is nothing."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Final
+
+from allauth.usersessions.models import UserSession
+from django.contrib.sessions.models import Session
+from django.db import transaction
+from django.utils import timezone
+
+from mydevices.accounts import rights
+from mydevices.accounts.models import Person
+from mydevices.accounts.rights import Right
+from mydevices.audit import services as audit
+from mydevices.audit.actor import Actor
+from mydevices.audit.verbs import Verb
+from mydevices.errors import NotFound
+
+SEEN_EVERY: Final = timedelta(minutes=1)
+"""A page writes that the session is still used at most this often."""
+REMEMBERED: Final = 10_000
+"""Sessions of which a process remembers that."""
+
+
+def of(person: Person) -> Sequence[UserSession]:
+    """A person's living sessions, the one used last first. Two statements."""
+    rows = list(UserSession.objects.filter(user=person).order_by("-last_seen_at"))
+    keys = [row.session_key for row in rows]
+    living = set(
+        Session.objects.filter(session_key__in=keys, expire_date__gt=timezone.now()).values_list(
+            "session_key", flat=True
+        )
+    )
+    return [row for row in rows if row.session_key in living]
+
+
+@transaction.atomic
+def end(*, actor: Actor, person: Person, session_id: int) -> UserSession:
+    """Sign one browser out. Raises NotFound for a session that is another's or has ended."""
+    _check(actor, person)
+    row = UserSession.objects.filter(user=person, pk=session_id).first()
+    if row is None:
+        raise NotFound("There is no such session.")
+    _delete([row.session_key])
+    audit.record(Verb.SESSION_ENDED, actor=actor, person_id=person.id, person_name=person.name, details={"number": 1})
+    return row
+
+
+@transaction.atomic
+def end_all(*, actor: Actor, person: Person, but: str = "") -> int:
+    """Sign this person out everywhere, or everywhere `but` in one session (its key). The number of sessions ended."""
+    _check(actor, person)
+    keys = list(UserSession.objects.filter(user=person).exclude(session_key=but).values_list("session_key", flat=True))
+    number = _delete(keys)
+    if number:
+        audit.record(
+            Verb.SESSION_ENDED, actor=actor, person_id=person.id, person_name=person.name, details={"number": number}
+        )
+    return number
+
+
+def _check(actor: Actor, person: Person) -> None:
+    if actor.kind != "person" or actor.id != str(person.id):
+        rights.require(actor, Right.MANAGE_PEOPLE)
+
+
+def _delete(keys: Sequence[str]) -> int:
+    ended, _by_model = Session.objects.filter(session_key__in=keys).delete()
+    UserSession.objects.filter(session_key__in=keys).delete()
+    return ended
+
+
+_noted: dict[str, datetime] = {}
+"""When this process last wrote of a session: pages of the same minute write nothing."""
+
+
+def seen(*, session_key: str, now: datetime) -> None:
+    """Note that a session is used: one statement, at most once a minute."""
+    noted = _noted.get(session_key)
+    if noted is not None and now - noted < SEEN_EVERY:
+        return
+    if len(_noted) >= REMEMBERED:
+        _noted.clear()
+    _noted[session_key] = now
+    UserSession.objects.filter(session_key=session_key, last_seen_at__lt=now - SEEN_EVERY).update(last_seen_at=now)

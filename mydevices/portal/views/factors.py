@@ -1,0 +1,182 @@
+"""Second factors and sessions of one's own. The ceremonies are django-allauth's; what stands before them is ours: a
+fresh proof of identity before the form is shown, and nothing of a form kept in the session."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from allauth.account.utils import get_next_redirect_url
+from allauth.mfa.base.views import AuthenticateView, ReauthenticateView
+from allauth.mfa.models import Authenticator
+from allauth.mfa.recovery_codes.views import GenerateRecoveryCodesView, ViewRecoveryCodesView
+from allauth.mfa.totp.views import ActivateTOTPView, DeactivateTOTPView
+from allauth.mfa.webauthn.internal import auth
+from allauth.mfa.webauthn.views import (
+    AddWebAuthnView,
+    LoginWebAuthnView,
+    ReauthenticateWebAuthnView,
+    RemoveWebAuthnView,
+)
+from django import forms
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
+from django.urls import reverse, reverse_lazy
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from mydevices.accounts import factors, sessions
+from mydevices.accounts.browsers import described
+from mydevices.accounts.requests import actor_of, person_of
+from mydevices.presentation import moments
+from mydevices.presentation.access import freshly_signed_in
+
+View = Callable[..., HttpResponse]
+
+
+class AddPasskey(AddWebAuthnView):  # type: ignore[misc]  # the same
+    template_name = "mfa/passkey_add.html"
+    success_url = reverse_lazy("mfa_index")
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        options = auth.begin_registration(person_of(self.request), passwordless=True)
+        context: dict[str, Any] = super(AddWebAuthnView, self).get_context_data(**kwargs)
+        return {**context, "options": options}
+
+
+class SignInWithPasskey(LoginWebAuthnView):  # type: ignore[misc]  # the same
+    """Leads on to where the person wanted to go, which the library forgets."""
+
+    def form_valid(self, form: forms.Form) -> HttpResponse:
+        from_allauth: HttpResponse = super().form_valid(form)
+        wanted = get_next_redirect_url(self.request)
+        if wanted and self.request.user.is_authenticated:
+            return HttpResponseRedirect(wanted)
+        return from_allauth
+
+
+class RemovePasskey(RemoveWebAuthnView):  # type: ignore[misc]  # the same
+    template_name = "mfa/remove.html"
+    success_url = reverse_lazy("mfa_index")
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        name = self.get_object().wrap().name
+        title = _("Remove the passkey “%(name)s”") % {"name": name}
+        return {**super().get_context_data(**kwargs), "title": title, "last": _is_last(self.request)}
+
+
+class TurnOffApp(DeactivateTOTPView):  # type: ignore[misc]  # the same
+    template_name = "mfa/remove.html"
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        context = super().get_context_data(**kwargs)
+        return {**context, "title": _("Remove the authenticator app"), "last": _is_last(self.request)}
+
+
+def _is_last(request: HttpRequest) -> bool:
+    own = Authenticator.objects.filter(user=person_of(request)).exclude(type=Authenticator.Type.RECOVERY_CODES)
+    return bool(own.count() == 1)
+
+
+def _guarded(view: View) -> View:
+    """Freshly signed in, never cached, and the factor with what is recorded of it or neither."""
+
+    def whole(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if request.method != "POST":
+            return view(request, *args, **kwargs)
+        with transaction.atomic():
+            return view(request, *args, **kwargs)
+
+    return require_http_methods(["GET", "HEAD", "POST"])(never_cache(freshly_signed_in(whole)))
+
+
+add_passkey = _guarded(AddPasskey.as_view())
+remove_passkey = _guarded(RemovePasskey.as_view())
+add_app = _guarded(ActivateTOTPView.as_view(template_name="mfa/app_add.html"))
+remove_app = _guarded(TurnOffApp.as_view())
+codes = _guarded(ViewRecoveryCodesView.as_view(template_name="mfa/codes.html"))
+new_codes = _guarded(GenerateRecoveryCodesView.as_view(template_name="mfa/codes_new.html"))
+sign_in_with_passkey = never_cache(SignInWithPasskey.as_view())
+second_step = never_cache(AuthenticateView.as_view(template_name="mfa/second_step.html"))
+again_with_code = never_cache(ReauthenticateView.as_view(template_name="mfa/again_code.html"))
+again_with_passkey = never_cache(ReauthenticateWebAuthnView.as_view(template_name="mfa/again_passkey.html"))
+
+
+@require_safe
+@login_required
+@never_cache
+def security(request: HttpRequest) -> HttpResponse:
+    """What the person signs in with, and where they are signed in."""
+    person, now = person_of(request), timezone.now()
+    own = list(Authenticator.objects.filter(user=person).order_by("created_at"))
+    by_type = {factor.type: factor for factor in own}
+    recovery = by_type.get(Authenticator.Type.RECOVERY_CODES)
+    until = factors.due(person)
+    context = {
+        "passkeys": [
+            {
+                "name": factor.wrap().name,
+                "text": _used(factor, now),
+                "url": reverse("mfa_remove_webauthn", args=[factor.pk]),
+            }
+            for factor in own
+            if factor.type == Authenticator.Type.WEBAUTHN
+        ],
+        "app": _used(by_type[Authenticator.Type.TOTP], now) if Authenticator.Type.TOTP in by_type else "",
+        "codes_left": len(recovery.wrap().get_unused_codes()) if recovery else None,
+        "has_one": any(factor.type != Authenticator.Type.RECOVERY_CODES for factor in own),
+        "due": moments.at(until, now) if until and until > now else "",
+        "overdue": until is not None and until <= now,
+    }
+    return render(request, "mfa/security.html", context)
+
+
+def _used(factor: Authenticator, now: datetime) -> str:
+    added = moments.day(factor.created_at)
+    if factor.last_used_at is None:
+        return _("Added %(added)s, not used yet.") % {"added": added}
+    return _("Added %(added)s, last used %(used)s.") % {"added": added, "used": moments.since(factor.last_used_at, now)}
+
+
+@require_safe
+@login_required
+@never_cache
+def signed_in(request: HttpRequest) -> HttpResponse:
+    """Where the person is signed in."""
+    now = timezone.now()
+    here = request.session.session_key
+    rows = [
+        {
+            "id": session.pk,
+            "browser": described(session.user_agent),
+            "address": session.ip,
+            "since": moments.moment(session.created_at, now),
+            "seen": moments.ago(session.last_seen_at, now),
+            "here": session.session_key == here,
+        }
+        for session in sessions.of(person_of(request))
+    ]
+    rows.sort(key=lambda row: not row["here"])
+    return render(request, "mfa/sessions.html", {"sessions": rows})
+
+
+@require_POST
+@login_required
+def end_session(request: HttpRequest, session_id: int) -> HttpResponse:
+    ended = sessions.end(actor=actor_of(request), person=person_of(request), session_id=session_id)
+    messages.success(request, _("%(browser)s is signed out.") % {"browser": described(ended.user_agent)})
+    return HttpResponseRedirect(reverse("usersessions_list"), status=303)
+
+
+@require_POST
+@login_required
+def end_others(request: HttpRequest) -> HttpResponse:
+    number = sessions.end_all(actor=actor_of(request), person=person_of(request), but=request.session.session_key or "")
+    messages.success(
+        request, _("Every other browser is signed out.") if number else _("You were signed in nowhere else.")
+    )
+    return HttpResponseRedirect(reverse("usersessions_list"), status=303)

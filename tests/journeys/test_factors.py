@@ -1,0 +1,109 @@
+"""Passkeys and authenticator apps, with a virtual authenticator in the browser."""
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value
+from playwright.sync_api import Page, expect
+
+from tests.journeys.browser import DESK, PHONE, on
+from tests.journeys.conftest import Sessions, Visit
+from tests.journeys.portal import sign_in
+from tests.journeys.stack import Stack
+
+
+@pytest.fixture
+def keyed(visit: Visit, sessions: Sessions, stack: Stack) -> Iterator[Page]:
+    """A page of Ines’s on a device that holds passkeys. Whatever she adds is removed again."""
+    page = visit(sessions.new(stack.ines))
+    plug_in(page)
+    yield page
+    page.goto("/account/security")
+    for name in ("Remove the passkey", "Remove the app"):
+        while page.get_by_role("link", name=name).count():
+            page.get_by_role("link", name=name).first.click()
+            page.locator(".sheet").get_by_role("button", name="Remove").click()
+            expect(page.get_by_role("heading", name="Sign-in and security")).to_be_visible()
+
+
+def plug_in(page: Page) -> None:
+    session = page.context.new_cdp_session(page)
+    session.send("WebAuthn.enable")
+    session.send(
+        "WebAuthn.addVirtualAuthenticator",
+        {
+            "options": {
+                "protocol": "ctap2",
+                "transport": "internal",
+                "hasResidentKey": True,
+                "hasUserVerification": True,
+                "isUserVerified": True,
+                "automaticPresenceSimulation": True,
+            }
+        },
+    )
+
+
+@on(PHONE, DESK)
+def test_a_passkey_is_added_and_signs_in_by_itself(keyed: Page) -> None:
+    keyed.goto("/account/security")
+    keyed.get_by_role("link", name="Add a passkey").click()
+    keyed.get_by_label("Name").fill("My laptop")
+    keyed.get_by_role("button", name="Add a passkey").click()
+    expect(keyed.get_by_role("heading", name="Recovery codes")).to_be_visible()
+    expect(keyed.locator(".codes li")).to_have_count(10)
+    keyed.get_by_role("link", name="I have kept them").click()
+    expect(keyed.get_by_role("heading", name="My laptop")).to_be_visible()
+
+    sign_out(keyed)
+    keyed.goto("/register")
+    keyed.get_by_role("button", name="Sign in with a passkey").click()
+    expect(keyed.get_by_role("heading", name="Register a device")).to_be_visible()
+
+
+def test_a_browser_that_gives_no_passkey_says_so_and_the_password_still_works(visit: Visit, stack: Stack) -> None:
+    page = visit(None)
+    page.goto("/")
+    # As if the person pressed Cancel.
+    page.evaluate("() => { navigator.credentials.get = async () => { throw new DOMException('', 'NotAllowedError') } }")
+    page.get_by_role("button", name="Sign in with a passkey").click()
+    expect(page.get_by_role("alert")).to_contain_text("Your browser gave no passkey")
+    sign_in(page, stack.ines)
+    expect(page.get_by_role("heading", name="My Devices", level=1)).to_be_visible()
+
+
+def test_after_the_password_a_passkey_is_the_second_step(keyed: Page, stack: Stack) -> None:
+    keyed.goto("/account/security/passkeys/new")
+    keyed.get_by_role("button", name="Add a passkey").click()
+    keyed.get_by_role("link", name="I have kept them").click()
+    sign_out(keyed)
+    sign_in(keyed, stack.ines)
+    expect(keyed.get_by_role("heading", name="One more step")).to_be_visible()
+    keyed.get_by_role("button", name="Use a passkey").click()
+    expect(keyed.get_by_role("heading", name="My Devices", level=1)).to_be_visible()
+
+
+def test_an_app_is_set_up_and_asked_for_after_the_password(keyed: Page, stack: Stack) -> None:
+    keyed.goto("/account/security/app")
+    key = keyed.locator("code bdi").inner_text()
+    shown = keyed.evaluate("Math.floor(Date.now() / 30000)")
+    keyed.get_by_label("Code that the app shows").fill(code(key, shown))
+    keyed.get_by_role("button", name="Set up this app").click()
+    keyed.get_by_role("link", name="I have kept them").click()
+    expect(keyed.get_by_role("heading", name="It is set up")).to_be_visible()
+    sign_out(keyed)
+    sign_in(keyed, stack.ines)
+    keyed.get_by_label("Code from your app").fill(code(key, shown + 1))  # the first one has been used
+    keyed.get_by_role("button", name="Sign in", exact=True).click()
+    expect(keyed.get_by_role("heading", name="My Devices", level=1)).to_be_visible()
+
+
+def code(key: str, counter: int) -> str:
+    return str(format_hotp_value(hotp_value(key, counter)))
+
+
+def sign_out(page: Page) -> None:
+    page.locator("summary.avatar").click()
+    page.get_by_role("button", name="Sign out", exact=True).click()
+    expect(page.get_by_role("heading", name=re.compile("Sign in"))).to_be_visible()
