@@ -5,11 +5,15 @@ environment.
 """
 
 import os
+from dataclasses import dataclass
+from dataclasses import field as part
+from email.utils import parseaddr
+from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated, Any
-from urllib.parse import urlsplit
+from typing import Annotated, Any, Final
+from urllib.parse import parse_qsl, unquote, urlsplit
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
@@ -38,6 +42,47 @@ class FileVariants(PydanticBaseSettingsSource):
             if value is not None:
                 found[str(field.validation_alias or field_name)] = value
         return found
+
+
+_MAIL_PORTS: Final = {"starttls": 587, "tls": 465, "none": 25}
+
+
+@dataclass(frozen=True, slots=True)
+class MailServer:
+    """Where mail leaves: `smtp://user:password@host:port?tls=starttls|tls|none`."""
+
+    host: str
+    port: int
+    user: str
+    password: str = part(repr=False)
+    tls: str
+    """"starttls": asked for after the greeting, and insisted on; "tls": from the first byte; "none"."""
+
+    @classmethod
+    def parse(cls, url: str) -> "MailServer":
+        """Raises ValueError, without the password, for an address that is none."""
+        parts = urlsplit(url)
+        options = dict(parse_qsl(parts.query))
+        tls = options.pop("tls", "starttls")
+        if parts.scheme != "smtp" or not parts.hostname or parts.path.strip("/") or options or tls not in _MAIL_PORTS:
+            raise ValueError("must be like smtp://user:password@mail.example.org:587?tls=starttls (or tls, or none)")
+        try:
+            port = parts.port or _MAIL_PORTS[tls]
+        except ValueError:
+            raise ValueError("has a port that is no port") from None
+        user, password = unquote(parts.username or ""), unquote(parts.password or "")
+        if bool(user) != bool(password):
+            raise ValueError("must have both a user and a password, or none")
+        if tls == "none" and user and not _is_this_machine(parts.hostname):
+            raise ValueError("would send the password unencrypted: use tls=starttls or tls=tls")
+        return cls(parts.hostname, port, user, password, tls)
+
+
+def _is_this_machine(host: str) -> bool:
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 class Environment(BaseSettings):
@@ -87,12 +132,46 @@ class Environment(BaseSettings):
     silent_days: int = Field(default=14, ge=1, le=365)
     """A retire that the device never answers counts as done after this many days of silence."""
 
+    smtp_url: str = Field(default="", repr=False)
+    """Where mail leaves: `smtp://user:password@host:587?tls=starttls|tls|none`. Empty: no mail is sent."""
+
+    smtp_ca: Path | None = None
+    """A file of certificates to trust for the mail server instead of the system's."""
+
+    mail_from: str = Field(default="", validate_default=True)
+    """The address that mails come from, alone or as `Name <address>`."""
+
     debug: bool = False
 
     @field_validator("allowed_hosts", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+    @field_validator("smtp_url")
+    @classmethod
+    def _mail_server(cls, value: str) -> str:
+        if value:
+            MailServer.parse(value)
+        return value
+
+    @field_validator("mail_from")
+    @classmethod
+    def _sender(cls, value: str, info: ValidationInfo) -> str:
+        if not value:
+            if info.data.get("smtp_url"):
+                raise ValueError("must be set where MYDEVICES_SMTP_URL is: the address that mails come from")
+            return value
+        _name, address = parseaddr(value)
+        box, at, domain = address.rpartition("@")
+        if not (box and at and domain) or any(sign.isspace() for sign in address) or "\n" in value or "\r" in value:
+            raise ValueError("must be an e-mail address, alone or as Name <address>")
+        return value
+
+    @property
+    def mail_server(self) -> MailServer | None:
+        """Where mail leaves; None where it does not."""
+        return MailServer.parse(self.smtp_url) if self.smtp_url else None
 
     @field_validator("public_url")
     @classmethod

@@ -1,7 +1,31 @@
 """What people are told by mail. `services.notify` posts one to the outbox; the worker writes the mail in its reader's
-language, from `templates/mail/<notice>.html` and `.txt`."""
+language, from `templates/mail/<notice>.html` and `.txt`.
 
-from collections.abc import Collection
+Each notice has facts, the names that its templates may use. Times are ISO 8601 with offset (`at`: when it happened;
+`until`: how long the mail is of use: after that it is not sent any more). `browser` is in words ("Safari on an
+iPhone"), `address` an IP address, `by` the name of who did it, where that was not the reader. What begins with
+`secret_` is sealed in the outbox. Facts may be missing: the templates do without them.
+
+| Notice | Facts |
+|---|---|
+| INVITATION, INVITATION_REMINDER | secret_link, until, by, secret_pin (where a PIN registers a device) |
+| PASSWORD_FORGOTTEN | secret_link, until, browser, address |
+| PASSWORD_FORGOTTEN_UNKNOWN | browser, address, at, until |
+| PASSWORD_CHANGED | at, browser, address, by |
+| PASSWORD_EXPIRES | until |
+| EMAIL_CONFIRM | secret_link, until |
+| EMAIL_CHANGES | email (the new address), secret_link (undoes it), until, at, browser, address |
+| NEW_SIGN_IN | at, browser, address |
+| FACTOR_ADDED, FACTOR_REMOVED | factor (its kind, in words), at, browser, address, by |
+| RECOVERY_CODE_USED | left (how many remain), at, browser, address |
+| DEVICE_REGISTERED | device (its name), at, by |
+| REGISTRATION_PIN | secret_pin, until, by |
+
+Every template also has: `person` (name and first_name, empty for a stranger), `organisation`, `site` (the server's
+address, without a slash at the end) and `accent`.
+"""
+
+from collections.abc import Collection, Mapping
 from enum import StrEnum
 from typing import Final
 
@@ -30,3 +54,23 @@ class Notice(StrEnum):
 
 OPTIONAL: Final[Collection[Notice]] = frozenset({Notice.NEW_SIGN_IN, Notice.DEVICE_REGISTERED})
 """What a person may do without. Everything else is about the safety of their account, or was asked for."""
+
+_WHERE: Final = frozenset({"at", "browser", "address"})
+
+FACTS: Final[Mapping[Notice, frozenset[str]]] = {
+    Notice.INVITATION: frozenset({"secret_link", "until", "by", "secret_pin"}),
+    Notice.INVITATION_REMINDER: frozenset({"secret_link", "until", "by", "secret_pin"}),
+    Notice.PASSWORD_FORGOTTEN: frozenset({"secret_link", "until", "browser", "address"}),
+    Notice.PASSWORD_FORGOTTEN_UNKNOWN: _WHERE | {"until"},
+    Notice.PASSWORD_CHANGED: _WHERE | {"by"},
+    Notice.PASSWORD_EXPIRES: frozenset({"until"}),
+    Notice.EMAIL_CONFIRM: frozenset({"secret_link", "until"}),
+    Notice.EMAIL_CHANGES: _WHERE | {"email", "secret_link", "until"},
+    Notice.NEW_SIGN_IN: _WHERE,
+    Notice.FACTOR_ADDED: _WHERE | {"factor", "by"},
+    Notice.FACTOR_REMOVED: _WHERE | {"factor", "by"},
+    Notice.RECOVERY_CODE_USED: _WHERE | {"left"},
+    Notice.DEVICE_REGISTERED: frozenset({"device", "at", "by"}),
+    Notice.REGISTRATION_PIN: frozenset({"secret_pin", "until", "by"}),
+}
+"""The names in the table above. `services.post_mail` refuses others."""

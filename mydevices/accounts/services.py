@@ -7,10 +7,11 @@ from django.contrib.auth.password_validation import validate_password
 from django.core import signing
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
+from django.utils import timezone
 
 from mydevices.accounts import selectors
 from mydevices.accounts.models import Person
-from mydevices.accounts.notices import OPTIONAL, Notice
+from mydevices.accounts.notices import FACTS, OPTIONAL, Notice
 from mydevices.audit import services as audit
 from mydevices.audit.actor import Actor
 from mydevices.audit.verbs import Verb
@@ -59,27 +60,50 @@ def change_name(*, actor: Actor, person: Person, name: str) -> Person:
     return person
 
 
-def notify(*, person: Person, notice: Notice, facts: Mapping[str, str | int] | None = None, address: str = "") -> None:
+def notify(*, person: Person, notice: Notice, facts: Mapping[str, str | int] | None = None, address: str = "") -> str:
     """Tell a person something by mail, once the caller's transaction stands. The only way to mail anybody.
 
-    `facts` are what its template names: text and numbers, times as ISO 8601 with offset. A secret (a link that signs
-    in, a PIN) comes as a fact called `secret_...`: it is sealed in the outbox, and gone with the message. `address` is
-    another one than the person's own, such as the one they change to. Notices that are unwanted and may be are not
-    posted."""
+    `facts` are what its template names (`notices` has the table): text and numbers, times as ISO 8601 with offset. A
+    secret (a link that signs in, a PIN) comes as a fact called `secret_...`: it is sealed in the outbox, and gone with
+    the message. `address` is another one than the person's own, such as the one they change to. Notices that are
+    unwanted and may be are not posted. Gives the mail's id, which `withdraw_mail` takes; empty for none."""
     if notice in OPTIONAL and notice in person.unwanted_notices:
-        return
-    post_mail(notice=notice, address=address or person.email, person_id=str(person.id), facts=facts or {})
+        return ""
+    return post_mail(notice=notice, address=address or person.email, person_id=str(person.id), facts=facts or {})
 
 
-def post_mail(*, notice: Notice, address: str, person_id: str = "", facts: Mapping[str, str | int]) -> None:
-    """Leave a mail for the worker; `person_id` is empty where nobody has the address. See `notify`."""
+def post_mail(*, notice: Notice, address: str, person_id: str = "", facts: Mapping[str, str | int]) -> str:
+    """Leave a mail for the worker, and give its id; `person_id` is empty where nobody has the address. See `notify`.
+
+    Raises ValueError for a fact that the notice does not have."""
+    unknown = facts.keys() - FACTS[notice]
+    if unknown:
+        raise ValueError(f"{notice} has no facts {', '.join(sorted(unknown))}: see accounts.notices.")
     mail_id = str(uuid4())
-    place = {"table": "outbox_message", "column": "payload", "row": mail_id, "owner": address}
+    place = sealed_fact_place(mail_id, address)
     shown = {
         name: base64.b64encode(vault.seal(str(value).encode(), **place)).decode() if is_secret(name) else value
         for name, value in facts.items()
     }
-    outbox.post("mail", {"notice": notice, "to": address, "person": person_id, "facts": shown}, key=mail_id)
+    payload = {
+        "notice": notice,
+        "to": address,
+        "person": person_id,
+        "facts": shown,
+        "posted": timezone.now().isoformat(timespec="seconds"),
+    }
+    outbox.post("mail", payload, key=mail_id)
+    return mail_id
+
+
+def withdraw_mail(mail_id: str) -> bool:
+    """Do not send a mail after all; whether it had not gone yet."""
+    return outbox.withdraw("mail", key=mail_id)
+
+
+def sealed_fact_place(mail_id: str, address: str) -> dict[str, str]:
+    """Where a mail's secret facts are sealed to: its row, and whom it is for."""
+    return {"table": "outbox_message", "column": "payload", "row": mail_id, "owner": address}
 
 
 def is_secret(fact: str) -> bool:

@@ -7,16 +7,28 @@ from django.contrib.sessions.models import Session
 from django.db import connection
 from django.utils import timezone
 
+from mydevices.accounts import post
 from mydevices.outbox import registry
+from mydevices.outbox import services as outbox
+
+KEEP_DEAD_MAIL = timedelta(days=30)
+"""How long a mail that could not be sent stays to be seen."""
 
 
 def register() -> None:
+    registry.handler("mail", post.deliver, batch=post.BATCH, lease=post.LEASE, longest_pause=timedelta(hours=1))
+    registry.periodic("accounts.clear_mail", timedelta(days=1), clear_mail)
     registry.periodic("accounts.clear_sessions", timedelta(days=1), clear_sessions)
     registry.periodic("accounts.clear_cache", timedelta(hours=1), clear_cache)
 
 
 def clear_sessions() -> None:
     Session.objects.filter(expire_date__lt=timezone.now()).delete()
+
+
+def clear_mail() -> None:
+    """Forget mails that were given up, and with them the secrets sealed in them."""
+    outbox.clear_dead("mail", before=timezone.now() - KEEP_DEAD_MAIL)
 
 
 def clear_cache() -> None:

@@ -107,7 +107,7 @@ def setup_link() -> str:
 
 
 def missing() -> Sequence[str]:
-    """What real devices need and do not find here, each with where to set it."""
+    """What people and real devices need and do not find here, each with where to set it."""
     lacks = []
     if not settings.PUBLIC_URL.startswith("https://"):
         lacks.append(
@@ -124,4 +124,9 @@ def missing() -> Sequence[str]:
     warning = push.warning(timezone.now())
     if warning:
         lacks.append(warning)
+    if settings.ENVIRONMENT.mail_server is None:
+        lacks.append(
+            "A mail server. Until one is set, no mail is sent, and the links of invitations stand in the console: set "
+            "MYDEVICES_SMTP_URL=smtp://user:password@mail.example.org:587 and MYDEVICES_MAIL_FROM."
+        )
     return lacks

@@ -54,6 +54,17 @@ def post(
         )
 
 
+def withdraw(topic: str, *, key: str) -> bool:
+    """Take back a message; whether there was one. What is being delivered at this moment may go, but not a second
+    time."""
+    return bool(Message.objects.filter(topic=topic, key=key).delete()[0])
+
+
+def clear_dead(topic: str, *, before: datetime) -> int:
+    """Forget the messages that were given up and are older than this; how many."""
+    return Message.objects.filter(topic=topic, state=Message.State.DEAD, created_at__lt=before).delete()[0]
+
+
 def revive(message_id: int) -> None:
     """Try a message again that was given up. Raises NotFound when there is none, Conflict when a newer one waits."""
     dead = Message.objects.filter(id=message_id, state=Message.State.DEAD)

@@ -67,7 +67,7 @@ class Command(BaseCommand):
         lacks = start.missing()
         if lacks:
             self._say("")
-            self._say("Real devices cannot be registered yet. What is missing:")
+            self._say("Not everything works yet. What is missing:")
             for lack in lacks:
                 self._say(textwrap.fill(lack, _width(), initial_indent="  - ", subsequent_indent="    "))
         if not _is_loopback(bind):

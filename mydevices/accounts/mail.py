@@ -1,0 +1,157 @@
+"""Mails as they are written: a notice and its facts become a subject, a text and a page, in their reader's language.
+
+`accounts.post` sends them.
+"""
+
+import textwrap
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.policy import SMTP
+from email.utils import format_datetime, parseaddr
+from typing import Final
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from django.conf import settings
+from django.core.validators import validate_email
+from django.template import Context
+from django.template.backends.django import Template
+from django.template.loader import get_template
+from django.urls import reverse
+from django.utils import timezone, translation
+from django.utils.formats import date_format
+
+from mydevices.accounts.models import Person
+from mydevices.accounts.notices import OPTIONAL, Notice
+from mydevices.organisation import selectors as organisation
+
+TIMES: Final = frozenset({"at", "until"})
+"""Facts that are times."""
+WIDTH: Final = 76
+"""Columns of the text. Links are never broken."""
+LONGEST_SUBJECT: Final = 150
+ACCENT: Final = "#1b54c0"
+"""The stylesheet's, in its light form."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mail:
+    """What a person reads."""
+
+    subject: str
+    text: str
+    html: str
+    language: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Whom a mail speaks to; a stranger has no name."""
+
+    name: str = ""
+    language: str = ""
+    time_zone: str = ""
+
+    @property
+    def first_name(self) -> str:
+        return self.name.split(" ", 1)[0]
+
+    @classmethod
+    def of(cls, person: Person) -> "Reader":
+        return cls(person.name, person.language, person.time_zone)
+
+
+def render(notice: Notice, *, reader: Reader, facts: Mapping[str, str | int]) -> Mail:
+    """Write a mail. Facts are as `accounts.notices` has them, secrets in the clear."""
+    language = reader.language if reader.language in dict(settings.LANGUAGES) else settings.LANGUAGE_CODE
+    with translation.override(language):
+        about = organisation.current()
+        context = {
+            **{name: _shown(name, value, reader.time_zone) for name, value in facts.items()},
+            "person": reader,
+            "organisation": about,
+            "site": settings.PUBLIC_URL,
+            "accent": ACCENT,
+            "optional": notice in OPTIONAL,
+        }
+        # The text is not HTML: an apostrophe stays one.
+        written = _rendered(f"mail/{notice}.txt", Context(context, autoescape=False))
+        subject, _newline, text = written.strip().partition("\n")
+        subject = " ".join(subject.split())[:LONGEST_SUBJECT]
+        html = _rendered(f"mail/{notice}.html", Context({**context, "subject": subject}))
+    return Mail(subject, _wrapped(text), html, language)
+
+
+def _rendered(name: str, context: Context) -> str:
+    template = get_template(name)
+    if not isinstance(template, Template):
+        raise TypeError(name)
+    return template.template.render(context)
+
+
+def _shown(name: str, value: str | int, time_zone: str) -> str | int:
+    """A fact as its reader takes it: a time in their zone, with that zone's name."""
+    if name not in TIMES:
+        return value
+    try:
+        zone = ZoneInfo(time_zone or settings.TIME_ZONE)
+    except (ZoneInfoNotFoundError, ValueError):
+        zone = ZoneInfo(settings.TIME_ZONE)
+    when = timezone.localtime(datetime.fromisoformat(str(value)), zone)
+    return f"{date_format(when, 'j F Y, H:i')} ({zone.key.replace('_', ' ')})"
+
+
+def _wrapped(text: str) -> str:
+    """Paragraphs apart by one empty line, in lines of at most WIDTH columns."""
+    lines: list[str] = []
+    for line in text.strip().splitlines():
+        plain = line.strip()
+        if plain or (lines and lines[-1]):
+            lines += textwrap.wrap(plain, WIDTH, break_long_words=False, break_on_hyphens=False) or [""]
+    return "\n".join(lines) + "\n"
+
+
+def address_of(sender: str) -> str:
+    """The bare address of `Name <address>`."""
+    return parseaddr(sender)[1]
+
+
+def wire_address(address: str) -> str:
+    """An address as mail servers take it: the domain in ASCII. Raises ValidationError or ValueError for none."""
+    validate_email(address)
+    box, _at, domain = address.rpartition("@")
+    return f"{box}@{domain.encode('idna').decode()}"
+
+
+def compose(
+    mail: Mail, *, to: str, sender: str, mail_id: str, posted: datetime, optional: bool = False
+) -> EmailMessage:
+    """The mail as it goes over the wire. The same arguments give the same bytes, so that one which is sent again is
+    recognised by its Message-ID.
+
+    `to` is as `wire_address` gives it. Raises ValueError or MessageError for an address that no header can hold."""
+    name, address = parseaddr(sender)
+    box, _at, domain = address.rpartition("@")
+    message = EmailMessage(policy=SMTP)
+    # Addresses and names are given in parts: the library quotes and encodes them, and refuses line ends.
+    message["From"] = Address(_line(name) or _line(organisation.current().name), box, domain)
+    message["To"] = Address(addr_spec=to)
+    message["Subject"] = _line(mail.subject)
+    message["Date"] = format_datetime(posted)
+    message["Message-ID"] = f"<{mail_id}@{domain}>"
+    message["Content-Language"] = mail.language
+    # RFC 3834: no holiday notes in answer, please.
+    message["Auto-Submitted"] = "auto-generated"
+    message["X-Auto-Response-Suppress"] = "All"
+    if optional:
+        message["List-Unsubscribe"] = f"<{settings.PUBLIC_URL}{reverse('portal:account')}>"
+    message.set_content(mail.text, cte="quoted-printable")
+    message.add_alternative(mail.html, subtype="html", cte="quoted-printable")
+    message.set_boundary(f"={mail_id}=")
+    return message
+
+
+def _line(text: str) -> str:
+    return " ".join("".join(sign if sign.isprintable() else " " for sign in text).split())

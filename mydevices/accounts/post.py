@@ -1,0 +1,248 @@
+"""The post office: takes mails out of the outbox and gives them to the mail server by SMTP (RFC 5321).
+
+What the server refuses for good becomes a message that was given up, with the reason; everything else is tried again.
+A worker that dies between the server's yes and its note of it sends the mail once more, under the same Message-ID.
+"""
+
+import base64
+import logging
+import smtplib
+import ssl
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
+from datetime import datetime, timedelta
+from email.errors import MessageError
+from email.message import EmailMessage
+from functools import cached_property
+from typing import Any, Final
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.core.mail.backends.smtp import EmailBackend
+from django.db import Error as DatabaseTrouble
+from django.utils import timezone
+
+from mydevices.accounts import mail, services
+from mydevices.accounts.mail import Reader
+from mydevices.accounts.models import Person
+from mydevices.accounts.notices import OPTIONAL, Notice
+from mydevices.environment import MailServer
+from mydevices.errors import CannotOpen
+from mydevices.outbox.registry import Dead, Delivery, Done, Outcome, Retry
+from mydevices.vault import services as vault
+
+log = logging.getLogger(__name__)
+
+LATEST: Final = timedelta(days=5)
+"""How late a mail goes that names no `until`: as long as mail servers try."""
+TIMEOUT: Final = 20.0
+"""Seconds that the mail server may be silent."""
+LEASE: Final = timedelta(minutes=10)
+PATIENCE: Final = 240.0
+"""Seconds for a batch: what is not sent by then waits for the next one, well before the lease ends."""
+BATCH: Final = 20
+NOT_SET_UP: Final = timedelta(minutes=2)
+"""Until another look, where what is wrong is the settings' fault."""
+NO_SERVER: Final = "Not sent: no mail server is set (MYDEVICES_SMTP_URL)."
+TOO_LATE: Final = "Not sent in time: what it says is no longer true."
+LONGEST_REASON: Final = 300
+
+Follower = Callable[[str, datetime | None, str], None]
+"""Told of a mail's id, when it was sent (None: it was not), and why it was not (empty: it was)."""
+
+_followers: dict[Notice, Follower] = {}
+
+
+def follow(notice: Notice, follower: Follower) -> None:
+    """Have somebody told what becomes of the mails of a notice. One for each, named at start-up."""
+    _followers[notice] = follower
+
+
+class Server(EmailBackend):
+    """Django's SMTP client, for this product's settings. Certificates are verified, against the system's authorities
+    or those of MYDEVICES_SMTP_CA."""
+
+    def __init__(self, server: MailServer) -> None:
+        super().__init__(
+            host=server.host,
+            port=server.port,
+            username=server.user,
+            password=server.password,
+            use_tls=server.tls == "starttls",
+            use_ssl=server.tls == "tls",
+            timeout=TIMEOUT,
+        )
+
+    @cached_property
+    def ssl_context(self) -> ssl.SSLContext:
+        authorities = settings.ENVIRONMENT.smtp_ca
+        return ssl.create_default_context(cafile=str(authorities) if authorities else None)
+
+    def hand_over(self, message: EmailMessage, *, sender: str, to: str) -> None:
+        """Give one mail to the server, over one connection for many. Raises what smtplib and sockets raise."""
+        self.open()
+        client: Any = self.connection
+        client.send_message(message, from_addr=sender, to_addrs=[to])
+
+    def drop(self) -> None:
+        """Forget a connection that is in an unknown state, without asking the server."""
+        for client in (self.connection, getattr(self, "_partial_connection", None)):
+            if client is not None:
+                client.close()
+        self.connection = None
+        self._partial_connection = None
+
+    def close(self) -> None:
+        """Say goodbye. What is sent is sent, whether or not the server answers to that."""
+        try:
+            super().close()
+        except (OSError, smtplib.SMTPException):
+            self.drop()
+
+
+def deliver(deliveries: Sequence[Delivery]) -> Mapping[int, Outcome]:
+    """The outbox's handler of mails."""
+    outcomes: dict[int, Outcome] = {}
+    for delivery, outcome in _handled(deliveries):
+        outcomes[delivery.id] = outcome
+        _tell(delivery, outcome)
+    return outcomes
+
+
+def _handled(deliveries: Sequence[Delivery]) -> Iterator[tuple[Delivery, Outcome]]:
+    where = settings.ENVIRONMENT.mail_server
+    end = time.monotonic() + PATIENCE
+    if where is None:
+        for delivery in deliveries:
+            yield delivery, Dead(TOO_LATE) if _is_too_late(delivery) else Retry(NO_SERVER, after=NOT_SET_UP)
+        return
+    trouble: Retry | None = None
+    with closing(Server(where)) as server:
+        for delivery in deliveries:
+            if _is_too_late(delivery):
+                yield delivery, Dead(TOO_LATE)
+            elif trouble is not None:
+                # One silent or refusing server is enough: the others would each wait for it as long.
+                yield delivery, trouble
+            elif time.monotonic() > end:
+                yield delivery, Retry("The mail server is slow.", after=timedelta(0))
+            else:
+                outcome, is_general = _send(server, delivery)
+                if is_general and isinstance(outcome, Retry):
+                    trouble = outcome
+                yield delivery, outcome
+
+
+def _is_too_late(delivery: Delivery) -> bool:
+    """Whether what a mail says has ended: a link that is late is worth nothing, but to who should not have it."""
+    until = delivery.payload["facts"].get("until")
+    end = datetime.fromisoformat(str(until)) if until else _posted(delivery) + LATEST
+    return timezone.now() >= end
+
+
+def _posted(delivery: Delivery) -> datetime:
+    return datetime.fromisoformat(delivery.payload["posted"])
+
+
+def _send(server: Server, delivery: Delivery) -> tuple[Outcome, bool]:
+    """Send one mail; what became of it, and whether that says something about the server rather than the mail."""
+    secrets: list[str] = []
+    try:
+        to = mail.wire_address(str(delivery.payload["to"]))
+        message = _message(delivery, to, secrets)
+    except Person.DoesNotExist:
+        return Done(), False  # nobody is there to read it any more
+    except (ValidationError, ValueError, MessageError):
+        return Dead("This is not an address that mail can be sent to."), False
+    except CannotOpen as error:
+        return Dead(error), False
+    try:
+        server.hand_over(message, sender=mail.address_of(settings.ENVIRONMENT.mail_from), to=to)
+    except smtplib.SMTPRecipientsRefused as refused:
+        code, reply = next(iter(refused.recipients.values()))
+        return _judged(code, _reason(code, reply, secrets)), code == 421
+    except smtplib.SMTPDataError as refused:
+        code = refused.smtp_code
+        return _judged(code, _reason(code, refused.smtp_error, secrets)), code == 421
+    except (smtplib.SMTPException, OSError) as error:
+        server.drop()
+        return _not_handed_over(error, to, secrets)
+    return Done(), False
+
+
+def _not_handed_over(error: Exception, to: str, secrets: Sequence[str]) -> tuple[Outcome, bool]:
+    """What a failure before the recipient means: nothing about this mail, and mended by a setting or by itself."""
+    if isinstance(error, smtplib.SMTPNotSupportedError):
+        if not to.isascii():
+            return Dead("The mail server cannot send to addresses with letters beyond ASCII."), False
+        return Retry(f"The mail server lacks what is needed: {error}", after=NOT_SET_UP), True
+    if isinstance(error, smtplib.SMTPAuthenticationError):
+        # The reply is left out: some servers repeat what they were given.
+        return Retry(f"The mail server refused the user or password ({error.smtp_code}).", after=NOT_SET_UP), True
+    if isinstance(error, smtplib.SMTPResponseException):
+        reason = _reason(error.smtp_code, error.smtp_error, secrets)
+        return Retry(reason, after=NOT_SET_UP if error.smtp_code >= 500 else None), True
+    return Retry(_clean(f"The mail server cannot be reached: {_said(error)}", secrets)), True
+
+
+def _message(delivery: Delivery, to: str, secrets: list[str]) -> EmailMessage:
+    """Write a mail. Its secrets go to `secrets` too, to be kept out of whatever is noted.
+
+    Raises CannotOpen, Person.DoesNotExist for one who has left, ValueError for an impossible address."""
+    payload = delivery.payload
+    mail_id = str(delivery.key)
+    notice = Notice(payload["notice"])
+    place = services.sealed_fact_place(mail_id, payload["to"])
+    facts = dict(payload["facts"])
+    for name in filter(services.is_secret, facts):
+        facts[name] = vault.open_sealed(base64.b64decode(facts[name]), **place).decode()
+        secrets.append(facts[name])
+    reader = Reader.of(Person.objects.get(id=payload["person"])) if payload["person"] else Reader()
+    return mail.compose(
+        mail.render(notice, reader=reader, facts=facts),
+        to=to,
+        sender=settings.ENVIRONMENT.mail_from,
+        mail_id=mail_id,
+        posted=_posted(delivery),
+        optional=notice in OPTIONAL,
+    )
+
+
+def _judged(code: int, reason: str) -> Outcome:
+    """5xx to a recipient or a mail is for good (RFC 5321, 4.2.1); everything else may be otherwise later."""
+    return Dead(reason) if 500 <= code < 600 else Retry(reason)
+
+
+def _reason(code: int, reply: bytes | str, secrets: Sequence[str]) -> str:
+    text = reply.decode("utf-8", "replace") if isinstance(reply, bytes) else reply
+    return _clean(f"The mail server says: {code} {text}", secrets)
+
+
+def _said(error: Exception) -> str:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"its certificate does not hold ({error.verify_message})"
+    if isinstance(error, TimeoutError):
+        return f"no answer within {TIMEOUT:.0f} seconds"
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__
+
+
+def _clean(text: str, secrets: Sequence[str]) -> str:
+    """A reason that may be stored and shown: one line, of bounded length, with no secret that the server repeated."""
+    for secret in secrets:
+        text = text.replace(secret, "…")
+    return " ".join("".join(sign if sign.isprintable() else " " for sign in text).split())[:LONGEST_REASON]
+
+
+def _tell(delivery: Delivery, outcome: Outcome) -> None:
+    """Tell who follows these mails. If the database fails meanwhile, that is no reason to send anything again."""
+    follower = _followers.get(Notice(delivery.payload["notice"]))
+    if follower is None:
+        return
+    try:
+        if isinstance(outcome, Done):
+            follower(str(delivery.key), timezone.now(), "")
+        else:
+            follower(str(delivery.key), None, str(outcome.error))
+    except DatabaseTrouble as error:
+        log.warning("What became of mail %s could not be noted: %s", delivery.key, error)
