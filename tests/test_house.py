@@ -156,8 +156,9 @@ def test_protocols_read_no_clock_draw_no_lots_and_touch_no_files() -> None:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call):
                 called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
-                # The one exception of the design: `cryptography` draws the content key of an envelope.
-                if (path.name, called) == ("cms.py", "generate_key"):
+                # The exception of the design: `cryptography` draws the content key of an envelope. The table of Apple's
+                # keys is part of the code, and JSON only because it is made from Apple's schema and compared with it.
+                if (path.name, called) in {("cms.py", "generate_key"), ("schema.py", "read_text")}:
                     continue
                 assert called not in IMPURE, f"{path.relative_to(ROOT)}:{node.lineno} calls {called}()"
             elif isinstance(node, ast.ImportFrom):

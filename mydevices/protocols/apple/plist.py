@@ -11,7 +11,7 @@ endless value.
 import binascii
 import plistlib
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from xml.parsers.expat import ExpatError, ParserCreate
 
@@ -246,8 +246,17 @@ def dumps(value: Mapping[str, object]) -> bytes:
     Raises Invalid for text that XML cannot carry (control characters, halves of surrogate pairs), which a person may
     paste into a message.
     """
+    return _dumped(dict(value))
+
+
+def dumps_array(value: Sequence[object]) -> bytes:
+    """The same of an array: the payloads of a profile, before they are encrypted."""
+    return _dumped(list(value))
+
+
+def _dumped(value: dict[str, object] | list[object]) -> bytes:
     try:
-        document = plistlib.dumps(dict(value), fmt=plistlib.FMT_XML, sort_keys=False)
+        document = plistlib.dumps(value, fmt=plistlib.FMT_XML, sort_keys=False)
     except (ValueError, OverflowError) as error:  # UnicodeEncodeError is a ValueError
         raise Invalid("The text has characters that a device cannot take.") from error
     if _NOT_CHARACTERS.search(document):

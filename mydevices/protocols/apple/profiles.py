@@ -1,18 +1,28 @@
-"""The profile that brings a device under management, and renews its certificate later.
+"""Profiles: what is around every payload, encryption to one device, and the profile that begins management.
 
 Schema: mdm/profiles/TopLevel.yaml, CommonPayloadKeys.yaml, com.apple.security.scep.yaml, com.apple.security.root.yaml
-and com.apple.mdm.yaml. A device refuses a renewal that changes topic, addresses or per-user connections, or adds a
-right: pass the same again, with a new challenge.
+and com.apple.mdm.yaml. The payloads of configurations are in `configurations`. A device refuses a renewal that changes
+topic, addresses or per-user connections, or adds a right: pass the same again, with a new challenge.
 """
 
 import hashlib
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntFlag
+from typing import Literal
 
-from mydevices.errors import Invalid
-from mydevices.protocols.apple import plist
+from cryptography import x509
+
+from mydevices.errors import Invalid, ProtocolError
+from mydevices.protocols.apple import plist, schema
 from mydevices.protocols.apple.push import TOPIC_PREFIX
+from mydevices.protocols.pki import cms
+
+Payload = dict[str, object]
+"""One entry of PayloadContent, the common keys included."""
+Scope = Literal["System", "User"]
+"""For whom a Mac installs a profile: itself (the device channel), or one of its users (that user's channel)."""
 
 KEY_SIZE = 2048
 KEY_USAGE = 1 | 4  # signing and encryption: it signs every message, and profiles with secrets are encrypted to it
@@ -93,7 +103,8 @@ def _check_fingerprint(fingerprint: bytes | None, authority_der: bytes | None) -
     return fingerprint
 
 
-def _payload(kind: str, identifier: str, uuid: str, display_name: str, **keys: object) -> dict[str, object]:
+def payload(kind: str, *, identifier: str, uuid: str, display_name: str, **keys: object) -> Payload:
+    """A payload: what every one has (CommonPayloadKeys.yaml), and the keys of its kind."""
     return {
         "PayloadType": kind,
         "PayloadVersion": 1,
@@ -102,6 +113,65 @@ def _payload(kind: str, identifier: str, uuid: str, display_name: str, **keys: o
         "PayloadDisplayName": display_name,
         **keys,
     }
+
+
+def profile(
+    *,
+    identifier: str,
+    uuid: str,
+    display_name: str,
+    organisation: str,
+    description: str,
+    payloads: Sequence[Payload],
+    scope: Scope,
+    removal_disallowed: bool = False,
+    consent: str | None = None,
+) -> bytes:
+    """A profile as a plain XML property list, to be encrypted (`encrypted_profile`) and signed (`cms.sign`) or not.
+
+    A profile with the same `identifier` replaces the one on the device. There, payloads with the same identifier and
+    UUID are updated, others removed and added. `removal_disallowed` binds people at supervised iPhones and at Macs
+    where they installed it by hand. `consent` is a text to agree to first. Raises Invalid for what a device would
+    refuse as a whole: nothing in it, a name that is there twice, a reference that leads out of it.
+    """
+    if not payloads:
+        raise Invalid("A profile without content cannot be installed.")
+    for key, own, what in (("PayloadUUID", uuid, "UUID"), ("PayloadIdentifier", identifier, "identifier")):
+        names = [own, *(payload[key] for payload in payloads)]
+        if not all(names) or len(set(names)) != len(names):
+            raise Invalid(f"The profile and each of its payloads need a {what} of their own.")
+    for _, key in schema.unresolved(payloads):
+        raise Invalid(f"The certificate of {key} is not in the profile.")
+    top = payload(
+        "Configuration",
+        identifier=identifier,
+        uuid=uuid,
+        display_name=display_name,
+        PayloadDescription=description,
+        PayloadOrganization=organisation,
+        PayloadScope=scope,
+    )
+    if removal_disallowed:
+        top["PayloadRemovalDisallowed"] = True
+    if consent:
+        top["ConsentText"] = {"default": consent}
+    return plist.dumps({**top, "PayloadContent": list(payloads)})
+
+
+def encrypted_profile(profile: bytes, *, certificate: x509.Certificate | bytes) -> bytes:
+    """The profile with its payloads encrypted to the holder of the certificate, to be signed around that or not.
+
+    Names, identifier and description of the profile itself stay readable. `certificate` (object or DER) is that of an
+    identity on the device: its own, which it is managed with. The payloads become an EnvelopedData in DER over the
+    property list of the array (TopLevel.yaml, profile.install.yaml). Raises ProtocolError when the profile cannot be
+    read, or is encrypted already, or the certificate has no RSA key.
+    """
+    top = plist.loads(profile)
+    content = top.pop("PayloadContent", None)
+    if not isinstance(content, list):
+        raise ProtocolError("The profile has no payloads that could be encrypted.")
+    sealed = cms.encrypt(plist.dumps_array(content), certificate=certificate)
+    return plist.dumps({**top, "IsEncrypted": True, "EncryptedPayloadContent": sealed})
 
 
 def registration_profile(
@@ -136,8 +206,6 @@ def registration_profile(
         raise Invalid(f"A topic for device management begins with {TOPIC_PREFIX}")
     if not identifier or not challenge or not subject_common_name:
         raise Invalid("A registration profile needs an identifier, a challenge and a subject.")
-    if len({uuids.profile, uuids.scep, uuids.mdm, uuids.root}) != 4:
-        raise Invalid("Each payload has a UUID of its own.")
     scep: dict[str, object] = {
         "URL": _check_address(scep_url),
         "Name": scep_name,
@@ -153,32 +221,29 @@ def registration_profile(
     fingerprint = _check_fingerprint(ca_fingerprint, authority_der)
     if fingerprint is not None:
         scep["CAFingerprint"] = fingerprint
-    root = (
-        [
-            _payload(
-                "com.apple.security.root",
-                f"{identifier}.root",
-                uuids.root,
-                f"{organisation}: device authority",
-                PayloadCertificateFileName="authority.cer",
-                PayloadContent=authority_der,
-            )
-        ]
-        if authority_der
-        else []
-    )
-    identity = _payload(
+    payloads = []
+    if authority_der:
+        root = payload(
+            "com.apple.security.root",
+            identifier=f"{identifier}.root",
+            uuid=uuids.root,
+            display_name=f"{organisation}: device authority",
+            PayloadCertificateFileName="authority.cer",
+            PayloadContent=authority_der,
+        )
+        payloads.append(root)
+    identity = payload(
         "com.apple.security.scep",
-        f"{identifier}.scep",
-        uuids.scep,
-        f"{organisation}: identity of this device",
+        identifier=f"{identifier}.scep",
+        uuid=uuids.scep,
+        display_name=f"{organisation}: identity of this device",
         PayloadContent=scep,
     )
-    management = _payload(
+    management = payload(
         "com.apple.mdm",
-        f"{identifier}.mdm",
-        uuids.mdm,
-        display_name,
+        identifier=f"{identifier}.mdm",
+        uuid=uuids.mdm,
+        display_name=display_name,
         IdentityCertificateUUID=uuids.scep,
         Topic=topic,
         ServerURL=_check_address(server_url),
@@ -189,16 +254,13 @@ def registration_profile(
         ServerCapabilities=[PER_USER_CONNECTIONS, BOOTSTRAP_TOKEN] if per_user else [BOOTSTRAP_TOKEN],
         UseDevelopmentAPNS=False,
     )
-    profile = _payload(
-        "Configuration",
-        identifier,
-        uuids.profile,
-        display_name,
-        PayloadDescription=description,
-        PayloadOrganization=organisation,
-        PayloadScope="System",
-        PayloadContent=[*root, identity, management],
+    return profile(
+        identifier=identifier,
+        uuid=uuids.profile,
+        display_name=display_name,
+        organisation=organisation,
+        description=description,
+        payloads=[*payloads, identity, management],
+        scope="System",
+        consent=consent,
     )
-    if consent:
-        profile["ConsentText"] = {"default": consent}
-    return plist.dumps(profile)

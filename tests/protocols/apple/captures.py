@@ -16,11 +16,9 @@ def capture(name: str) -> bytes:
 
 @cache
 def schema() -> dict[str, dict[str, Any]]:
-    """Messages of Apple's schema by part (checkin, commands, profiles) and name."""
+    """Messages of Apple's schema by part (checkin, commands) and name."""
     extract = json.loads((DATA / "schema.json").read_text())
-    return {
-        part: {message["name"]: message for message in extract[part]} for part in ("checkin", "commands", "profiles")
-    }
+    return {part: {message["name"]: message for message in extract[part]} for part in ("checkin", "commands")}
 
 
 TYPES: Mapping[str, tuple[type, ...]] = {
