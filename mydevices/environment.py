@@ -141,6 +141,15 @@ class Environment(BaseSettings):
     mail_from: str = Field(default="", validate_default=True)
     """The address that mails come from, alone or as `Name <address>`."""
 
+    invitation_days: int = Field(default=14, ge=1, le=365)
+    """How long an invitation is good."""
+
+    reminder_days: int = Field(default=4, ge=0, le=365)
+    """How long after an invitation, and after each reminder, the next reminder goes; 0: none."""
+
+    reminders: int = Field(default=2, ge=0, le=10)
+    """How many reminders at most."""
+
     debug: bool = False
 
     @field_validator("allowed_hosts", mode="before")

@@ -7,7 +7,9 @@ from typing import Final
 # What may be a code or a token in a path: what follows the addresses that have one, and elsewhere a segment of at least
 # ten characters with a digit among them that is not the UUID of a row.
 _UUID: Final = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}(?:/|$)"
-_TOKEN: Final = re.compile(rf"(?<=^/r/)[^/]+|(?<=^/setup/).+|(?<=/)(?!{_UUID})(?=[^/]*\d)[\w:~-]{{10,}}(?=/|$)")
+_TOKEN: Final = re.compile(
+    rf"(?<=^/r/)[^/]+|(?<=^/setup/).+|(?<=^/invitation/)[^/]+|(?<=/)(?!{_UUID})(?=[^/]*\d)[\w:~-]{{10,}}(?=/|$)"
+)
 _UNPRINTABLE: Final = re.compile(r"[^!-~]|\"|\\")
 _PATH: Final = re.compile(r"(?P<site>\b[a-z]+://[^/\s]*)?(?P<path>/[^\s?]*)(?P<query>\?\S*)?")
 """In a text: a path, or an address with one."""

@@ -47,6 +47,20 @@ def create_person(
     return person
 
 
+@transaction.atomic
+def set_first_password(*, actor: Actor, person: Person, password: str) -> None:
+    """The password of somebody who had none, and knows of this one: nobody is told. Raises Invalid for one that the
+    rules refuse, with every reason."""
+    try:
+        validate_password(password, person)
+    except ValidationError as error:
+        raise Invalid(" ".join(error.messages)) from error
+    person.set_password(password)
+    person.password_changed_at = timezone.now()
+    person.save(update_fields=["password", "password_changed_at"])
+    audit.record(Verb.PASSWORD_CHANGED, actor=actor, person_id=person.id, person_name=person.name)
+
+
 def change_name(*, actor: Actor, person: Person, name: str) -> Person:
     """Raises Invalid for an empty or overlong name."""
     person.name = name.strip()

@@ -23,6 +23,15 @@ class Verb(StrEnum):
     RECOVERY_USED = "person.recovery_used"
     SESSION_ENDED = "person.session_ended"
 
+    INVITED = "invitation.made"
+    INVITED_AGAIN = "invitation.sent_again"
+    INVITATION_REMINDED = "invitation.reminded"
+    INVITATION_SEEN = "invitation.seen"
+    INVITATION_LINK_SHOWN = "invitation.link_shown"
+    INVITATION_ACCEPTED = "invitation.accepted"
+    INVITATION_EXPIRED = "invitation.expired"
+    INVITATION_REVOKED = "invitation.revoked"
+
     TICKET_OPENED = "ticket.opened"
     TICKET_SEEN = "ticket.seen"
     TICKET_REVOKED = "ticket.revoked"

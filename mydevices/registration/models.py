@@ -1,7 +1,9 @@
 import uuid
+from datetime import datetime
 
 from django.conf import settings
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 from mydevices.certificates.models import Challenge
 from mydevices.devices.models import Device
@@ -37,3 +39,60 @@ class Ticket(models.Model):
 
     class Meta:
         indexes = [models.Index(fields=["person", "expires_at"], name="tickets_of_a_person")]
+
+
+class Invitation(models.Model):
+    """How a person comes to have an account: a link, good for some days, at which they choose how they sign in."""
+
+    class State(models.TextChoices):
+        OPEN = "open", _("Open")
+        ACCEPTED = "accepted", _("Accepted")
+        EXPIRED = "expired", _("Expired")
+        REVOKED = "revoked", _("Revoked")
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    person = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="invitations")
+    token_hash = models.CharField(max_length=64, unique=True)
+    """SHA-256 of what the link carries; kept after the end, so that an old link is told apart from a wrong one."""
+    token = models.BinaryField()
+    """Sealed, for reminders and for the console where no mail is sent. Empty once the invitation is over."""
+    created_at = models.DateTimeField()
+    created_by = models.CharField(max_length=120, blank=True)
+    """Who invited, as their name was."""
+    expires_at = models.DateTimeField()
+    mail_id = models.CharField(max_length=36, blank=True)
+    """The last mail about it (accounts.services.notify)."""
+    sent_at = models.DateTimeField(null=True)
+    """When the mail server took the last one."""
+    mail_problem = models.CharField(max_length=300, blank=True)
+    """Why the last one has not gone, yet or ever."""
+    reminders = models.PositiveSmallIntegerField(default=0)
+    opened_at = models.DateTimeField(null=True)
+    """When somebody first looked at the link: a person, or what reads their mail before them."""
+    accepted_at = models.DateTimeField(null=True)
+    revoked_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["person"],
+                condition=models.Q(accepted_at=None, revoked_at=None),
+                name="one_invitation_at_a_time",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["-created_at", "id"], name="invitations_by_age"),
+            models.Index(
+                fields=["expires_at"],
+                condition=models.Q(accepted_at=None, revoked_at=None),
+                name="invitations_that_may_end",
+            ),
+            models.Index(fields=["mail_id"], name="invitations_by_mail"),
+        ]
+
+    def state(self, now: datetime) -> State:
+        if self.accepted_at is not None:
+            return self.State.ACCEPTED
+        if self.revoked_at is not None:
+            return self.State.REVOKED
+        return self.State.EXPIRED if self.expires_at <= now else self.State.OPEN

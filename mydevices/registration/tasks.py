@@ -4,11 +4,17 @@ from datetime import timedelta
 
 from django.utils import timezone
 
+from mydevices.accounts import post
+from mydevices.accounts.notices import Notice
 from mydevices.outbox import registry
-from mydevices.registration import services
+from mydevices.registration import invitations, services
 
 
 def register() -> None:
+    post.follow(Notice.INVITATION, invitations.heard)
+    post.follow(Notice.INVITATION_REMINDER, invitations.heard)
+    registry.periodic("registration.remind", timedelta(hours=1), remind)
+    registry.periodic("registration.expire", timedelta(hours=1), expire)
     registry.periodic("registration.renew", timedelta(hours=1), renew)
     registry.periodic("registration.finish_silent", timedelta(hours=1), finish_silent)
 
@@ -19,3 +25,11 @@ def renew() -> None:
 
 def finish_silent() -> None:
     services.finish_silent(now=timezone.now())
+
+
+def remind() -> None:
+    invitations.remind(now=timezone.now())
+
+
+def expire() -> None:
+    invitations.expire(now=timezone.now())

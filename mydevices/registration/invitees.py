@@ -1,0 +1,180 @@
+"""Reading a list of people to invite: a CSV file as spreadsheets write it, whatever its language and separators.
+
+Reading changes nothing: it gives rows, each with what is wrong with it, to be looked at before anybody is invited.
+"""
+
+import csv
+import io
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.core.validators import validate_email
+from django.utils.translation import gettext as _
+
+from mydevices.accounts.models import Group, Person
+from mydevices.errors import Invalid
+from mydevices.registration import invitations
+
+LARGEST: Final = 512 * 1024
+"""Bytes of a file."""
+MOST: Final = 500
+"""People in a file: each gets a mail, and each row is looked at."""
+LONGEST_NAME: Final = 120
+
+_HEADINGS: Final[Mapping[str, frozenset[str]]] = {
+    "email": frozenset(
+        {"email", "mail", "emailaddress", "mailaddress", "address", "emailadresse", "userprincipalname"}
+    ),
+    "name": frozenset({"name", "fullname", "displayname", "person", "vollername", "anzeigename"}),
+    "first": frozenset({"firstname", "givenname", "forename", "vorname"}),
+    "last": frozenset({"lastname", "surname", "familyname", "nachname", "familienname"}),
+    "groups": frozenset({"groups", "group", "gruppen", "gruppe", "team", "teams", "department", "abteilung"}),
+    "language": frozenset({"language", "lang", "locale", "preferredlanguage", "sprache"}),
+}
+_LETTERS: Final = re.compile(r"[^a-z]")
+_BETWEEN_GROUPS: Final = re.compile(r"[;,|]")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """Somebody to invite, as the file has them, and what is wrong with it (nothing: they can be invited)."""
+
+    number: int
+    """The line, as a spreadsheet counts."""
+    name: str
+    email: str
+    groups: tuple[str, ...] = ()
+    language: str = ""
+    problems: tuple[str, ...] = ()
+
+
+def read(content: bytes) -> Sequence[Row]:
+    """The rows of a file, checked against each other and against who is here already.
+
+    Raises Invalid for a file that is no list of people."""
+    if len(content) > LARGEST:
+        raise Invalid(_("This file is too large. Split it: %(most)d people are the most at once.") % {"most": MOST})
+    return check(_rows(_text(content)))
+
+
+def _text(content: bytes) -> str:
+    """Unicode with or without its mark, or else Windows-1252: what spreadsheets write."""
+    try:
+        if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+            text = content.decode("utf-16")
+        else:
+            try:
+                text = content.decode("utf-8-sig")
+            except UnicodeDecodeError:
+                text = content.decode("cp1252")
+    except UnicodeDecodeError as error:
+        raise Invalid(_("This is no text. Save the list as CSV.")) from error
+    if "\0" in text:
+        raise Invalid(_("This is no text. Save the list as CSV."))
+    return text
+
+
+def _rows(text: str) -> Iterable[Row]:
+    lines = text.splitlines()
+    first = next((line for line in lines if line.strip()), "")
+    separator = max(";,\t", key=first.count)
+    try:
+        table = list(csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True))
+    except csv.Error as error:
+        raise Invalid(_("This is not a CSV file: %(why)s.") % {"why": error}) from error
+    filled = [(number, cells) for number, cells in enumerate(table, 1) if any(cell.strip() for cell in cells)]
+    if not filled:
+        raise Invalid(_("There is nobody in this file."))
+    columns = _columns(filled[0][1])
+    if len(filled) - 1 > MOST:
+        raise Invalid(_("These are too many. Split the file: %(most)d people are the most at once.") % {"most": MOST})
+    return [_row(number, cells, columns) for number, cells in filled[1:]]
+
+
+def _columns(heading: Sequence[str]) -> Mapping[str, int]:
+    """Which column is what, by its heading: capital letters, hyphens and spaces do not matter."""
+    found: dict[str, int] = {}
+    for position, cell in enumerate(heading):
+        plain = _LETTERS.sub("", cell.casefold())
+        for name, known in _HEADINGS.items():
+            if plain in known:
+                found.setdefault(name, position)
+    if "email" not in found or not {"name", "first", "last"} & found.keys():
+        raise Invalid(
+            _("The first line must name the columns: name, e-mail, and perhaps groups and language. It says: %(it)s")
+            % {"it": ", ".join(heading)[:200]}
+        )
+    return found
+
+
+def _row(number: int, cells: Sequence[str], columns: Mapping[str, int]) -> Row:
+    def cell(name: str) -> str:
+        position = columns.get(name, len(cells))
+        return " ".join(cells[position].split()) if position < len(cells) else ""
+
+    name = cell("name") or f"{cell('first')} {cell('last')}".strip()
+    groups = tuple(dict.fromkeys(one.strip() for one in _BETWEEN_GROUPS.split(cell("groups")) if one.strip()))
+    return Row(number, name, cell("email"), groups, cell("language"))
+
+
+def check(rows: Iterable[Row]) -> Sequence[Row]:
+    """The same rows with what is wrong with each now."""
+    rows = list(rows)
+    seen = Counter(row.email.casefold() for row in rows)
+    groups = known_groups(name for row in rows for name in row.groups)
+    here = invitations.known(row.email for row in rows)
+    return [_checked(row, seen, groups, here) for row in rows]
+
+
+def _checked(row: Row, seen: Counter[str], groups: Mapping[str, Group], here: Mapping[str, Person]) -> Row:
+    problems = []
+    if not row.name:
+        problems.append(_("The name is missing."))
+    elif len(row.name) > LONGEST_NAME:
+        problems.append(_("The name is too long."))
+    try:
+        validate_email(row.email)
+    except ValidationError:
+        problems.append(_("The e-mail address is missing.") if not row.email else _("This is no e-mail address."))
+    else:
+        if seen[row.email.casefold()] > 1:
+            problems.append(_("This address is in the file more than once."))
+        somebody = here.get(row.email.casefold())
+        obstacle = invitations.obstacle(somebody) if somebody else ""
+        if obstacle:
+            problems.append(obstacle)
+    problems += [
+        _("There is no group “%(name)s”.") % {"name": name} for name in row.groups if name.casefold() not in groups
+    ]
+    language = known_language(row.language)
+    if language is None:
+        problems.append(_("MyDevices does not speak “%(language)s”.") % {"language": row.language})
+    spoken = row.language if language is None else language
+    return Row(row.number, row.name, row.email, row.groups, spoken, tuple(problems))
+
+
+def known_groups(names: Iterable[str]) -> Mapping[str, Group]:
+    """The groups of these names, by their name in small letters."""
+    wanted = {name.casefold() for name in names}
+    if not wanted:
+        return {}
+    return {group.name.casefold(): group for group in Group.objects.all() if group.name.casefold() in wanted}
+
+
+def known_language(text: str) -> str | None:
+    """The code of a language that is named by code or by name; empty for none given, None for an unknown one."""
+    if not text:
+        return ""
+    plain = text.replace("_", "-").casefold()
+    for code, name in settings.LANGUAGES:
+        if plain in {code.casefold(), str(name).casefold()}:
+            return code
+    for code, _name in settings.LANGUAGES:
+        if plain.split("-")[0] == code.casefold().split("-")[0]:
+            return code
+    return None
