@@ -10,7 +10,7 @@ from dataclasses import field as part
 from email.utils import parseaddr
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, ClassVar, Final
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from pydantic import Field, ValidationError, ValidationInfo, field_validator
@@ -89,6 +89,10 @@ class Environment(BaseSettings):
     """What an operator decides from outside. Defaults make a working server on one machine."""
 
     model_config = SettingsConfigDict(env_prefix="MYDEVICES_", extra="ignore", populate_by_name=True)
+
+    # Django's `settings` asks each value for this. Pydantic takes 4 microseconds to say that it has no such thing, and
+    # the device plane asks for settings in every poll.
+    _mask_wrapped: ClassVar[bool] = True
 
     data: Path = ROOT / "data"
     """Folder of the database, the keys and the caches."""

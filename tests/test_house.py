@@ -118,7 +118,7 @@ def test_every_dependency_is_named_in_a_decision() -> None:
     for requirements in ("requirements.in", "requirements-dev.in"):
         for line in (ROOT / requirements).read_text(encoding="utf-8").splitlines():
             if line and not line.startswith(("#", "-r")):
-                name = re.split(r"[\[<>=]", line)[0]
+                name = re.split(r"[\[<>=; ]", line)[0]
                 assert name.lower() in decisions, name
 
 

@@ -39,6 +39,18 @@ class Collector:
                 self._thread = threading.Thread(target=self._run, name="seen", daemon=True)
                 self._thread.start()
 
+    def note_at_once(self, registration_id: UUID, now: datetime, last: datetime | None) -> bool:
+        """`note`, or False where that would wait: for another thread, or for the collector's own to start."""
+        if last is not None and (now - last).total_seconds() < EVERY:
+            return True
+        if self._thread is None or not self._lock.acquire(blocking=False):
+            return False
+        try:
+            self._seen[registration_id] = now
+        finally:
+            self._lock.release()
+        return True
+
     def flush(self) -> int:
         """Write down what was collected, in one transaction. The number of registrations."""
         with self._lock:

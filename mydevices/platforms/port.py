@@ -177,19 +177,24 @@ class Response:
 
 
 Endpoint = Callable[[Request], Response]
+Quick = Callable[[Request], Response | None]
+"""The same answer as the endpoint's, or None: "not here". It is called on the event loop, where whatever waits holds up
+every connection: no lock, no write, nothing from the network, and None for all but the one case that it is for. What it
+may cost a stranger to have it work is for it to bound."""
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """An endpoint with the largest body it reads, in bytes."""
+    """An endpoint with the largest body it reads, in bytes, and where it has one its quick answer to short requests."""
 
     endpoint: Endpoint
     body_limit: int
+    quick: Quick | None = None
 
 
 ROUTES: dict[str, Route] = {}
 
 
-def route(path: str, endpoint: Endpoint, *, body_limit: int) -> None:
+def route(path: str, endpoint: Endpoint, *, body_limit: int, quick: Quick | None = None) -> None:
     """Serve `path` (exact, under `/mdm/`) on the device plane."""
-    ROUTES[path] = Route(endpoint, body_limit)
+    ROUTES[path] = Route(endpoint, body_limit, quick)

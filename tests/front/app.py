@@ -4,6 +4,7 @@ Started by granian in a process of its own. Times are shorter than in
 production and memory is less, so that the tests are short and light.
 """
 
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from wsgiref.types import StartResponse, WSGIEnvironment
@@ -47,8 +48,19 @@ def raising(request: port.Request) -> port.Response:
     raise RAISED[request.query]
 
 
+def in_a_thread(request: port.Request) -> port.Response:
+    return port.Response(200, f"{threading.current_thread().name} {len(request.body)}".encode(), "text/plain")
+
+
+def quick(request: port.Request) -> port.Response | None:
+    if request.body == b"bug":
+        raise RuntimeError("a bug in a quick answer")
+    return None if request.body.startswith(b"not here") else in_a_thread(request)
+
+
 for path, endpoint in {"echo": echo, "empty": empty, "slow": slow, "raise": raising}.items():
     port.route(f"/mdm/test/{path}", endpoint, body_limit=64 * 1024)
+port.route("/mdm/test/quick", in_a_thread, body_limit=64 * 1024, quick=quick)
 
 
 class Chunks:

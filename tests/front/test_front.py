@@ -287,6 +287,51 @@ def test_an_empty_answer_has_a_length_of_zero(server: Server) -> None:
     assert (response.status, response.headers["Content-Length"], body) == (200, "0", b"")
 
 
+@pytest.mark.parametrize(
+    ("body", "where"),
+    [
+        (b"quick", b"MainThread"),
+        (b"x" * 4096, b"MainThread"),
+        (b"x" * 4097, b"plane"),
+        (b"", b"plane"),
+        (b"not here", b"plane"),
+        (b"bug", b"plane"),
+    ],
+)
+def test_a_quick_answer_is_given_on_the_event_loop_and_all_others_in_a_thread(
+    server: Server, body: bytes, where: bytes
+) -> None:
+    before = server.log.stat().st_size
+    response, answer = ask(server, "PUT", "/mdm/test/quick", body)
+    assert response.status == 200
+    thread, length = answer.split()
+    assert thread.startswith(where)
+    assert int(length) == len(body)
+    written = server.log.read_bytes()[before:]
+    assert written.count(b'path="/mdm/test/quick" status=200') == 1
+    assert (b"a bug in a quick answer" in written) == (body == b"bug")
+
+
+def test_a_body_of_unknown_length_is_answered_in_a_thread(server: Server) -> None:
+    head = b"PUT /mdm/test/quick HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
+    assert b"plane" in raw(server, head + chunked(b"quick"))
+
+
+def test_short_bodies_that_stall_are_each_sent_away_in_their_own_time(server: Server) -> None:
+    head = b"PUT /mdm/test/quick HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n"
+    with server.connect() as first, server.connect() as second:
+        began = time.monotonic()
+        first.sendall(head)
+        time.sleep(0.7)
+        second.sendall(head)
+        assert ask(server, "PUT", "/mdm/test/quick", b"quick")[0].status == 200
+        assert read_all(first).startswith(b"HTTP/1.1 408 ")
+        ended = time.monotonic() - began
+        assert read_all(second).startswith(b"HTTP/1.1 408 ")
+        assert 0.9 < ended < 1.6
+        assert 1.6 < time.monotonic() - began < 2.5
+
+
 def test_an_unknown_path_of_the_device_plane_is_404(server: Server) -> None:
     assert ask(server, "PUT", "/mdm/test/nothing", b"x")[0].status == 404
     assert ask(server, "GET", "/mdm/")[0].status == 404

@@ -5,6 +5,7 @@ adds costs SQLite more than the reading, and PostgreSQL plans such a statement f
 prepared. It runs on both alike."""
 
 import json
+import sqlite3
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -79,6 +80,46 @@ def poll(*, fingerprint: str, user_id: str, reported: UUID | None, is_idle: bool
         uuid = reported or NOTHING
         row = _fetch(_REPORT, (user_id, now, uuid, uuid, fingerprint))
     return _read(row) if row else None
+
+
+class Beside:
+    """The read of an idle poll for the event loop, on an SQLite connection of its own that never waits and cannot
+    write: readers do not wait for the writer there (WAL), and where they must after all (a file that is being
+    recovered, say) sqlite3 says so at once.
+
+    For one thread only. PostgreSQL answers over a socket, which is something to wait for: not here."""
+
+    def __init__(self) -> None:
+        self._connection: sqlite3.Connection | None = None
+
+    @property
+    def is_possible(self) -> bool:
+        return connections[DEFAULT_DB_ALIAS].vendor == "sqlite"
+
+    def idle_poll(self, *, fingerprint: str, user_id: str, now: datetime) -> Poll | None:
+        """As `poll` of an idle device. Raises sqlite3.Error where it cannot be told without waiting."""
+        if self._connection is None:
+            self._connection = self._open()
+        try:
+            row = self._connection.execute(_FOR_SQLITE[_IDLE], (user_id, _plain(now), fingerprint)).fetchone()
+        except sqlite3.Error:
+            self.close()  # whatever it was, the next one begins anew
+            raise
+        return _read(row) if row else None
+
+    def close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _open(self) -> sqlite3.Connection:
+        name = connections[DEFAULT_DB_ALIAS].settings_dict["NAME"]
+        opened = sqlite3.connect(name, timeout=0, isolation_level=None)
+        opened.execute("PRAGMA query_only=ON")
+        return opened
+
+
+BESIDE: Final = Beside()
 
 
 def _fetch(statement: str, parameters: tuple[str | UUID | datetime, ...]) -> tuple[Any, ...] | None:

@@ -5,7 +5,7 @@ strictly in what a signature means: one signer, and the very bytes that the call
 """
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum
@@ -90,19 +90,20 @@ class Opened:
 # --- reading signed data
 
 
-def verify(message: bytes, *, content: bytes | None, allow_weak: bool) -> Signed:
+def verify(message: bytes, *, content: bytes | None, allow_weak: bool, known: Container[bytes] | None = None) -> Signed:
     """Check a SignedData of exactly one signer; ProtocolError for everything wrong.
 
     With `content` the signature must cover just these bytes, whether or not the message has a copy attached; with
     None the attached content is taken. Where there are signed attributes, their messageDigest must be that of the
     content, and their contentType must be there; where there are none (Apple's devices send none in `Mdm-Signature`),
     the signature is over the content itself. `allow_weak` accepts SHA-1. The signer's certificate must be in the
-    message; whether it is to be trusted is for the caller to find out.
+    message; whether it is to be trusted is for the caller to find out. With `known`, a certificate that is not in there
+    is refused before its key is looked at.
     """
-    return _verify(der.definite(message), content, allow_weak=allow_weak)
+    return _verify(der.definite(message), content, known, allow_weak=allow_weak)
 
 
-def _verify(message: bytes, content: bytes | None, *, allow_weak: bool) -> Signed:
+def _verify(message: bytes, content: bytes | None, known: Container[bytes] | None, *, allow_weak: bool) -> Signed:
     position, end = _content_info(message, _SIGNED_DATA)
     _, position = der.expect(message, position, end, der.INTEGER)
     _, position = der.expect(message, position, end, der.SET)  # digest algorithms: a hint for one-pass readers
@@ -124,16 +125,25 @@ def _verify(message: bytes, content: bytes | None, *, allow_weak: bool) -> Signe
     signer, signer_stop = der.expect(message, start, stop, der.SEQUENCE)
     if signer_stop != stop:
         raise ProtocolError("The message must have exactly one signer.")
-    return _check_signer(message, signer, signer_stop, certificates, content, allow_weak=allow_weak)
+    return _check_signer(message, signer, certificates, content, known, allow_weak=allow_weak)
 
 
 def _check_signer(
-    message: bytes, position: int, end: int, certificates: tuple[int, int], content: bytes, *, allow_weak: bool
+    message: bytes,
+    position: int,
+    certificates: tuple[int, int],
+    content: bytes,
+    known: Container[bytes] | None,
+    *,
+    allow_weak: bool,
 ) -> Signed:
-    """Check what a SignerInfo (RFC 5652 5.3) between two offsets says about the content."""
+    """Check what the SignerInfo (RFC 5652 5.3) that ends the message says about the content."""
+    end = len(message)
     _, position = der.expect(message, position, end, der.INTEGER)
     tag, start, position = der.element(message, position, end)
     certificate, spki = _signer(message, certificates, tag, message[start:position])
+    if known is not None and certificate not in known:
+        raise ProtocolError("The certificate of the signer is not known.")
     start, position = der.expect(message, position, end, der.SEQUENCE)
     oid_start, oid_stop = der.expect(message, start, position, der.OBJECT_IDENTIFIER)
     digest = keys.digest(message[oid_start:oid_stop], allow_weak=allow_weak)

@@ -7,6 +7,7 @@ from urllib.parse import quote
 import hypothesis
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
+from django.db import connection
 from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 from pytest_django.fixtures import Settings
@@ -16,12 +17,13 @@ from mydevices.commands import services as commands
 from mydevices.commands.models import Command
 from mydevices.commands.states import State
 from mydevices.devices.models import Device, Registration
-from mydevices.platforms.port import ActionKind, Request
-from mydevices.wsgi import plane
+from mydevices.platforms.apple import queries
+from mydevices.platforms.port import ROUTES, ActionKind, Request
 from simulator import fleet
 from simulator.mac import Mac
 from simulator.scep import Manner
-from tests.platforms.apple.conftest import Registers, fresh, present, profile_for, send
+from tests.platforms.apple import conftest
+from tests.platforms.apple.conftest import Registers, answers, fresh, present, profile_for, send
 
 CONNECT = "https://localhost/mdm/apple/connect"
 CHECKIN = "https://localhost/mdm/apple/checkin"
@@ -30,6 +32,19 @@ ENTITIES = (
     b'<!DOCTYPE plist [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;">]>'
     b"<plist><dict><key>UDID</key><string>&b;</string></dict></plist>"
 )
+
+
+@pytest.fixture(autouse=True, params=conftest.WAYS)
+def way(request: pytest.FixtureRequest, beside: queries.Beside, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Every answer is the same on the event loop as in a thread."""
+    chosen: str = request.param
+    monkeypatch.setattr(conftest, "way", chosen)
+    return chosen
+
+
+def test_only_sqlite_is_read_on_the_event_loop() -> None:
+    quick = ROUTES["/mdm/apple/connect"].quick
+    assert (quick is not None) == (connection.vendor == "sqlite") == (conftest.ON_THE_LOOP in conftest.WAYS)
 
 
 @pytest.mark.parametrize("endpoint", [CONNECT, CHECKIN])
@@ -245,13 +260,15 @@ def test_a_long_url_passes_whole(owner: Person, server: None) -> None:
 
 @hypothesis.settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
 @given(
-    path=st.sampled_from(["connect", "checkin", "scep"]), body=st.binary(max_size=400), signature=st.text(max_size=200)
+    path=st.sampled_from(["connect", "checkin", "scep"]),
+    body=st.binary(max_size=400) | st.just(b">Idle<"),
+    signature=st.text(max_size=200),
 )
 def test_whatever_a_stranger_sends_is_refused_without_an_error(
-    server: None, path: str, body: bytes, signature: str
+    server: None, way: str, path: str, body: bytes, signature: str
 ) -> None:
     for method in ("PUT", "POST", "GET"):
-        response = plane(
+        response = answers[way](
             Request(method=method, path=f"/mdm/apple/{path}", headers={"mdm-signature": signature}, body=body)
         )
         assert response.status in {400, 404, 405}

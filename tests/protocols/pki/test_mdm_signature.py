@@ -42,6 +42,16 @@ def test_the_signature_of_an_apple_device_is_accepted(device: wire.Holder) -> No
         assert mdm_signature.verify(as_sent, BODY, allow_weak=True) == device.certificate
 
 
+def test_where_signers_are_named_others_are_refused_before_their_key_is_looked_at(device: wire.Holder) -> None:
+    known = {device.certificate}
+    assert mdm_signature.verify(captured("attached"), BODY, allow_weak=False, known=known) == device.certificate
+    for body in (BODY, b"another"):
+        with pytest.raises(ProtocolError, match="not known"):
+            mdm_signature.verify(captured("attached"), body, allow_weak=False, known=frozenset())
+    with pytest.raises(ProtocolError, match="another content"):
+        mdm_signature.verify(captured("attached"), b"another", allow_weak=False, known=known)
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_a_captured_header_does_not_authenticate_another_body(name: str) -> None:
     other = BODY.replace(b"Idle", b"idle")
