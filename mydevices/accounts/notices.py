@@ -50,6 +50,8 @@ class Notice(StrEnum):
     RECOVERY_CODE_USED = "recovery_code_used"
     DEVICE_REGISTERED = "device_registered"
     REGISTRATION_PIN = "registration_pin"
+    REGISTRATION_PIN_UNKNOWN = "registration_pin_unknown"
+    """To an address that somebody asked a PIN for, and that gets none: nobody here has it, or registers by PIN."""
 
 
 OPTIONAL: Final[Collection[Notice]] = frozenset({Notice.NEW_SIGN_IN, Notice.DEVICE_REGISTERED})

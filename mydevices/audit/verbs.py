@@ -35,6 +35,13 @@ class Verb(StrEnum):
     TICKET_OPENED = "ticket.opened"
     TICKET_SEEN = "ticket.seen"
     TICKET_REVOKED = "ticket.revoked"
+    TICKET_REFUSED = "ticket.refused"
+    TERMS_ACCEPTED = "terms.accepted"
+    REGISTRATION_PIN_ISSUED = "registration_pin.issued"
+    REGISTRATION_PIN_WITHHELD = "registration_pin.withheld"
+    """Somebody asked for one whom no policy gives any, or whom nobody knows."""
+    REGISTRATION_PIN_WRONG = "registration_pin.wrong"
+    REGISTRATION_PIN_LOCKED = "registration_pin.locked"
 
     DEVICE_REGISTERED = "device.registered"
     DEVICE_REGISTERED_AGAIN = "device.registered_again"

@@ -3,7 +3,7 @@ from uuid import UUID
 from django.db.models import Count, QuerySet
 
 from mydevices.accounts.models import Person
-from mydevices.devices.models import Device
+from mydevices.devices.models import Device, Registration
 from mydevices.errors import NotFound
 
 
@@ -37,6 +37,15 @@ def by_id(device_id: UUID) -> Device:
     if device is None:
         raise NotFound(f"There is no device {device_id}.")
     return device
+
+
+def count_managed(person: Person, *, company: bool = True, but: str = "") -> int:
+    """How many managed devices a person has: with the organisation's own or without them, and without the one of the
+    hardware id `but`. One statement."""
+    found = Device.objects.filter(owner=person, registration__state__in=Registration.LIVING)
+    if not company:
+        found = found.exclude(ownership=Device.Ownership.COMPANY)
+    return (found.exclude(hardware_id=but) if but else found).count()
 
 
 def count_by_state() -> dict[str, int]:

@@ -1,6 +1,8 @@
 import time
 from typing import Final
 
+from django.utils.translation import gettext as _
+
 from mydevices.organisation.models import Organisation
 
 LIFETIME: Final = 5.0
@@ -22,3 +24,13 @@ def forget() -> None:
     """Read anew next time, because this process has changed it."""
     global _known  # noqa: PLW0603  the same
     _known = None
+
+
+def whom_to_ask() -> str:
+    """A sentence with the helpdesk and how it is reached; empty while nobody has said."""
+    organisation = current()
+    ways = [way for way in (organisation.helpdesk_phone, organisation.helpdesk_email) if way]
+    if not ways:
+        return ""
+    desk = organisation.helpdesk_name or organisation.name
+    return _("Questions go to %(desk)s: %(ways)s.") % {"desk": desk, "ways": ", ".join(ways)}

@@ -9,8 +9,9 @@ class Config(AppConfig):
 
     def ready(self) -> None:
         from mydevices.registration import tasks  # noqa: PLC0415  models must be loaded first
-        from mydevices.registration.models import Invitation, Ticket  # noqa: PLC0415  the same
+        from mydevices.registration.models import Invitation, RegistrationPin, Ticket  # noqa: PLC0415  the same
 
         tasks.register()
         registry.column(Ticket, "code")
         registry.column(Invitation, "token")
+        registry.column(RegistrationPin, "digest")

@@ -32,10 +32,16 @@ class Ticket(models.Model):
     expires_at = models.DateTimeField()
     opened_at = models.DateTimeField(null=True)
     revoked_at = models.DateTimeField(null=True)
+    refused_at = models.DateTimeField(null=True)
+    """When a device came with it that a policy does not let in. It ends with that: its challenge is spent."""
+    refusal = models.JSONField(default=dict)
+    """Why (registration.refusals.Refusal), and what the device called itself."""
     used_at = models.DateTimeField(null=True)
     terms = models.JSONField(default=dict)
     """What the profile promises (devices.services.Terms)."""
     device = models.ForeignKey(Device, on_delete=models.SET_NULL, null=True, related_name="tickets")
+    pin = models.ForeignKey("RegistrationPin", on_delete=models.SET_NULL, null=True, related_name="tickets")
+    """What its person proved themselves with; spent when a device registers."""
 
     class Meta:
         indexes = [models.Index(fields=["person", "expires_at"], name="tickets_of_a_person")]
@@ -72,6 +78,23 @@ class Invitation(models.Model):
     accepted_at = models.DateTimeField(null=True)
     revoked_at = models.DateTimeField(null=True)
 
+
+class RegistrationPin(models.Model):
+    """A short secret that proves, beside a password or alone, that it is this person who registers. It registers one
+    device; typing it spends nothing. A person has one at a time."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    person = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="registration_pins")
+    digest = models.BinaryField()
+    """Argon2id of it, sealed: without the master key a stolen database says nothing of so short a thing."""
+    created_at = models.DateTimeField()
+    expires_at = models.DateTimeField()
+    tries = models.PositiveSmallIntegerField(default=0)
+    """Counted before each comparison and put back after a right one, so that six at once are six."""
+    spent_at = models.DateTimeField(null=True)
+    revoked_at = models.DateTimeField(null=True)
+    """When a newer one took its place."""
+
     class Meta:
         constraints = [
             models.UniqueConstraint(
@@ -96,3 +119,33 @@ class Invitation(models.Model):
         if self.revoked_at is not None:
             return self.State.REVOKED
         return self.State.EXPIRED if self.expires_at <= now else self.State.OPEN
+
+
+                condition=models.Q(spent_at=None, revoked_at=None),
+                name="one_registration_pin_at_a_time",
+            ),
+        ]
+
+
+class TermsText(models.Model):
+    """Terms of service as they were accepted: a policy's text of one version. Outlives the policy."""
+
+    policy_id = models.UUIDField()
+    policy_name = models.CharField(max_length=120)
+    version = models.PositiveIntegerField()
+    text = models.TextField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["policy_id", "version"], name="one_text_per_version")]
+
+
+class Acceptance(models.Model):
+    """A person has accepted terms."""
+
+    person = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="acceptances")
+    terms = models.ForeignKey(TermsText, on_delete=models.PROTECT, related_name="acceptances")
+    at = models.DateTimeField()
+    address = models.CharField(max_length=64, blank=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["person", "terms"], name="terms_accepted_once")]

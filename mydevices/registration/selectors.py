@@ -1,18 +1,75 @@
+from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 from uuid import UUID
 
 from django.db.models import QuerySet
 
 from mydevices.accounts.models import Person
+from mydevices.devices import selectors as devices
 from mydevices.errors import NotFound
-from mydevices.registration.models import Ticket
+from mydevices.policies import selectors as policies
+from mydevices.policies.kinds.registration import RegistrationRules
+from mydevices.policies.selectors import Effective
+from mydevices.registration.models import Acceptance, RegistrationPin, Ticket
+
+LOCKED_AFTER: Final = 6
+"""Wrong tries of one PIN."""
+
+
+def rules_of(person: Person) -> Effective[RegistrationRules]:
+    """What holds when this person registers a device, and the policy it comes from."""
+    return policies.effective(person, RegistrationRules)
+
+
+def may_use_pins() -> tuple[bool, bool]:
+    """Whether registering without a session asks anybody here for a password, and anybody for a PIN: what the page
+    must offer before it knows who comes."""
+    decided = [RegistrationRules.read(row.values) for row in policies.of_kind(RegistrationRules).filter(enabled=True)]
+    everything = [*decided, RegistrationRules()]
+    return any(rules.asks_password for rules in everything), any(rules.asks_pin for rules in everything)
+
+
+def has_accepted(person: Person, rules: Effective[RegistrationRules]) -> bool:
+    """Whether this person accepted the terms in their present version; True where there are none."""
+    if not rules.values.terms or rules.policy_id is None:
+        return True
+    return Acceptance.objects.filter(
+        person=person, terms__policy_id=rules.policy_id, terms__version=rules.values.terms_version
+    ).exists()
+
+
+def pin_of(person: Person, now: datetime) -> RegistrationPin | None:
+    """The PIN that this person can register with: neither expired nor spent, replaced or locked."""
+    return RegistrationPin.objects.filter(
+        person=person, spent_at=None, revoked_at=None, expires_at__gt=now, tries__lt=LOCKED_AFTER
+    ).first()
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """How many devices somebody has of those they may have; `limit` is 0 for as many as they like."""
+
+    used: int
+    limit: int
+    company_counts: bool
+
+    @property
+    def is_used_up(self) -> bool:
+        return bool(self.limit) and self.used >= self.limit
+
+
+def allowance(person: Person, rules: RegistrationRules, *, but: str = "") -> Allowance:
+    """Counted now; `but` is the hardware id of a device that registers anew and does not count twice."""
+    used = devices.count_managed(person, company=rules.company_devices_count, but=but)
+    return Allowance(used, rules.device_limit, rules.company_devices_count)
 
 
 def open_tickets(person: Person, now: datetime) -> QuerySet[Ticket]:
     """A person's registrations that somebody could still use, newest first."""
-    return Ticket.objects.filter(person=person, used_at=None, revoked_at=None, expires_at__gt=now).order_by(
-        "-created_at"
-    )
+    return Ticket.objects.filter(
+        person=person, used_at=None, revoked_at=None, refused_at=None, expires_at__gt=now
+    ).order_by("-created_at")
 
 
 def ticket_of(person: Person, ticket_id: UUID) -> Ticket:

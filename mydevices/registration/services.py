@@ -2,11 +2,11 @@
 
 import hashlib
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Final
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from django.conf import settings
 from django.db import transaction
@@ -14,7 +14,11 @@ from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from mydevices.accounts import rights
+from mydevices.accounts import services as accounts
 from mydevices.accounts.models import Person
+from mydevices.accounts.notices import Notice
+from mydevices.accounts.rights import Right
 from mydevices.audit import services as audit
 from mydevices.audit.actor import Actor
 from mydevices.audit.verbs import Verb
@@ -32,13 +36,23 @@ from mydevices.devices.services import Introduction, Terms
 from mydevices.errors import Conflict, NotAllowed, NotFound, ProtocolError
 from mydevices.platforms import port
 from mydevices.platforms.port import ActionKind, Document
-from mydevices.registration.models import Ticket
+from mydevices.policies.kinds.registration import SYSTEMS, RegistrationRules, is_older
+from mydevices.policies.selectors import Effective
+from mydevices.registration import selectors
+from mydevices.registration.models import Acceptance, RegistrationPin, TermsText, Ticket
+from mydevices.registration.refusals import Fact, Refusal, Refused, Why
 from mydevices.vault import services as vault
 
 TICKET_LIFETIME: Final = timedelta(minutes=15)
 RENEWAL_LIFETIME: Final = timedelta(days=30)
 RENEW_AGAIN_AFTER: Final = timedelta(days=1)
 """How long a device that refused a new certificate is left alone."""
+
+OF_INTENDED: Final[Mapping[str, Sequence[str]]] = {
+    Ticket.Intended.PHONE: ("iOS", "iPadOS"),
+    Ticket.Intended.MAC: ("macOS",),
+}
+"""The systems of what a ticket is for."""
 
 ALPHABET: Final = "23456789abcdefghjkmnpqrstuvwxyz"
 """Without the letters and digits that people take for one another."""
@@ -47,14 +61,32 @@ CODE_LENGTH: Final = 12
 
 
 def open_ticket(
-    *, person: Person, ownership: str, intended: str, actor: Actor, platform: str = Device.Platform.APPLE
+    *,
+    person: Person,
+    ownership: str,
+    intended: str,
+    actor: Actor,
+    platform: str = Device.Platform.APPLE,
+    pin: RegistrationPin | None = None,
 ) -> Ticket:
-    """Let a person register one device in the next 15 minutes. Raises Conflict while the server cannot register any."""
+    """Let a person register one device in the next 15 minutes. `pin` is one that `pins.check` found right.
+
+    The person's registration policy binds every actor, the command line too; only the PIN is asked of nobody but the
+    person, because it proves that it is them. Raises Refused where the policy forbids it, NotAllowed for a stranger,
+    Conflict while the server cannot register any device."""
     now = timezone.now()
+    if actor.id != str(person.id):
+        rights.require(actor, Right.INVITE)
+    rules = selectors.rules_of(person)
+    _refuse_ticket(person=person, rules=rules, ownership=ownership, intended=intended)
+    if rules.values.asks_pin and actor.id == str(person.id) and (pin is None or pin.person_id != person.id):
+        raise Refused(Refusal(Why.PIN_NEEDED, rules.policy_name))
     code = "".join(secrets.choice(ALPHABET) for _position in range(CODE_LENGTH))
     terms = port.adapter_for(platform).terms(ownership=ownership)
     ticket_id = uuid4()
     with transaction.atomic():
+        if pin is not None:
+            _close_others(pin, actor, now)
         ticket = Ticket.objects.create(
             id=ticket_id,
             person=person,
@@ -67,9 +99,71 @@ def open_ticket(
             created_at=now,
             expires_at=now + TICKET_LIFETIME,
             terms=asdict(terms),
+            pin=pin,
         )
         _record(Verb.TICKET_OPENED, ticket=ticket, actor=actor)
     return ticket
+
+
+def _refuse_ticket(*, person: Person, rules: Effective[RegistrationRules], ownership: str, intended: str) -> None:
+    """What can be known before the device speaks. What it says itself is asked at `begin`."""
+    values, policy = rules.values, rules.policy_name
+    if values.fixed_ownership and ownership != values.fixed_ownership:
+        raise Refused(Refusal(Why.OWNERSHIP, policy, {"ownership": values.fixed_ownership}))
+    if not set(OF_INTENDED[intended]) & set(values.systems):
+        raise Refused(Refusal(Why.SYSTEM, policy, {"system": " / ".join(OF_INTENDED[intended])}))
+    if not selectors.has_accepted(person, rules):
+        raise Refused(Refusal(Why.TERMS, policy, {"version": values.terms_version}))
+    _refuse_beyond_limit(person, rules, ownership)
+
+
+def _refuse_beyond_limit(
+    person: Person, rules: Effective[RegistrationRules], ownership: str, hardware_id: str = ""
+) -> None:
+    counts = ownership != Device.Ownership.COMPANY or rules.values.company_devices_count
+    if not rules.values.device_limit or not counts:
+        return
+    allowance = selectors.allowance(person, rules.values, but=hardware_id)
+    if allowance.is_used_up:
+        facts = {"used": allowance.used, "limit": allowance.limit}
+        raise Refused(Refusal(Why.DEVICE_LIMIT, rules.policy_name, facts))
+
+
+def _close_others(pin: RegistrationPin, actor: Actor, now: datetime) -> None:
+    """A PIN registers one device: a new ticket takes the place of the one that it opened before."""
+    if not RegistrationPin.objects.select_for_update().filter(id=pin.id, spent_at=None).exists():
+        raise Refused(Refusal(Why.PIN_SPENT))
+    for former in Ticket.objects.filter(pin=pin, used_at=None, revoked_at=None, refused_at=None):
+        Ticket.objects.filter(id=former.id).update(revoked_at=now)
+        Challenge.objects.filter(id=former.challenge_id, spent_by="").update(expires_at=now)
+        _record(Verb.TICKET_REVOKED, ticket=former, actor=actor)
+
+
+@transaction.atomic
+def accept_terms(*, person: Person, policy_id: UUID, version: int, actor: Actor, now: datetime | None = None) -> None:
+    """A person accepts the terms of their policy in the version that they have read. Nobody else can for them. Raises
+    Conflict when there is another version by now, or another policy."""
+    if actor.id != str(person.id):
+        raise NotAllowed(_("Terms are accepted by the person who registers."))
+    rules = selectors.rules_of(person)
+    if not rules.values.terms or (rules.policy_id, rules.values.terms_version) != (policy_id, version):
+        raise Conflict(_("The terms have changed meanwhile. Read them anew."))
+    text, _new = TermsText.objects.get_or_create(
+        policy_id=policy_id,
+        version=version,
+        defaults={"policy_name": rules.policy_name, "text": rules.values.terms},
+    )
+    _acceptance, new = Acceptance.objects.get_or_create(
+        person=person, terms=text, defaults={"at": now or timezone.now(), "address": actor.address}
+    )
+    if new:
+        audit.record(
+            Verb.TERMS_ACCEPTED,
+            actor=actor,
+            person_id=person.id,
+            person_name=person.name,
+            details={"policy": rules.policy_name, "policy_id": str(policy_id), "version": version},
+        )
 
 
 def _hash(code: str) -> str:
@@ -91,7 +185,13 @@ def find_by_code(*, code: str, now: datetime | None = None) -> Ticket:
     plain = code.strip().lower().replace("-", "").replace(" ", "")
     ticket = (
         Ticket.objects.select_related("person", "challenge")
-        .filter(code_hash=_hash(plain), revoked_at=None, expires_at__gt=now or timezone.now(), person__is_active=True)
+        .filter(
+            code_hash=_hash(plain),
+            revoked_at=None,
+            refused_at=None,
+            expires_at__gt=now or timezone.now(),
+            person__is_active=True,
+        )
         .first()
     )
     if ticket is None or ticket.used_at is not None:
@@ -108,7 +208,7 @@ def note_opened(*, ticket: Ticket, actor: Actor, now: datetime | None = None) ->
 
 def document_for(*, ticket: Ticket, signed: bool | None = None) -> Document:
     """The profile of a ticket, the same each time. Raises NotFound when the ticket is no longer good."""
-    if ticket.revoked_at or ticket.used_at or ticket.expires_at <= timezone.now():
+    if ticket.revoked_at or ticket.used_at or ticket.refused_at or ticket.expires_at <= timezone.now():
         raise NotFound(_("This registration is no longer open. Make a new one."))
     return port.adapter_for(ticket.platform).invite(
         terms=Terms(**ticket.terms),
@@ -124,19 +224,32 @@ def revoke(*, ticket: Ticket, actor: Actor) -> None:
     if actor.kind != "system" and actor.id != str(ticket.person_id) and not actor.is_administrator:
         raise NotAllowed(_("Only the person whose registration it is can revoke it."))
     with transaction.atomic():
-        if not Ticket.objects.filter(id=ticket.id, used_at=None, revoked_at=None).update(revoked_at=now):
+        if not Ticket.objects.filter(id=ticket.id, used_at=None, revoked_at=None, refused_at=None).update(
+            revoked_at=now
+        ):
             raise Conflict(_("It has been used or revoked already."))
         Challenge.objects.filter(id=ticket.challenge_id, spent_by="").update(expires_at=now)
         _record(Verb.TICKET_REVOKED, ticket=ticket, actor=actor)
 
 
-@transaction.atomic
-def begin(*, certificate: DeviceCertificate, introduction: Introduction, now: datetime) -> Registration:
+def begin(
+    *, certificate: DeviceCertificate, introduction: Introduction, now: datetime, address: str = ""
+) -> Registration:
     """A device introduces itself with a certificate that a ticket gave it: a new life begins, and the old one of that
     device, under the same person, ends with whatever waited for it.
 
     With a certificate whose life has begun (Authenticate repeated, or after a renewal), nothing but the description
-    changes. Raises ProtocolError when the certificate belongs to another device, NotAllowed for a revoked ticket."""
+    changes. Raises ProtocolError when the certificate belongs to another device, NotAllowed for a revoked ticket, and
+    Refused, which is then written down for the ticket's page, where the person's policy does not let the device in."""
+    try:
+        return _begin(certificate, introduction, now, address)
+    except Refused as refused:
+        _note_refusal(certificate, introduction, refused.refusal, now, address)
+        raise
+
+
+@transaction.atomic
+def _begin(certificate: DeviceCertificate, introduction: Introduction, now: datetime, address: str) -> Registration:
     if certificate.registration is not None:
         return _again(certificate, certificate.registration, introduction)
     ticket = Ticket.objects.select_for_update().select_related("person").get(challenge=certificate.challenge_id)
@@ -148,6 +261,11 @@ def begin(*, certificate: DeviceCertificate, introduction: Introduction, now: da
         return _again(renewed, renewed.registration, introduction)
     if ticket.revoked_at is not None or not ticket.person.is_active:
         raise NotAllowed("This registration has been revoked.")
+    if ticket.refused_at is not None:
+        raise Refused(Refusal.read(ticket.refusal))
+    _refuse_device(ticket, introduction)
+    if ticket.pin_id and not RegistrationPin.objects.filter(id=ticket.pin_id, spent_at=None).update(spent_at=now):
+        raise Refused(Refusal(Why.PIN_SPENT))
     registration, replaced = devices.begin(
         owner=ticket.person,
         platform=ticket.platform,
@@ -162,15 +280,58 @@ def begin(*, certificate: DeviceCertificate, introduction: Introduction, now: da
     ticket.used_at = now
     ticket.device = registration.device
     ticket.save(update_fields=["used_at", "device"])
+    device = registration.device
     _record(
-        Verb.DEVICE_REGISTERED_AGAIN
-        if replaced or registration.device.registrations.count() > 1
-        else Verb.DEVICE_REGISTERED,
+        Verb.DEVICE_REGISTERED_AGAIN if replaced or device.registrations.count() > 1 else Verb.DEVICE_REGISTERED,
         ticket=ticket,
-        actor=Actor.device(str(registration.device_id), registration.device.name),
-        device=registration.device,
+        actor=Actor.device(str(device.id), device.name, address),
+        device=device,
+    )
+    model = device.model_name or device.model
+    accounts.notify(
+        person=ticket.person,
+        notice=Notice.DEVICE_REGISTERED,
+        facts={"device": device.name or model, "model": model, "at": now.isoformat(), "address": address},
     )
     return registration
+
+
+def _refuse_device(ticket: Ticket, introduction: Introduction) -> None:
+    """What the policy says now that the device has spoken. The person's row is held until the life has begun: of two
+    devices that come at once the second counts the first."""
+    Person.objects.select_for_update(no_key=True).get(id=ticket.person_id)
+    rules = selectors.rules_of(ticket.person)
+    system, version = introduction.os_name, introduction.os_version
+    facts: dict[str, Fact] = {"system": system or _("A device that does not say its system")}
+    if system not in rules.values.systems and set(rules.values.systems) != set(SYSTEMS):
+        raise Refused(Refusal(Why.SYSTEM, rules.policy_name, facts))
+    minimum = rules.values.minimum(system)
+    if is_older(version, minimum):
+        why = Why.TOO_OLD if version else Why.VERSION_UNKNOWN
+        raise Refused(Refusal(why, rules.policy_name, {**facts, "version": version[:32], "minimum": minimum}))
+    _refuse_beyond_limit(ticket.person, rules, ticket.ownership, introduction.hardware_id)
+
+
+@transaction.atomic
+def _note_refusal(
+    certificate: DeviceCertificate, introduction: Introduction, refusal: Refusal, now: datetime, address: str
+) -> None:
+    """Written after the attempt was undone, once: the ticket has ended, and its page and the history say why."""
+    name = (introduction.name or introduction.model_name or introduction.model)[:200]
+    ticket = Ticket.objects.select_related("person").get(challenge=certificate.challenge_id)
+    ended = Ticket.objects.filter(id=ticket.id, used_at=None, refused_at=None).update(
+        refused_at=now, refusal=refusal.stored()
+    )
+    if ended:
+        audit.record(
+            Verb.TICKET_REFUSED,
+            actor=Actor.device("", name, address),
+            device_name=name,
+            person_id=ticket.person_id,
+            person_name=ticket.person.name,
+            outcome="refused",
+            details={**refusal.stored(), "ticket": str(ticket.id)},
+        )
 
 
 def _again(certificate: DeviceCertificate, registration: Registration, introduction: Introduction) -> Registration:

@@ -187,7 +187,7 @@ def checkin_endpoint(request: Request) -> Response:
     if certificate is None or certificate.state == DeviceCertificate.State.SUPERSEDED:
         raise ProtocolError("This certificate is not in use.")
     if isinstance(message, Authenticate):
-        return _authenticate(message, certificate, now)
+        return _authenticate(message, certificate, now, request.address)
     life = certificate.registration
     if life is None:
         raise ProtocolError("The device has not sent Authenticate.")
@@ -200,7 +200,7 @@ def checkin_endpoint(request: Request) -> Response:
     return _check_in(message, life, now)
 
 
-def _authenticate(message: Authenticate, certificate: DeviceCertificate, now: datetime) -> Response:
+def _authenticate(message: Authenticate, certificate: DeviceCertificate, now: datetime, address: str) -> Response:
     model = message.product_name or message.model or ""
     os_version = message.os_version or ""
     if certificate.registration is not None and certificate.registration.state == Registration.State.RETIRED:
@@ -218,6 +218,7 @@ def _authenticate(message: Authenticate, certificate: DeviceCertificate, now: da
             is_user_enrollment=message.identity.udid is None,
         ),
         now=now,
+        address=address,
     )
     return DONE
 

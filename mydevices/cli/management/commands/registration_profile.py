@@ -10,16 +10,24 @@ from mydevices.accounts import selectors as accounts
 from mydevices.audit.actor import Actor
 from mydevices.devices.models import Device
 from mydevices.errors import MyDevicesError
+from mydevices.registration import selectors
 from mydevices.registration import services as registration
 from mydevices.registration.models import Ticket
 
 
 class Command(BaseCommand):
-    help = "Write a fresh registration profile that registers one device of a person, within 15 minutes."
+    help = (
+        "Write a fresh registration profile that registers one device of a person, within 15 minutes. The person's"
+        " registration policy binds this command too, but for the PIN, which only proves who a person is."
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("person_email")
-        parser.add_argument("--ownership", choices=Device.Ownership.values, default=Device.Ownership.PERSONAL)
+        parser.add_argument(
+            "--ownership",
+            choices=Device.Ownership.values,
+            help="whose device it is; without it, as the person’s registration policy says, or personal",
+        )
         parser.add_argument(
             "--unsigned", action="store_true", help="plain XML, for clients that read no signed profile"
         )
@@ -28,9 +36,10 @@ class Command(BaseCommand):
     def handle(self, *_args: Any, **options: Any) -> None:
         try:
             person = accounts.by_email(options["person_email"])
+            fixed = selectors.rules_of(person).values.fixed_ownership
             ticket = registration.open_ticket(
                 person=person,
-                ownership=options["ownership"],
+                ownership=options["ownership"] or fixed or Device.Ownership.PERSONAL,
                 intended=Ticket.Intended.PHONE,
                 actor=Actor.system("command line"),
             )

@@ -1,0 +1,164 @@
+"""PINs that people register with: given, asked for anew, compared.
+
+A PIN registers one device, like the incumbents' do: typing it opens a ticket and spends nothing, and a new ticket takes
+the place of the former; it is spent by the device that registers. A person has one at a time: a new one replaces the
+old. It is kept as an Argon2id digest under the vault's seal, so a stolen database without the master key says nothing,
+and with it every guess costs a hash. Guessing here ends after six wrong tries, which are counted before they are
+compared."""
+
+import secrets
+from datetime import datetime, timedelta
+from functools import lru_cache
+from typing import Final
+from uuid import uuid4
+
+from django.contrib.auth.hashers import check_password, make_password
+from django.db import transaction
+from django.db.models import F
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from mydevices.accounts import rights
+from mydevices.accounts import selectors as people
+from mydevices.accounts import services as accounts
+from mydevices.accounts.models import Person
+from mydevices.accounts.notices import Notice
+from mydevices.accounts.rights import Right
+from mydevices.audit import services as audit
+from mydevices.audit.actor import Actor
+from mydevices.audit.verbs import Verb
+from mydevices.errors import Conflict, NotAllowed, NotFound
+from mydevices.policies.kinds.registration import RegistrationRules
+from mydevices.registration import selectors
+from mydevices.registration.models import RegistrationPin
+from mydevices.registration.selectors import LOCKED_AFTER
+from mydevices.vault import services as vault
+
+ALPHABET: Final = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
+"""Without the letters and digits that people take for one another: four of them are close to 20 random bits."""
+
+
+def issue(*, person: Person, actor: Actor, now: datetime | None = None, mail: bool = True) -> str:
+    """A new PIN, in place of the one before. It is returned to be shown once, and goes to the person by mail, unless
+    the caller puts it into a mail of its own (`mail=False`).
+
+    Raises Conflict where the person's policy asks for no PIN, NotAllowed for a person whose policy leaves new ones to
+    others, and for strangers."""
+    rules = selectors.rules_of(person).values
+    if not rules.asks_pin:
+        raise Conflict(_("%(name)s registers without a PIN.") % {"name": person.name})
+    if actor.kind == "person" and actor.id == str(person.id):
+        if not rules.pin_on_request and Right.INVITE not in rights.of(actor):
+            raise NotAllowed(_("New PINs are given by the people who invite. Ask them for one."))
+    else:
+        rights.require(actor, Right.INVITE)
+    return _issue(person, rules, actor, now or timezone.now(), mail=mail)
+
+
+@transaction.atomic
+def _issue(person: Person, rules: RegistrationRules, actor: Actor, now: datetime, *, mail: bool) -> str:
+    plain = "".join(secrets.choice(ALPHABET) for _position in range(rules.pin_length))
+    digest = make_password(plain)
+    Person.objects.select_for_update(no_key=True).get(id=person.id)  # one after the other: there is one PIN at a time
+    RegistrationPin.objects.filter(person=person, spent_at=None, revoked_at=None).update(revoked_at=now)
+    pin_id = uuid4()
+    expires_at = now + timedelta(days=rules.pin_days)
+    RegistrationPin.objects.create(
+        id=pin_id,
+        person=person,
+        digest=vault.seal(digest.encode(), **_place(pin_id, person)),
+        created_at=now,
+        expires_at=expires_at,
+    )
+    audit.record(Verb.REGISTRATION_PIN_ISSUED, actor=actor, person_id=person.id, person_name=person.name)
+    if mail:
+        facts = {"secret_pin": readable(plain), "until": expires_at.isoformat()}
+        by = actor.name if actor.kind == "person" and actor.id != str(person.id) else ""
+        accounts.notify(person=person, notice=Notice.REGISTRATION_PIN, facts={**facts, "by": by})
+    return plain
+
+
+def ask(*, email: str, actor: Actor, now: datetime | None = None) -> None:
+    """Somebody without a session asks for a new PIN for an address. Who may have one gets it by mail, everybody else a
+    mail that there is none: the same answer and the same work for each, so that nobody learns who is here."""
+    moment = now or timezone.now()
+    person = _active(email)
+    rules = selectors.rules_of(person).values if person is not None else RegistrationRules()
+    if person is not None and rules.asks_pin and rules.pin_on_request:
+        _issue(person, rules, actor, moment, mail=True)
+        return
+    make_password("".join(secrets.choice(ALPHABET) for _position in range(rules.pin_length)))
+    with transaction.atomic():
+        audit.record(
+            Verb.REGISTRATION_PIN_WITHHELD,
+            actor=actor,
+            person_id=person.id if person else None,
+            person_name=person.name if person else "",
+        )
+        accounts.post_mail(
+            notice=Notice.REGISTRATION_PIN_UNKNOWN,
+            address=person.email if person else email.strip(),
+            person_id=str(person.id) if person else "",
+            facts={"at": moment.isoformat(), "address": actor.address},
+        )
+
+
+def check(*, person: Person | None, typed: str, actor: Actor, now: datetime | None = None) -> RegistrationPin:
+    """The PIN that was typed, if it is this person's and still good. Raises NotAllowed for everything else, in the same
+    words and after the same work, also for nobody (`person` is None). Not to be called in a transaction that an error
+    undoes: wrong tries are counted."""
+    moment = now or timezone.now()
+    pin = selectors.pin_of(person, moment) if person is not None else None
+    digest = _nothing()
+    # Counted first, and only while it is not locked: six guesses at the same moment are six, not one.
+    counted = pin is not None and bool(
+        RegistrationPin.objects.filter(id=pin.id, tries__lt=LOCKED_AFTER).update(tries=F("tries") + 1)
+    )
+    if pin is not None and counted:
+        digest = vault.open_sealed(bytes(pin.digest), **_place(pin.id, pin.person)).decode()
+    right = check_password(plain(typed), digest)
+    if pin is None or not counted or not right:
+        _note_wrong(person, pin if counted else None, actor)
+        raise NotAllowed(_("What you typed is not right, or no longer valid."))
+    RegistrationPin.objects.filter(id=pin.id).update(tries=0)
+    return pin
+
+
+@transaction.atomic
+def _note_wrong(person: Person | None, pin: RegistrationPin | None, actor: Actor) -> None:
+    def record(verb: Verb) -> None:
+        audit.record(
+            verb, actor=actor, person_id=person.id if person else None, person_name=person.name if person else ""
+        )
+
+    record(Verb.REGISTRATION_PIN_WRONG)
+    if pin is not None and RegistrationPin.objects.filter(id=pin.id, tries__gte=LOCKED_AFTER).exists():
+        record(Verb.REGISTRATION_PIN_LOCKED)
+
+
+def plain(typed: str) -> str:
+    """As it was made: people type small letters, spaces and hyphens."""
+    return typed.upper().replace(" ", "").replace("-", "")
+
+
+def readable(pin: str) -> str:
+    """In groups of three or four, as people read aloud: “7KQ 2MP”."""
+    size = 3 if len(pin) % 3 == 0 else 4
+    return " ".join(pin[start : start + size] for start in range(0, len(pin), size))
+
+
+def _active(email: str) -> Person | None:
+    try:
+        return people.by_email(email)
+    except NotFound:
+        return None
+
+
+@lru_cache(maxsize=1)
+def _nothing() -> str:
+    """A digest that no PIN has, for the work of comparing."""
+    return make_password(secrets.token_hex(16))
+
+
+def _place(pin_id: object, person: Person) -> dict[str, str]:
+    return {"table": "registration_registrationpin", "column": "digest", "row": str(pin_id), "owner": str(person.id)}
