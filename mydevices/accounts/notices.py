@@ -18,8 +18,9 @@ iPhone"), `address` an IP address, `by` the name of who did it, where that was n
 | NEW_SIGN_IN | at, browser, address |
 | FACTOR_ADDED, FACTOR_REMOVED | factor (its kind, in words), at, browser, address, by |
 | RECOVERY_CODE_USED | left (how many remain), at, browser, address |
-| DEVICE_REGISTERED | device (its name), at, by |
+| DEVICE_REGISTERED | device (its name), model, at, address, by |
 | REGISTRATION_PIN | secret_pin, until, by |
+| REGISTRATION_PIN_UNKNOWN | at, browser, address |
 
 Every template also has: `person` (name and first_name, empty for a stranger), `organisation`, `site` (the server's
 address, without a slash at the end) and `accent`.
@@ -72,7 +73,8 @@ FACTS: Final[Mapping[Notice, frozenset[str]]] = {
     Notice.FACTOR_ADDED: _WHERE | {"factor", "by"},
     Notice.FACTOR_REMOVED: _WHERE | {"factor", "by"},
     Notice.RECOVERY_CODE_USED: _WHERE | {"left"},
-    Notice.DEVICE_REGISTERED: frozenset({"device", "at", "by"}),
+    Notice.DEVICE_REGISTERED: _WHERE | {"device", "model", "by"},
     Notice.REGISTRATION_PIN: frozenset({"secret_pin", "until", "by"}),
+    Notice.REGISTRATION_PIN_UNKNOWN: _WHERE,
 }
 """The names in the table above. `services.post_mail` refuses others."""

@@ -73,8 +73,9 @@ def _issue(person: Person, rules: RegistrationRules, actor: Actor, now: datetime
     audit.record(Verb.REGISTRATION_PIN_ISSUED, actor=actor, person_id=person.id, person_name=person.name)
     if mail:
         facts = {"secret_pin": readable(plain), "until": expires_at.isoformat()}
-        by = actor.name if actor.kind == "person" and actor.id != str(person.id) else ""
-        accounts.notify(person=person, notice=Notice.REGISTRATION_PIN, facts={**facts, "by": by})
+        if actor.kind == "person" and actor.id != str(person.id):
+            facts["by"] = actor.name
+        accounts.notify(person=person, notice=Notice.REGISTRATION_PIN, facts=facts)
     return plain
 
 
