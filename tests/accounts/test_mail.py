@@ -34,6 +34,7 @@ SAMPLES: dict[str, str | int] = {
     "factor": "Passkey",
     "left": 3,
     "device": "Ines's iPhone",
+    "model": "iPhone 16 Pro",
 }
 READER = Reader(name="Ines Okafor", time_zone="Europe/Berlin")
 POSTED = datetime(2026, 11, 22, 14, 6, tzinfo=UTC)
