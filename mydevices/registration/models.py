@@ -35,7 +35,7 @@ class Ticket(models.Model):
     refused_at = models.DateTimeField(null=True)
     """When a device came with it that a policy does not let in. It ends with that: its challenge is spent."""
     refusal = models.JSONField(default=dict)
-    """Why (registration.refusals.Refusal), and what the device called itself."""
+    """Why (registration.refusals.Refusal)."""
     used_at = models.DateTimeField(null=True)
     terms = models.JSONField(default=dict)
     """What the profile promises (devices.services.Terms)."""
@@ -78,23 +78,6 @@ class Invitation(models.Model):
     accepted_at = models.DateTimeField(null=True)
     revoked_at = models.DateTimeField(null=True)
 
-
-class RegistrationPin(models.Model):
-    """A short secret that proves, beside a password or alone, that it is this person who registers. It registers one
-    device; typing it spends nothing. A person has one at a time."""
-
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    person = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="registration_pins")
-    digest = models.BinaryField()
-    """Argon2id of it, sealed: without the master key a stolen database says nothing of so short a thing."""
-    created_at = models.DateTimeField()
-    expires_at = models.DateTimeField()
-    tries = models.PositiveSmallIntegerField(default=0)
-    """Counted before each comparison and put back after a right one, so that six at once are six."""
-    spent_at = models.DateTimeField(null=True)
-    revoked_at = models.DateTimeField(null=True)
-    """When a newer one took its place."""
-
     class Meta:
         constraints = [
             models.UniqueConstraint(
@@ -121,6 +104,26 @@ class RegistrationPin(models.Model):
         return self.State.EXPIRED if self.expires_at <= now else self.State.OPEN
 
 
+class RegistrationPin(models.Model):
+    """A short secret that proves, beside a password or alone, that it is this person who registers. It registers one
+    device; typing it spends nothing. A person has one at a time."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    person = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="registration_pins")
+    digest = models.BinaryField()
+    """Argon2id of it, sealed: without the master key a stolen database says nothing of so short a thing."""
+    created_at = models.DateTimeField()
+    expires_at = models.DateTimeField()
+    tries = models.PositiveSmallIntegerField(default=0)
+    """Counted before each comparison and put back after a right one, so that six at once are six."""
+    spent_at = models.DateTimeField(null=True)
+    revoked_at = models.DateTimeField(null=True)
+    """When a newer one took its place."""
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["person"],
                 condition=models.Q(spent_at=None, revoked_at=None),
                 name="one_registration_pin_at_a_time",
             ),
