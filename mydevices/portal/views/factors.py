@@ -154,7 +154,7 @@ def signed_in(request: HttpRequest) -> HttpResponse:
             "id": session.pk,
             "browser": described(session.user_agent),
             "address": session.ip,
-            "since": moments.moment(session.created_at, now),
+            "since": moments.at(session.created_at, now),
             "seen": moments.ago(session.last_seen_at, now),
             "here": session.session_key == here,
         }
