@@ -154,6 +154,27 @@ class Environment(BaseSettings):
     reminders: int = Field(default=2, ge=0, le=10)
     """How many reminders at most."""
 
+    oidc_issuer: str = ""
+    """An OpenID Connect provider to sign in with, by its address: `https://login.example.org`. More are set in the
+    console."""
+
+    oidc_client_id: str = Field(default="", validate_default=True)
+    oidc_client_secret: str = ""
+    oidc_name: str = "your organisation"
+    """Stands on the button: “Continue with ...”."""
+
+    oidc_groups_claim: str = ""
+    """The claim that lists a person's groups."""
+
+    oidc_makes_people: bool = True
+    """Whoever signs in there gets an account here."""
+
+    oidc_vouches_for_addresses: bool = False
+    """Its addresses are its people's own, even where it does not say `email_verified`."""
+
+    oidc_required: bool = False
+    """Everybody signs in there; passwords are for local administrators."""
+
     debug: bool = False
 
     @field_validator("allowed_hosts", mode="before")
@@ -185,6 +206,22 @@ class Environment(BaseSettings):
     def mail_server(self) -> MailServer | None:
         """Where mail leaves; None where it does not."""
         return MailServer.parse(self.smtp_url) if self.smtp_url else None
+
+    @field_validator("oidc_issuer")
+    @classmethod
+    def _issuer(cls, value: str) -> str:
+        value = value.rstrip("/").removesuffix("/.well-known/openid-configuration")
+        parts = urlsplit(value)
+        if value and parts.scheme != "https" and parts.hostname not in {"localhost", "127.0.0.1", "::1"}:
+            raise ValueError("must begin with https://")
+        return value
+
+    @field_validator("oidc_client_id")
+    @classmethod
+    def _whole_provider(cls, value: str, info: ValidationInfo) -> str:
+        if info.data.get("oidc_issuer") and not value:
+            raise ValueError("is needed beside MYDEVICES_OIDC_ISSUER")
+        return value
 
     @field_validator("public_url")
     @classmethod

@@ -89,6 +89,7 @@ TEMPLATES = [
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
                 "mydevices.organisation.context.organisation",
+                "mydevices.accounts.context.sign_in",
                 "mydevices.console.navigation.context",
             ],
         },
@@ -127,7 +128,7 @@ CACHES = {
 }
 
 AUTH_USER_MODEL = "accounts.Person"
-AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
+AUTHENTICATION_BACKENDS = ["mydevices.accounts.backends.Passwords"]
 PASSWORD_HASHERS = ["mydevices.accounts.hashers.Argon2id"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
@@ -164,8 +165,11 @@ MFA_FORMS = {
 }
 MFA_PASSKEY_LOGIN_ENABLED = True
 MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = not _secure  # http://localhost, where browsers allow it too
-SOCIALACCOUNT_AUTO_SIGNUP = True
-SOCIALACCOUNT_EMAIL_AUTHENTICATION = False  # an address that a provider claims is not yet its owner's account
+MFA_ALLOW_UNVERIFIED_EMAIL = True  # the library's own table of addresses is not used
+SOCIALACCOUNT_ADAPTER = "mydevices.accounts.social.SocialAdapter"
+SOCIALACCOUNT_EMAIL_AUTHENTICATION = False  # `accounts.providers` decides whose account an address is
+SOCIALACCOUNT_REQUESTS_TIMEOUT = 8  # seconds: a thread waits
+SOCIALACCOUNT_STORE_TOKENS = False
 ALLAUTH_TRUSTED_PROXY_COUNT = ENVIRONMENT.trusted_proxies
 
 SESSION_ENGINE = "django.contrib.sessions.backends.db"  # the cache is in the same database

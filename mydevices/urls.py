@@ -6,5 +6,5 @@ urlpatterns = [
     path("", include("mydevices.portal.urls")),
     path("console/", include("mydevices.console.urls")),
     path("", include("mydevices.accounts.urls")),
-    path("", include("mydevices.portal.factors")),
+    path("", include("mydevices.portal.sign_in")),
 ]

@@ -3,13 +3,17 @@
 from typing import Any, Final
 
 from allauth.account.adapter import DefaultAccountAdapter
+from allauth.account.internal.flows.login import record_authentication
 from allauth.core import context
 from django.contrib.auth.base_user import AbstractBaseUser
+from django.contrib.auth.models import AnonymousUser
 from django.db import transaction
 from django.http import HttpRequest
+from django.urls import reverse
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
+from mydevices.accounts import providers
 from mydevices.accounts.models import Person
 from mydevices.accounts.requests import address_of
 from mydevices.audit import services as audit
@@ -34,6 +38,10 @@ class Adapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth carries n
 
     def login(self, request: HttpRequest, user: AbstractBaseUser) -> None:
         super().login(request, user)
+        proved_at = getattr(request, "proved_at", None)
+        if proved_at is not None:
+            # The library's own record says when they came here, not when they last proved anything to the provider.
+            record_authentication(request, user, "provider", at=proved_at)
         if isinstance(user, Person):
             audit.record(Verb.SIGNED_IN, actor=_actor(user, request), person_id=user.id, person_name=user.name)
 
@@ -58,6 +66,15 @@ class Adapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth carries n
             person_id=person.id if person else None,
             person_name=person.name if person else "",
         )
+
+    def get_reauthentication_methods(self, user: AbstractBaseUser | AnonymousUser) -> list[dict[str, str]]:
+        """The library's, and the provider of those who came from one."""
+        methods: list[dict[str, str]] = super().get_reauthentication_methods(user)
+        provider = providers.of(user) if isinstance(user, Person) else None
+        if provider is not None:
+            address = reverse("provider_again", args=[provider.id])
+            methods.append({"id": "provider", "description": provider.name, "url": address})
+        return methods
 
     def set_password(self, user: AbstractBaseUser, password: str) -> None:
         """The new password and its entry stand together: allauth's signal comes after the password is kept."""

@@ -1,12 +1,15 @@
 from django.apps import AppConfig
 
+from mydevices.vault import registry
+
 
 class Config(AppConfig):
     name = "mydevices.accounts"
     label = "accounts"
 
     def ready(self) -> None:
-        from mydevices.accounts import factors, tasks  # noqa: PLC0415  models must be loaded first
+        from mydevices.accounts import factors, models, tasks  # noqa: PLC0415  models must be loaded first
 
         tasks.register()
         factors.connect()
+        registry.column(models.Provider, "client_secret")

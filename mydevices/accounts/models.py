@@ -125,3 +125,38 @@ class Membership(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["group", "person"], name="once_in_a_group")]
+
+
+class Provider(models.Model):
+    """Where the organisation's people sign in with the account they have there already: an OpenID Connect provider."""
+
+    id = models.SlugField(primary_key=True, max_length=40)
+    """Part of the address that the provider sends people back to."""
+    name = models.CharField(max_length=80)
+    """Stands on the button: “Continue with Aldermoor ID”."""
+    issuer = models.URLField(max_length=300)
+    client_id = models.CharField(max_length=300)
+    client_secret = models.BinaryField(null=True)
+    """Sealed; null for a public client."""
+    groups_claim = models.CharField(max_length=80, blank=True)
+    """The claim that lists a person's groups; empty: groups are made here."""
+    group_names = models.JSONField(default=dict, blank=True)
+    """From a value of that claim to the name of a group here. A value that is the name of a group needs no entry."""
+    makes_people = models.BooleanField(default=True)
+    """Whoever signs in there gets an account here. Otherwise only those who were invited."""
+    vouches_for_addresses = models.BooleanField(default=False)
+    """Its addresses are its people's own, even where it does not say `email_verified`."""
+    is_required = models.BooleanField(default=False)
+    """Everybody signs in here; passwords are for local administrators."""
+    is_enabled = models.BooleanField(default=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                Lower("name"), name="one_provider_per_name", violation_error_message="There is a provider of this name."
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name

@@ -14,6 +14,8 @@ from allauth.mfa.webauthn.forms import (
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
+from mydevices.accounts import providers
+
 _BASE: Final = {"clientDataJSON": str}
 _MADE: Final = {**_BASE, "attestationObject": str}
 _GIVEN: Final = {**_BASE, "authenticatorData": str, "signature": str}
@@ -48,7 +50,14 @@ class _Given:
 
 
 class SignInForm(_Given, LoginWebAuthnForm):  # type: ignore[misc]  # allauth carries no types
-    pass
+    """Where a provider is required, a passkey from before is no way round it."""
+
+    def clean_credential(self) -> Authenticator:
+        factor = super().clean_credential()
+        required = providers.required()
+        if required and not factor.user.is_administrator:
+            raise forms.ValidationError(_("You sign in with %(provider)s here.") % {"provider": required.name})
+        return factor
 
 
 class SecondStepForm(_Given, AuthenticateWebAuthnForm):  # type: ignore[misc]  # the same

@@ -48,7 +48,8 @@ def actor_of(request: HttpRequest) -> Actor:
     """Who acts, in what role, from where, and when they last proved who they are."""
     person = person_of(request)
     records = get_authentication_records(request, person)
-    proofs = [float(record["at"]) for record in records if record.get("at")]
+    # That a provider sent somebody here proves nothing of when it last asked them: it says so itself (`social.py`).
+    proofs = [float(record["at"]) for record in records if record.get("at") and record.get("method") != "socialaccount"]
     return Actor(
         kind="person",
         id=str(person.id),

@@ -1,10 +1,13 @@
-"""Addresses of second factors and sessions. The names without a namespace are django-allauth's, which leads to them."""
+"""Addresses of providers, second factors and sessions. The names without a namespace are django-allauth's."""
 
 from django.urls import path
 
-from mydevices.portal.views import factors
+from mydevices.portal.views import factors, providers
 
 urlpatterns = [
+    path("sign-in/with/<slug:provider_id>", providers.leave, name="openid_connect_login"),
+    path("sign-in/with/<slug:provider_id>/back", providers.back, name="openid_connect_callback"),
+    path("sign-in/again/with/<slug:provider_id>", providers.again, name="provider_again"),
     path("sign-in/passkey", factors.sign_in_with_passkey, name="mfa_login_webauthn"),
     path("sign-in/code", factors.second_step, name="mfa_authenticate"),
     path("sign-in/again/code", factors.again_with_code, name="mfa_reauthenticate"),
