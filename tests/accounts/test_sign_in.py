@@ -223,6 +223,6 @@ def test_a_suspended_wipe_is_not_kept_in_the_session(client: Client) -> None:
 def test_whoever_has_no_record_of_a_proof_has_not_proved_it(client: Client) -> None:
     person = factories.person(password=PASSWORD)
     device = factories.device(person)
-    client.force_login(person, backend="allauth.account.auth_backends.AuthenticationBackend")
+    client.force_login(person, backend="mydevices.accounts.backends.Passwords")
     response = client.get(reverse("portal:wipe", args=[device.id]))
     assert response.status_code == 303
