@@ -66,11 +66,17 @@ class Outcome:
     """Where the device answered from."""
 
 
-Meaning = Callable[[Reported, Outcome], Mapping[str, object] | None]
-"""Returns what of the answer may be shown with the command, or None."""
+Meaning = Callable[[Reported, Outcome], None]
+"""Does what follows from it, in the report's own transaction."""
+
+Showing = Callable[[Outcome], Mapping[str, object] | None]
+"""What of the answer may be shown with the command, or None. Asks and changes nothing."""
 
 MEANINGS: dict[str, Meaning] = {}
+SHOWN: dict[str, Showing] = {}
 
 
-def on(request_type: str, meaning: Meaning) -> None:
+def on(request_type: str, meaning: Meaning, *, shown: Showing | None = None) -> None:
     MEANINGS[request_type] = meaning
+    if shown is not None:
+        SHOWN[request_type] = shown

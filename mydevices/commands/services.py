@@ -208,17 +208,19 @@ def report(*, command: Reported, outcome: Outcome) -> bool:
 def _report(command: Reported, outcome: Outcome) -> bool:
     ended = outcome.state != State.DEFERRED
     others = _others(command, command.action_id) if ended and command.action_id else command.others
+    showing = outcomes.SHOWN.get(command.request_type)
+    shown = showing(outcome) if showing and ended else None
     moved = Command.objects.filter(id=command.id, state__in=before(outcome.state)).update(
         state=outcome.state,
         error=outcome.error[:2000],
         **{"finished_at" if ended else "deferred_at": outcome.at},
+        **({"result": dict(shown)} if shown else {}),
     )
     if not moved:
         return False
     meaning = outcomes.MEANINGS.get(command.request_type)
-    shown = meaning(command, outcome) if meaning and ended else None
-    if shown:
-        Command.objects.filter(id=command.id).update(result=dict(shown))
+    if meaning and ended:
+        meaning(command, outcome)
     if ended and command.action_id and others <= Others.FAILED:
         is_done = outcome.state == State.DONE and others == Others.DONE
         audit.record(

@@ -22,11 +22,11 @@ def register() -> None:
         ("SecurityInfo", _security_info),
         ("ProfileList", _profile_list),
         ("CertificateList", _certificate_list),
-        ("DeviceLock", _device_lock),
         ("EraseDevice", _erase_device),
         ("RemoveProfile", _remove_profile),
     ):
         outcomes.on(request_type, meaning)
+    outcomes.on("DeviceLock", _device_lock, shown=_what_a_lock_showed)
 
 
 def plain_words(errors: tuple[DeviceError, ...]) -> str:
@@ -116,10 +116,13 @@ def _store(command: Reported, outcome: Outcome, facts: Mapping[str, object]) -> 
     )
 
 
-def _device_lock(command: Reported, outcome: Outcome) -> Mapping[str, object] | None:
-    """MessageResult tells whether the message could be shown (device.lock.yaml)."""
+def _device_lock(command: Reported, outcome: Outcome) -> None:
     if outcome.state == State.DONE and models.kind(command.device_model) == "mac":
         devices.pin_locked(device_id=command.device_id, now=outcome.at)
+
+
+def _what_a_lock_showed(outcome: Outcome) -> Mapping[str, object] | None:
+    """MessageResult tells whether the message could be shown (device.lock.yaml)."""
     result = (_answer(outcome) or {}).get("MessageResult")
     return {"message_result": result} if isinstance(result, str) else None
 

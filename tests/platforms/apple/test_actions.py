@@ -16,6 +16,7 @@ from mydevices.commands.models import Action, Command
 from mydevices.commands.states import State
 from mydevices.devices.models import Device, Registration
 from mydevices.errors import Invalid
+from mydevices.organisation import selectors as organisation
 from mydevices.platforms.port import ActionKind, Parameters
 from mydevices.presentation import present as present_words
 from mydevices.registration import services as registration
@@ -253,9 +254,14 @@ def test_an_idle_poll_is_one_read_and_no_write(owner: Person, register: Register
     assert only.strip().startswith("SELECT")
 
 
-def test_a_command_delivered_and_acknowledged_is_four_statements(owner: Person, register: Registers) -> None:
+@pytest.mark.parametrize("message", ["", "Call me"])
+def test_a_command_delivered_and_acknowledged_is_four_statements(
+    owner: Person, register: Registers, message: str
+) -> None:
+    """Also where the answer has something to show, and whatever the process has to read anew every few seconds."""
     simulated = ready(owner, register)
-    ask(owner, simulated, ActionKind.LOCK)
+    ask(owner, simulated, ActionKind.LOCK, message=message)
+    organisation.forget()
     with CaptureQueriesContext(connection) as queries:
         assert simulated.poll().commands == [("DeviceLock", "Acknowledged")]
     assert len(counted(queries)) <= 4, counted(queries)
