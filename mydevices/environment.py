@@ -134,7 +134,8 @@ class Environment(BaseSettings):
     """How long a wipe or retire waits for an undo."""
 
     silent_days: int = Field(default=14, ge=1, le=365)
-    """A retire that the device never answers counts as done after this many days of silence."""
+    """A retire, or a wipe that was given, which the device never answers counts as done after so many days of
+    silence."""
 
     smtp_url: str = Field(default="", repr=False)
     """Where mail leaves: `smtp://user:password@host:587?tls=starttls|tls|none`. Empty: no mail is sent."""

@@ -42,6 +42,7 @@ class Behaviour:
     delay: float = 0.0  # seconds before each report
     act_as: str | None = None  # the UDID that messages name instead of the device's own
     acknowledge_removal: bool = False  # also acknowledge the removal of the enrolment profile
+    ignore_erase: bool = False  # EraseDevice is acknowledged, and nothing is erased
     quiet_renewal: bool = False  # no Authenticate when the certificate is renewed
     use_post: bool = False  # POST instead of PUT, as some clients do
     old_digest: bool = False  # SHA-1 in Mdm-Signature, as old clients do

@@ -499,6 +499,9 @@ class Device:
 
     def erase(self) -> None:
         """Everything is gone: keys, profiles, names. Nobody is told."""
+        if self.behaviour.ignore_erase:
+            self.note("Did not erase itself")
+            return
         with self.change("Erased") as memory:
             self.identity = None
             self._keys.clear()

@@ -47,6 +47,7 @@ class Verb(StrEnum):
     DEVICE_REGISTERED_AGAIN = "device.registered_again"
     DEVICE_RETIRED = "device.retired"
     DEVICE_WIPED = "device.wiped"
+    DEVICE_HEARD_AFTER_WIPE = "device.heard_after_wipe"
     CERTIFICATE_RENEWED = "device.certificate_renewed"
     CHANNEL_CLOSED = "device.channel_closed"
     PUSH_TOKEN_DEAD = "device.push_token_dead"  # noqa: S105  a verb, not a token

@@ -24,12 +24,23 @@ def _by_rule(device: Device, capability: Capability) -> Capability:
     return replace(capability, reason=reason) if reason else capability
 
 
+def _erased(registration: Registration) -> str:
+    if registration.heard_after_wipe_at is not None:
+        return _(
+            "It was told to erase itself, but still talks to this server. It is told again whenever it asks. Once you "
+            "have it in your hands, erase it there, or register it again to keep it as it is."
+        )
+    if registration.is_presumed_ended:
+        return _("It was told to erase itself and has not been heard of since. Register it again to do more with it.")
+    return _("It was erased. Register it again to do more with it.")
+
+
 def _ended(device: Device) -> str:
     registration = device.registration
     if registration is None or registration.state == Registration.State.PENDING:
         return _("It has not finished its registration yet.")
     return {
         Registration.State.RETIRED.value: _("It is no longer managed. Register it again to do more with it."),
-        Registration.State.WIPED.value: _("It was erased. Register it again to do more with it."),
+        Registration.State.WIPED.value: _erased(registration),
         Registration.State.REPLACED.value: _("It is no longer managed. Register it again to do more with it."),
     }.get(registration.state, "")

@@ -48,7 +48,7 @@ class Command(models.Model):
     error = models.TextField(blank=True)
     """The device's own reason, in the language it gave."""
     result = models.JSONField(default=dict)
-    """What of the answer may be shown."""
+    """What of the answer may be shown; or, as `concluded`, why it counts as done without one."""
 
     class Meta:
         indexes = [

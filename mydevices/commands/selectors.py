@@ -115,6 +115,21 @@ def recent_of_each(devices: Sequence[Device]) -> dict[UUID, list[Progress]]:
     return found
 
 
+def was_given(registration: Registration, kind: ActionKind) -> bool:
+    """Whether this life's device has been given such an action and has not answered."""
+    return Command.objects.filter(action__registration=registration, action__kind=kind, state=State.SENT).exists()
+
+
+def obeyed(registration: Registration, kind: ActionKind) -> Command | None:
+    """The command of such an action that ended this life, as it was given; None when it is no longer kept."""
+    return (
+        Command.objects.select_related("action", "channel__registration__device")
+        .filter(action__registration=registration, action__kind=kind, state=State.DONE)
+        .order_by("-id")
+        .first()
+    )
+
+
 def waits_for(registration: Registration, kind: ActionKind) -> bool:
     """Whether such an action waits for this life's device, given or not (its undo window being over)."""
     return Command.objects.filter(action__registration=registration, action__kind=kind, state__in=PENDING).exists()

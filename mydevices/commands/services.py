@@ -251,16 +251,16 @@ def _others(command: Reported, action_id: UUID) -> Others:
 
 
 @transaction.atomic
-def conclude(*, registration: Registration, kind: ActionKind, now: datetime) -> int:
+def conclude(*, registration: Registration, kind: ActionKind, reason: str, now: datetime) -> int:
     """The device has shown that this has come true, without answering: what waited for it, given or not, counts as
-    done. The number of commands."""
+    done, and why is kept with it. The number of commands."""
     asked = Command.objects.filter(action__registration=registration, action__kind=kind)
     asked.filter(state__in=before(State.SENT)).update(state=State.SENT)
     given = asked.filter(state__in=before(State.DONE))
     actions = list(Action.objects.filter(commands__in=given).select_related("device__owner").distinct())
-    moved = given.update(state=State.DONE, finished_at=now)
+    moved = given.update(state=State.DONE, finished_at=now, result={"concluded": reason})
     for action in actions:
-        _record(Verb.ACTION_DONE, actor=Actor.system("queue"), device=action.device, action=action)
+        _record(Verb.ACTION_DONE, actor=Actor.system("queue"), device=action.device, action=action, reason=reason)
     return moved
 
 

@@ -8,7 +8,7 @@ from django.conf import settings
 from django.db import models
 
 STILL_TALKING: Final = timedelta(minutes=2)
-"""A computer's last words while it goes into its lock; last-seen is written once a minute."""
+"""A device's last words while it goes into its lock or erases itself; last-seen is written once a minute."""
 
 
 class Device(models.Model):
@@ -79,6 +79,12 @@ class Registration(models.Model):
         WIPED = "wiped", "Wiped"
         REPLACED = "replaced", "Replaced"  # the device registered anew
 
+    class Ending(models.TextChoices):
+        ACKNOWLEDGED = "acknowledged", "Acknowledged"
+        CHECKED_OUT = "checked out", "Checked out"
+        UNREACHABLE = "unreachable", "Unreachable"  # told, and then its push token died
+        SILENT = "silent", "Silent"  # told, and then not heard of for long
+
     LIVING = (State.PENDING, State.ACTIVE)
     ENDED = (State.RETIRED, State.WIPED, State.REPLACED)
 
@@ -101,6 +107,10 @@ class Registration(models.Model):
     unreachable_since = models.DateTimeField(null=True)
     """Since when the push service calls the device's token dead."""
     ended_at = models.DateTimeField(null=True)
+    ended_because = models.CharField(max_length=16, choices=Ending.choices, blank=True)
+    """How it was learnt that a retired or wiped life has ended."""
+    heard_after_wipe_at = models.DateTimeField(null=True)
+    """When a device that counts as erased last spoke all the same."""
 
     class Meta:
         constraints = [
@@ -118,6 +128,11 @@ class Registration(models.Model):
     @property
     def has_ended(self) -> bool:
         return self.state in self.ENDED
+
+    @property
+    def is_presumed_ended(self) -> bool:
+        """Nobody said that it has ended: it was told to, and has not been heard of since."""
+        return self.ended_because in {self.Ending.UNREACHABLE, self.Ending.SILENT}
 
 
 class Channel(models.Model):

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
@@ -105,18 +105,40 @@ def save_description(*, device: Device) -> None:
     device.save(update_fields=list(_LENGTHS))
 
 
-def end(*, registration: Registration, state: str, now: datetime) -> bool:
-    """End a life, once. Its secrets go with it: tokens that cannot be used again are not kept."""
+def end(*, registration: Registration, state: str, now: datetime, because: str = "") -> bool:
+    """End a life, once; `because` is one of `Registration.Ending`. Its secrets go with it: tokens that cannot be used
+    again are not kept."""
     ended = Registration.objects.filter(
         id=registration.id,
         state__in=Registration.LIVING,
-    ).update(state=state, ended_at=now, bootstrap_token=None)
+    ).update(state=state, ended_at=now, ended_because=because, bootstrap_token=None)
     if not ended:
         return False
     Channel.objects.filter(registration=registration).update(unlock_token=None)
     registration.state = state
     registration.ended_at = now
+    registration.ended_because = because
     return True
+
+
+def heard_after_wipe(*, registration: Registration, now: datetime) -> bool:
+    """A device that counts as erased has spoken. True the first time; then written once a minute."""
+    wiped = Registration.objects.filter(id=registration.id, state=Registration.State.WIPED)
+    if wiped.filter(heard_after_wipe_at=None).update(heard_after_wipe_at=now):
+        return True
+    wiped.filter(heard_after_wipe_at__lte=now - timedelta(minutes=1)).update(heard_after_wipe_at=now)
+    return False
+
+
+def erased_after_all(*, registration: Registration, now: datetime) -> bool:
+    """A device that only counted as erased, for it was silent, has now said that it erases itself. True the first
+    time."""
+    presumed = Registration.objects.filter(id=registration.id, state=Registration.State.WIPED)
+    return bool(
+        presumed.exclude(ended_because=Registration.Ending.ACKNOWLEDGED).update(
+            ended_because=Registration.Ending.ACKNOWLEDGED, ended_at=now, heard_after_wipe_at=None
+        )
+    )
 
 
 def token_place(registration_id: UUID, column: str, user_id: str = "") -> dict[str, str]:

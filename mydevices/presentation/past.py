@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from mydevices.accounts.models import Person
 from mydevices.audit.models import Entry
 from mydevices.audit.verbs import Verb
-from mydevices.devices.models import Device
+from mydevices.devices.models import Device, Registration
 from mydevices.platforms.port import ActionKind
 from mydevices.presentation import moments
 from mydevices.presentation.present import called, took
@@ -31,6 +31,10 @@ class Line:
 _ENDS: Final[frozenset[str]] = frozenset(
     {Verb.ACTION_DONE, Verb.ACTION_FAILED, Verb.ACTION_CANCELLED, Verb.ACTION_EXPIRED, Verb.ACTION_VOID}
 )
+
+
+_PRESUMED: Final[frozenset[str]] = frozenset({Registration.Ending.UNREACHABLE, Registration.Ending.SILENT})
+"""Why a life counts as ended though the device never said so."""
 
 
 def history(
@@ -65,6 +69,8 @@ def _outcome(entry: Entry, end: Entry | None, begun: datetime) -> str:
     if end is None:
         return _("Under way")
     reason = str(end.details.get("reason", ""))
+    if end.verb == Verb.ACTION_DONE and reason in _PRESUMED:
+        return _("Counts as done: not heard of since")
     return {
         Verb.ACTION_DONE.value: _("Done %(took)s") % {"took": took(begun, end.at)},
         Verb.ACTION_FAILED.value: _("Failed: %(reason)s") % {"reason": reason} if reason else _("Failed"),
@@ -114,11 +120,15 @@ def _sentence_of_action(kind: str, mine: bool, *, one_device: bool) -> str:
 def _sentence_of_device(entry: Entry, mine: bool) -> str:
     personal = entry.details.get("ownership") == Device.Ownership.PERSONAL
     registered = _("Registered as your own") if personal else _("Registered as the organisation’s")
+    presumed = entry.details.get("reason") in _PRESUMED
     return {
         Verb.DEVICE_REGISTERED.value: registered,
         Verb.DEVICE_REGISTERED_AGAIN.value: _("Registered again"),
         Verb.DEVICE_RETIRED.value: _("Left management"),
-        Verb.DEVICE_WIPED.value: _("Erased, which ended its management"),
+        Verb.DEVICE_WIPED.value: _("Counts as erased: it was told to erase itself and has not been heard of since")
+        if presumed
+        else _("Erased, which ended its management"),
+        Verb.DEVICE_HEARD_AFTER_WIPE.value: _("Was told to erase itself, but is still talking: told again"),
         Verb.CERTIFICATE_RENEWED.value: _("Its certificate was renewed"),
         Verb.PUSH_TOKEN_DEAD.value: _("Can no longer be woken"),
         Verb.PIN_REVEALED.value: _("PIN shown to you") if mine else _("PIN shown to {who}"),
@@ -140,7 +150,10 @@ def _sentence_of_person(entry: Entry, mine: bool) -> str:
         Verb.DEVICE_REGISTERED.value: _("{device} was registered."),
         Verb.DEVICE_REGISTERED_AGAIN.value: _("{device} was registered again."),
         Verb.DEVICE_RETIRED.value: _("{device} left management."),
-        Verb.DEVICE_WIPED.value: _("{device} was erased."),
+        Verb.DEVICE_WIPED.value: _("{device} was told to erase itself and has not been heard of since.")
+        if entry.details.get("reason") in _PRESUMED
+        else _("{device} was erased."),
+        Verb.DEVICE_HEARD_AFTER_WIPE.value: _("{device} was told to erase itself, but is still talking."),
         Verb.PUSH_TOKEN_DEAD.value: _("{device} can no longer be woken."),
         Verb.PIN_REVEALED.value: _("{who} looked at the PIN of {device}."),
         Verb.TICKET_OPENED.value: _("{who} opened a registration for you."),

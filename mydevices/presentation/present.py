@@ -25,6 +25,8 @@ SILENT: Final = timedelta(days=7)
 """After this long without a word a device needs its person."""
 REMEMBERED: Final = timedelta(minutes=15)
 """How long a finished action still stands on top of its device's page."""
+UNANSWERED: Final = timedelta(minutes=10)
+"""After this long a device that was told to erase itself is not just taking its time."""
 NEWS: Final = timedelta(days=1)
 """How long a lock or a failure is what a device's status line tells."""
 
@@ -357,6 +359,12 @@ def _is_locked(device: Device, newest: Progress, now: datetime) -> bool:
 
 def _status_of_the_gone(registration: Registration, now: datetime) -> Status:
     when = moments.at(registration.ended_at or registration.started_at, now)
+    if registration.state == Registration.State.WIPED and registration.heard_after_wipe_at is not None:
+        when = moments.at(registration.heard_after_wipe_at, now)
+        text = format_html(_("Told to erase itself, but still talking {when}"), when=when)
+        return Status("alert", text, "warn", "alert")
+    if registration.state == Registration.State.WIPED and registration.is_presumed_ended:
+        return Status("erase", _("Told to erase itself, not heard of since"), screen="erase")
     if registration.state == Registration.State.WIPED:
         return Status("erase", format_html(_("Erased {when}"), when=when), screen="erase")
     return Status("out", format_html(_("Retired {when}"), when=when), screen="out")
@@ -369,6 +377,10 @@ def _status_of_the_busy(newest: Progress, what: str, now: datetime) -> Status:
         text = _("Wipe waiting, undo {left} s") if kind == ActionKind.WIPE else _("Retire waiting, undo {left} s")
         tone = "danger" if kind == ActionKind.WIPE else "warn"
         return Status(ICONS[kind], format_html(text, left=left), tone, "countdown")
+    if _is_unanswered_wipe(newest, now):
+        when = moments.at(newest.sent_at or now, now)
+        text = format_html(_("Told to erase itself {when}, no answer yet"), when=when)
+        return Status("clock", text, "warn", "clock")
     doing = {
         ActionKind.LOCK.value: _("Locking, waiting for the %(noun)s"),
         ActionKind.UNLOCK.value: _("Unlocking, waiting for the %(noun)s"),
@@ -378,6 +390,13 @@ def _status_of_the_busy(newest: Progress, what: str, now: datetime) -> Status:
     }.get(kind, _("Waiting for the %(noun)s"))
     tone = "danger" if kind == ActionKind.WIPE else ""
     return Status(ICONS.get(kind, "sync"), doing % {"noun": what}, tone, "sync")
+
+
+def _is_unanswered_wipe(progress: Progress, now: datetime) -> bool:
+    """It was given the order, and has not said that it obeys."""
+    if progress.action.kind != ActionKind.WIPE or progress.state != State.SENT or progress.sent_at is None:
+        return False
+    return now - progress.sent_at > UNANSWERED
 
 
 # What can be done
@@ -526,21 +545,26 @@ def _steps(device: Device, progress: Progress, now: datetime) -> Sequence[Step]:
         text = _("Waiting for the %(noun)s to ask") % what
         return [queued, pushed, Step("now", _("Delivered"), text), Step("", final)]
     if state == State.SENT:
-        text = _("Waiting for the %(noun)s to answer") % what
-        return [queued, pushed, sent, Step("now", final, text)]
+        silent = _("The %(noun)s has the order and has not answered. If it asks again, it is told again.")
+        text = silent if _is_unanswered_wipe(progress, now) else _("Waiting for the %(noun)s to answer")
+        return [queued, pushed, sent, Step("now", final, text % what)]
     if state == State.DEFERRED:
         text = _("The %(noun)s cannot do it now, mostly because it waits for its passcode. It will ask again.") % what
         return [queued, pushed, Step("now", _("Not now"), text), Step("", final)]
     if state == State.DONE and progress.finished_at is not None:
-        duration = took(progress.queued_at, progress.finished_at)
-        text = format_html("{}, {}", moments.clock(progress.finished_at), duration)
-        unshown = _unshown(progress)
-        if unshown:
-            text = format_html("{}. {}", text, unshown)
-        return [queued, pushed, sent, Step("done", final, text)]
+        return [queued, pushed, sent, _done(progress, progress.finished_at)]
     if state == State.FAILED:
         return [queued, pushed, sent, Step("failed", _("Failed"), progress.error or _("The device gave no reason."))]
     return [queued, pushed, sent, Step("failed", _("Expired"), _("The %(noun)s did not ask in time") % what)]
+
+
+def _done(progress: Progress, finished_at: datetime) -> Step:
+    if progress.result.get("concluded") in {Registration.Ending.UNREACHABLE, Registration.Ending.SILENT}:
+        # A wipe or retire that counts as done: nobody has said that it is.
+        return Step("done", _("Not heard of since"), moments.clock(finished_at))
+    text = format_html("{}, {}", moments.clock(finished_at), took(progress.queued_at, finished_at))
+    unshown = _unshown(progress)
+    return Step("done", _ended_as(progress.action.kind), format_html("{}. {}", text, unshown) if unshown else text)
 
 
 def _unshown(progress: Progress) -> str:

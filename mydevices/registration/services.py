@@ -28,10 +28,10 @@ from mydevices.certificates.models import Challenge, DeviceCertificate
 from mydevices.commands import selectors as commands_selectors
 from mydevices.commands import services as commands
 from mydevices.commands.models import Command
-from mydevices.commands.states import OPEN, PENDING
+from mydevices.commands.states import OPEN, PENDING, State
 from mydevices.devices import selectors as devices_selectors
 from mydevices.devices import services as devices
-from mydevices.devices.models import Channel, Device, Registration
+from mydevices.devices.models import STILL_TALKING, Channel, Device, Registration
 from mydevices.devices.services import Introduction, Terms
 from mydevices.errors import Conflict, NotAllowed, NotFound, ProtocolError
 from mydevices.platforms import port
@@ -381,18 +381,37 @@ def reachable(
 @transaction.atomic
 def retired(*, registration: Registration, reason: str, now: datetime) -> None:
     """The device has left: it said so, acknowledged it, cannot be pushed to, or has been silent for long. Done once."""
-    commands.conclude(registration=registration, kind=ActionKind.RETIRE, now=now)
+    commands.conclude(registration=registration, kind=ActionKind.RETIRE, reason=reason, now=now)
     _end(registration, Registration.State.RETIRED, Verb.DEVICE_RETIRED, now, reason)
 
 
 @transaction.atomic
-def wiped(*, registration: Registration, now: datetime) -> None:
-    """The device obeyed a wipe: this life is over."""
-    _end(registration, Registration.State.WIPED, Verb.DEVICE_WIPED, now, "")
+def wiped(*, registration: Registration, now: datetime, reason: str = Registration.Ending.ACKNOWLEDGED) -> None:
+    """The device obeyed a wipe, or was given one and has not been heard of since: this life is over."""
+    if reason != Registration.Ending.ACKNOWLEDGED:
+        commands.conclude(registration=registration, kind=ActionKind.WIPE, reason=reason, now=now)
+    _end(registration, Registration.State.WIPED, Verb.DEVICE_WIPED, now, reason)
+
+
+@transaction.atomic
+def heard_after_wipe(*, registration: Registration, now: datetime) -> None:
+    """A device that counts as erased has spoken, so it was not erased: written down, and recorded once. Its life stays
+    over. What it says within two minutes is the end of the old conversation."""
+    if registration.ended_at is not None and now - registration.ended_at <= STILL_TALKING:
+        return
+    if devices.heard_after_wipe(registration=registration, now=now):
+        _record_life(Verb.DEVICE_HEARD_AFTER_WIPE, registration)
+
+
+@transaction.atomic
+def erased_after_all(*, registration: Registration, now: datetime) -> None:
+    """A device that counted as erased because it was silent came back, and obeyed the order."""
+    if devices.erased_after_all(registration=registration, now=now):
+        _record_life(Verb.DEVICE_WIPED, registration, Registration.Ending.ACKNOWLEDGED)
 
 
 def _end(registration: Registration, state: str, verb: Verb, now: datetime, reason: str) -> None:
-    if devices.end(registration=registration, state=state, now=now):
+    if devices.end(registration=registration, state=state, now=now, because=reason):
         commands.void(registration=registration, now=now)
         _record_life(verb, registration, reason)
 
@@ -407,32 +426,47 @@ def user_left(*, registration: Registration, user_id: str, now: datetime) -> Non
 
 @transaction.atomic
 def unreachable(*, registration: Registration, now: datetime) -> None:
-    """The push service calls the device's token dead. One that was told to go has gone; any other may yet poll by
-    itself."""
+    """The push service calls the device's token dead. One that was given a wipe while it lived has erased itself, one
+    that was told to go has gone; any other may yet poll by itself."""
+    is_new = registration.unreachable_since is None
+    if is_new and commands_selectors.was_given(registration, ActionKind.WIPE):
+        wiped(registration=registration, reason=Registration.Ending.UNREACHABLE, now=now)
+        return
     if commands_selectors.waits_for(registration, ActionKind.RETIRE):
-        retired(registration=registration, reason="unreachable", now=now)
+        retired(registration=registration, reason=Registration.Ending.UNREACHABLE, now=now)
         return
     if Registration.objects.filter(id=registration.id, unreachable_since=None).update(unreachable_since=now):
         _record_life(Verb.PUSH_TOKEN_DEAD, registration)
 
 
 def finish_silent(*, now: datetime) -> int:
-    """Devices that were told to go and have said nothing for long count as gone. The number of them."""
+    """Devices that were given a wipe, or told to go, and have said nothing for long count as erased or gone. The number
+    of them."""
     silence = now - timedelta(days=settings.ENVIRONMENT.silent_days)
+    silent = Registration.objects.filter(state=Registration.State.ACTIVE, last_seen_at__lte=silence)
+    erased: Sequence[Registration] = list(
+        silent.filter(
+            actions__kind=ActionKind.WIPE,
+            actions__commands__state=State.SENT,
+            actions__commands__sent_at__lte=silence,
+        )
+        .select_related("device__owner")
+        .distinct()
+    )
+    for registration in erased:
+        wiped(registration=registration, reason=Registration.Ending.SILENT, now=now)
     gone: Sequence[Registration] = list(
-        Registration.objects.filter(
-            state=Registration.State.ACTIVE,
+        silent.filter(
             actions__kind=ActionKind.RETIRE,
             actions__commands__state__in=PENDING,
             actions__commands__queued_at__lte=silence,
-            last_seen_at__lte=silence,
         )
         .select_related("device__owner")
         .distinct()
     )
     for registration in gone:
-        retired(registration=registration, reason="silent", now=now)
-    return len(gone)
+        retired(registration=registration, reason=Registration.Ending.SILENT, now=now)
+    return len(erased) + len(gone)
 
 
 def renew_due(*, now: datetime, limit: int = 500) -> int:

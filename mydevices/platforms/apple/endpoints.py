@@ -25,6 +25,7 @@ from django.utils import timezone
 from mydevices.certificates import selectors as certificates_selectors
 from mydevices.certificates import services as certificates
 from mydevices.certificates.models import DeviceCertificate
+from mydevices.commands import selectors as commands_selectors
 from mydevices.commands import services as commands
 from mydevices.commands.outcomes import Outcome
 from mydevices.commands.states import State
@@ -35,7 +36,7 @@ from mydevices.devices.services import Introduction
 from mydevices.errors import Conflict, Invalid, NotAllowed, ProtocolError
 from mydevices.platforms.apple import queries, render
 from mydevices.platforms.apple.outcomes import plain_words
-from mydevices.platforms.port import Request, Response, route
+from mydevices.platforms.port import ActionKind, Request, Response, route
 from mydevices.protocols.apple import checkin, models, reports
 from mydevices.protocols.apple.checkin import (
     Authenticate,
@@ -194,7 +195,7 @@ def checkin_endpoint(request: Request) -> Response:
     if message.identity.device_id != life.device.hardware_id:
         raise ProtocolError("The certificate belongs to another device.")
     if life.has_ended:
-        return _after_the_end(life, message)
+        return _after_the_end(life, message, now)
     registration.use(certificate=certificate, registration=life)
     COLLECTOR.note(life.id, now, life.last_seen_at)
     return _check_in(message, life, now)
@@ -203,8 +204,11 @@ def checkin_endpoint(request: Request) -> Response:
 def _authenticate(message: Authenticate, certificate: DeviceCertificate, now: datetime, address: str) -> Response:
     model = message.product_name or message.model or ""
     os_version = message.os_version or ""
-    if certificate.registration is not None and certificate.registration.state == Registration.State.RETIRED:
+    life = certificate.registration
+    if life is not None and life.state == Registration.State.RETIRED:
         return _unrecognized()
+    if life is not None and life.device.hardware_id == message.identity.device_id:
+        _note_after_wipe(life, now)
     registration.begin(
         certificate=certificate,
         introduction=Introduction(
@@ -223,12 +227,22 @@ def _authenticate(message: Authenticate, certificate: DeviceCertificate, now: da
     return DONE
 
 
-def _after_the_end(life: Registration, message: CheckIn) -> Response:
+def _after_the_end(life: Registration, message: CheckIn, now: datetime) -> Response:
+    _note_after_wipe(life, now)
     if isinstance(message, CheckOut):
         return DONE
     if life.state == Registration.State.RETIRED:
         return _unrecognized()
     raise ProtocolError("This registration has ended.")
+
+
+def _note_after_wipe(life: Registration, now: datetime) -> bool:
+    """Whether this is a device that counts as erased and still talks, which is then written down. One that has
+    registered anew since is not: it was erased, and an old certificate speaks for nobody."""
+    if life.state != Registration.State.WIPED or life.device.registration_id != life.id:
+        return False
+    registration.heard_after_wipe(registration=life, now=now)
+    return True
 
 
 def _check_in(message: CheckIn, life: Registration, now: datetime) -> Response:
@@ -248,7 +262,7 @@ def _check_in(message: CheckIn, life: Registration, now: datetime) -> Response:
             registration.user_left(registration=life, user_id=message.identity.user_key, now=now)
             return DONE
         case CheckOut():
-            registration.retired(registration=life, reason="checked out", now=now)
+            registration.retired(registration=life, reason=Registration.Ending.CHECKED_OUT, now=now)
             return DONE
         case UserAuthenticate():
             # 410 declines this user for good: only the account that registered the Mac has a channel.
@@ -362,9 +376,7 @@ def _note(poll: queries.Poll, report: reports.Report, fingerprint: str, address:
         if poll.registration_state == Registration.State.RETIRED:
             return _unrecognized()
         if poll.registration_state != Registration.State.PENDING:
-            if report.status in OF_STATUS:
-                return DONE  # late or doubled, perhaps the very answer that ended it: nothing changes
-            raise ProtocolError("This registration has ended.")
+            return _after_the_last_word(poll, report, now)
     if poll.certificate_state == DeviceCertificate.State.ISSUED:
         certificate = certificates_selectors.by_fingerprint(fingerprint)
         if certificate is not None and certificate.registration is not None:
@@ -385,3 +397,21 @@ def _note(poll: queries.Poll, report: reports.Report, fingerprint: str, address:
     )
     ends_it = poll.reported.request_type in {"EraseDevice", "RemoveProfile"} and state == State.DONE
     return DONE if recorded and ends_it else None
+
+
+def _after_the_last_word(poll: queries.Poll, report: reports.Report, now: datetime) -> Response:
+    """To a device whose registration was wiped or replaced. Reports are answered and change nothing: they are late or
+    doubled, perhaps the very answer that ended it. But a device that asks for commands after a wipe has not erased
+    itself: it is told again, under the same id, for as long as it has not registered anew. Its life stays over."""
+    life = Registration.objects.select_related("device__owner").get(id=poll.registration_id)
+    if report.status in OF_STATUS:
+        answered = poll.reported
+        if answered is not None and answered.action_kind == ActionKind.WIPE and report.status == Status.ACKNOWLEDGED:
+            registration.erased_after_all(registration=life, now=now)
+        return DONE
+    if not _note_after_wipe(life, now):
+        raise ProtocolError("This registration has ended.")
+    order = commands_selectors.obeyed(life, ActionKind.WIPE)
+    if order is None or report.identity.is_user_channel:
+        return DONE
+    return Response(200, render.encode(render.given_again(order)), PLIST)

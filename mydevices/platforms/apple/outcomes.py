@@ -134,7 +134,8 @@ def _erase_device(command: Reported, outcome: Outcome) -> None:
 
 def _remove_profile(command: Reported, outcome: Outcome) -> None:
     if outcome.state == State.DONE and command.action_kind:
-        registration.retired(registration=_life(command), reason="acknowledged", now=outcome.at)
+        life, reason = _life(command), Registration.Ending.ACKNOWLEDGED
+        registration.retired(registration=life, reason=reason, now=outcome.at)
 
 
 def _life(command: Reported) -> Registration:

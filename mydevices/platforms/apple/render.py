@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
+from mydevices.commands.models import Command
 from mydevices.commands.services import secret_place
 from mydevices.devices.models import Registration
 from mydevices.devices.services import token_place
 from mydevices.errors import Conflict
-from mydevices.protocols.apple import commands, inventory
+from mydevices.protocols.apple import commands, inventory, models
 from mydevices.protocols.apple.commands import Payload
 from mydevices.registration import services as registration
 from mydevices.vault import services as vault
@@ -41,6 +42,27 @@ class Due:
     def text(self, name: str) -> str | None:
         value = self.parameters.get(name)
         return str(value) if value else None
+
+
+def given_again(command: Command) -> Due:
+    """What a device was given in a life that has ended, as it was given: same id, same PIN. `command` comes with its
+    action and its channel's registration and device."""
+    life = command.channel.registration
+    action = command.action
+    return Due(
+        id=command.pk,
+        uuid=command.uuid,
+        request_type=command.request_type,
+        parameters=command.parameters,
+        state=command.state,
+        registration_id=life.id,
+        device_id=life.device_id,
+        profile_identifier=life.profile_identifier,
+        is_mac=models.kind(life.device.model) == "mac",
+        action_id=action.id if action else None,
+        secret=bytes(action.secret) if action and action.secret is not None else None,
+        unlock_token=None,
+    )
 
 
 def encode(due: Due) -> bytes:

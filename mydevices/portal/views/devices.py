@@ -50,7 +50,7 @@ def _index(request: HttpRequest) -> dict[str, object]:
         for device in owned
     ]
     # What needs its person first, what has gone last; otherwise as they came.
-    cards.sort(key=lambda card: (card.ended, not card.face.status.needs_you))
+    cards.sort(key=lambda card: (not card.face.status.needs_you and card.ended, not card.face.status.needs_you))
     entries = [entry for entry in audit.of_person(person.id)[:HISTORY] if entry.device_id]
     return {
         "cards": cards,

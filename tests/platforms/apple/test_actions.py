@@ -380,7 +380,7 @@ def test_a_doubled_report_of_a_life_that_it_ended_is_answered_and_changes_nothin
     request = simulated.signed_request(body)
     assert [send(*request)[0], send(*request)[0]] == [200, 200]
     assert life(owner, simulated).state == Registration.State.WIPED
-    assert send(*simulated.signed_request(simulated.idle_body()))[0] == 400
+    assert life(owner, simulated).heard_after_wipe_at is None
 
 
 def test_a_retire_that_was_never_fetched_ends_with_a_dead_token(owner: Person, register: Registers) -> None:
