@@ -17,7 +17,7 @@ from typing import Any, ClassVar
 
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from simulator import browser, inventory, profiles, scep
+from simulator import browser, inventory, payloads, profiles, scep
 from simulator.connection import COMMAND, Behaviour, Connection, Dismissed, Outgoing
 from simulator.errors import MDM, Deferred, Fault, Malformed, Refused, SimulatorError, Unreachable, refuse
 from simulator.hardware import Hardware, Kind
@@ -183,6 +183,7 @@ class Device:
             management = profiles.management(profile)
             if management is None:
                 raise SimulatorError("The profile does not enrol a device: it has no MDM payload.")
+            payloads.check(profile, kind=self.kind, user=False)
             if self.memory.screen is Screen.WIPED:
                 self.set_up()
             identity = self.obtain_identity(profile, management.identity_uuid)
@@ -198,7 +199,7 @@ class Device:
             unlock_token=self._new_unlock_token(management),
             enrolment_id=str(uuid.uuid4()).upper() if management.is_user_enrolment else None,
         )
-        installed = install(profile, identities={management.identity_uuid: identity}, managed=True)
+        installed = install(profile, kind=self.kind, identities={management.identity_uuid: identity}, managed=True)
         before = list(self.memory.profiles)
         connection.check_in(self._authenticate(enrolment))
         with self.change():
@@ -242,13 +243,14 @@ class Device:
         if profile.identifier != enrolment.profile_identifier:
             raise refuse(MDM, 12001, "A device can have one MDM payload only.")
         profiles.check_replacement(enrolment.management, management)
+        payloads.check(profile, kind=self.kind, user=False)
         identity = self.obtain_identity(profile, management.identity_uuid)
         renewed = replace(enrolment, management=management, organisation=profile.organisation)
         connection = self._connection(management, identity)
         if not self.behaviour.quiet_renewal:
             connection.check_in(self._authenticate(renewed))
             connection.check_in(self._token_update(renewed))
-        installed = install(profile, identities={management.identity_uuid: identity}, managed=True)
+        installed = install(profile, kind=self.kind, identities={management.identity_uuid: identity}, managed=True)
         with self.change("Renewed its certificate"):
             self.memory.enrolment, self.identity = renewed, identity
             others = [item for item in self.memory.profiles if item.identifier != profile.identifier]
@@ -479,11 +481,12 @@ class Device:
             return
         if channel.account is None and profile.identifier == self.enrolment.profile_identifier:
             raise refuse(MDM, 12009, "The replacement of the enrolment profile has no MDM payload.")
+        payloads.check(profile, kind=self.kind, user=channel.account is not None)
         identities = {
             payload.uuid: self.obtain_identity(profile, payload.uuid)
             for payload in profile.of_kind(profiles.SCEP_PAYLOAD)
         }
-        installed = install(profile, identities=identities, managed=True, user_id=channel.user_id)
+        installed = install(profile, kind=self.kind, identities=identities, managed=True, user_id=channel.user_id)
         self._keys.clear()
         with self.change(f"Installed “{describe(installed)}”") as memory:
             others = [item for item in memory.profiles if not _same(item, installed.identifier, channel)]

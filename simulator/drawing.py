@@ -91,12 +91,21 @@ def _clock(now: datetime) -> str:
 
 
 def _home(seen: Snapshot, _now: datetime) -> str:
-    clips = [(label, "clip") for label in seen["web_clips"]]
-    tiles = [*TILES[seen["kind"]], *clips]
-    drawn = "".join(
-        f'<li><i class="tile {tone}">{escape(label[:1])}</i><span>{escape(label)}</span></li>' for label, tone in tiles
-    )
-    return f'<ul class="tiles">{drawn}</ul>'
+    drawn = [
+        f'<li><i class="tile {tone}">{escape(label[:1])}</i><span>{escape(label)}</span></li>'
+        for label, tone in TILES[seen["kind"]]
+    ]
+    return f'<ul class="tiles">{"".join(drawn)}{"".join(_web_clip(clip) for clip in seen["web_clips"])}</ul>'
+
+
+def _web_clip(clip: Mapping[str, str]) -> str:
+    """Its icon; without one the white square that a device shows, with a letter to tell it by."""
+    label = escape(clip["label"])
+    if clip["icon"]:
+        tile = f'<img class="tile clip" src="{escape(clip["icon"])}" alt="">'
+    else:
+        tile = f'<i class="tile clip">{escape(clip["label"][:1])}</i>'
+    return f'<li title="{escape(clip["url"])}">{tile}<span>{label}</span></li>'
 
 
 def _locked(seen: Snapshot, now: datetime) -> str:

@@ -51,9 +51,13 @@ class Deferred(SimulatorError):
 # The domains are those that iOS and macOS report; codes as far as they are publicly known.
 MDM = "MCMDMErrorDomain"
 PROFILE = "MCProfileErrorDomain"
+PAYLOAD = "MCPayloadErrorDomain"
 INSTALLATION = "MCInstallationErrorDomain"
 PASSCODE = "MCPasscodeErrorDomain"
 CERTIFICATE = "MCCertificateErrorDomain"
+WEB_CLIP = "MCWebClipErrorDomain"
+EMAIL = "MCEmailErrorDomain"
+EAS = "MCEASErrorDomain"
 SCEP = "MCSCEPErrorDomain"
 MAC = "MDMClientError"
 

@@ -1,13 +1,15 @@
 """What a device tells about itself: DeviceInformation, SecurityInfo, the lists, and what its screen shows."""
 
+from base64 import b64encode
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Any
 from urllib.parse import urlsplit
 
 from simulator.hardware import Kind
 from simulator.profiles import Right
-from simulator.state import InstalledProfile, Memory, Screen
+from simulator.state import InstalledCertificate, InstalledProfile, Memory, Screen
 
 MOBILE = frozenset({Kind.IPHONE, Kind.IPAD})
 MAC = frozenset({Kind.MAC})
@@ -253,6 +255,62 @@ def applications(kind: Kind, identifiers: Sequence[str] | None) -> list[dict[str
     ]
 
 
+def _png(icon: bytes) -> str:
+    """A picture as an address that a page can show; empty when it is none."""
+    return f"data:image/png;base64,{b64encode(icon).decode()}" if icon.startswith(b"\x89PNG\r\n\x1a\n") else ""
+
+
+def _short(certificate: InstalledCertificate) -> str:
+    """A certificate in few words, so that a person sees when it is another one."""
+    return f"{certificate.common_name} · {sha256(certificate.der).hexdigest()[:8].upper()}"
+
+
+def _identities(memory: Memory, user_id: str | None) -> list[InstalledCertificate]:
+    """The identities of the device or of one user, the newest last, without the one that the device is managed with."""
+    own = memory.enrolment.profile_identifier if memory.enrolment else None
+    return [
+        item
+        for entry in memory.profiles
+        if entry.user_id == user_id and entry.identifier != own
+        for item in entry.certificates
+        if item.is_identity
+    ]
+
+
+def _keychains(memory: Memory) -> list[tuple[str | None, str]]:
+    """The device's, and on a Mac that of each user: UserID and short name."""
+    return [(None, ""), *((account.guid, account.short_name) for account in memory.accounts)]
+
+
+def _accounts(memory: Memory) -> list[dict[str, Any]]:
+    """The mail accounts, and what Mail signs and encrypts with in each."""
+    short_names = dict(_keychains(memory))
+    found = []
+    for entry in memory.profiles:
+        known = {item.der: item for item in entry.certificates}
+        for account in entry.mail_accounts:
+            signs, encrypts = known.get(account.signs_with or b""), known.get(account.encrypts_with or b"")
+            if memory.hardware.kind is Kind.MAC:
+                # On a Mac no profile says it: Mail looks into the login keychain for the account's address.
+                mine = [
+                    item for item in _identities(memory, entry.user_id) if account.address.lower() in item.addresses
+                ]
+                signs = next((item for item in reversed(mine) if item.signs), None)
+                encrypts = next((item for item in reversed(mine) if item.encrypts), None)
+            found.append(
+                {
+                    "service": account.service,
+                    "address": account.address,
+                    "host": account.host,
+                    "user": short_names.get(entry.user_id, ""),
+                    "signs_with": _short(signs) if signs else "",
+                    "encrypts_with": _short(encrypts) if encrypts else "",
+                    "encrypts_by_default": account.encrypts_by_default,
+                }
+            )
+    return found
+
+
 def snapshot(memory: Memory, *, reachable: bool) -> dict[str, Any]:
     """What can be seen of a device, as JSON values: for its screen, and for tests."""
     enrolment = memory.enrolment
@@ -289,9 +347,33 @@ def snapshot(memory: Memory, *, reachable: bool) -> dict[str, Any]:
             for account in memory.accounts
         ],
         "profiles": [
-            {"identifier": entry.identifier, "name": entry.display_name, "user": entry.user_id is not None}
+            {
+                "identifier": entry.identifier,
+                "uuid": entry.uuid,
+                "name": entry.display_name,
+                "user": entry.user_id is not None,
+                "encrypted": entry.encrypted,
+            }
             for entry in memory.profiles
         ],
-        "web_clips": [clip.label for entry in memory.profiles for clip in entry.web_clips],
+        "web_clips": [
+            {"label": clip.label, "url": clip.url, "icon": _png(clip.icon)}
+            for entry in memory.profiles
+            for clip in entry.web_clips
+        ],
+        "mail_accounts": _accounts(memory),
+        "identities": [
+            {
+                "name": _short(item),
+                "sha256": sha256(item.der).hexdigest(),
+                "user": short_name,
+                "addresses": list(item.addresses),
+            }
+            for user_id, short_name in (
+                (None, ""),
+                *((account.guid, account.short_name) for account in memory.accounts),
+            )
+            for item in _identities(memory, user_id)
+        ],
         "events": [{"at": event.at, "text": event.text} for event in memory.events],
     }

@@ -63,7 +63,7 @@ def _card(seen: Snapshot, now: datetime) -> str:
         f'<article id="d-{escape(seen["udid"])}" data-screen="{seen["screen"]}" data-name="{escape(seen["name"])}">'
         f"{drawing.device(seen, now)}"
         f'<div class="text"><h2>{escape(seen["name"])}</h2><p class="quiet">{escape(kind)}</p>'
-        f'<p class="managed">{_standing(seen)}</p>{_controls(seen)}'
+        f'<p class="managed">{_standing(seen)}</p>{_mail(seen)}{_controls(seen)}'
         f'<ol class="events">{events}</ol></div></article>'
     )
 
@@ -78,6 +78,27 @@ def _standing(seen: Snapshot) -> str:
     how = "supervised" if seen["supervised"] and seen["kind"] != "mac" else "registered"
     where = escape(seen["organisation"] or seen["server"])
     return f"{where} · {how}{'' if seen['online'] else ' · offline'}"
+
+
+def _mail(seen: Snapshot) -> str:
+    """The mail accounts with what they sign and encrypt with, and the identities that no account uses."""
+    lines, used = [], set()
+    for account in seen["mail_accounts"]:
+        whose = f" · {account['user']}" if account["user"] else ""
+        signs, encrypts = account["signs_with"], account["encrypts_with"]
+        used |= {signs, encrypts}
+        default = " by default" if account["encrypts_by_default"] and encrypts else ""
+        said = [f"Signs with {signs}"] if signs else []
+        said += [f"Encrypts{default} with {encrypts}"] if encrypts else []
+        quiet = "".join(
+            f' <span class="quiet">{escape(text)}</span>' for text in said or ["Neither signs nor encrypts"]
+        )
+        lines.append(f"<li>{escape(account['address'])} · {escape(account['service'] + whose)}{quiet}</li>")
+    for identity in seen["identities"]:
+        if identity["name"] not in used:
+            whose = f" · {identity['user']}" if identity["user"] else ""
+            lines.append(f'<li>{escape(identity["name"] + whose)} <span class="quiet">In no account</span></li>')
+    return f'<ul class="mail">{"".join(lines)}</ul>' if lines else ""
 
 
 def _form(seen: Snapshot, action: str, button: str, *, fields: str = "", main: bool = False) -> str:

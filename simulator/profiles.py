@@ -24,6 +24,9 @@ SCEP_PAYLOAD = "com.apple.security.scep"
 PKCS12_PAYLOAD = "com.apple.security.pkcs12"
 ROOT_PAYLOADS = frozenset({"com.apple.security.root", "com.apple.security.pkcs1", "com.apple.security.pem"})
 WEB_CLIP_PAYLOAD = "com.apple.webClip.managed"
+EAS_PAYLOAD = "com.apple.eas.account"
+EWS_PAYLOAD = "com.apple.ews.account"
+MAIL_PAYLOAD = "com.apple.mail.managed"
 
 PER_USER = "com.apple.mdm.per-user-connections"
 BOOTSTRAP_TOKEN = "com.apple.mdm.bootstraptoken"  # noqa: S105  (the name of a capability)
@@ -136,8 +139,9 @@ def parse(data: bytes, *, identities: Sequence[Identity] = ()) -> Profile:
         raise refuse(PROFILE, 1010, "The profile is not of type Configuration.")
     if field(top, "PayloadVersion", int) != 1:
         raise refuse(PROFILE, 1001, "The version of the profile is not supported.")
-    encrypted = top.get("EncryptedPayloadContent")
-    content = _decrypted(encrypted, identities) if encrypted is not None else field(top, "PayloadContent", list)
+    # The sealed content counts only when the flag says so (TopLevel).
+    encrypted = top.get("IsEncrypted") is True
+    content = _decrypted(top, identities) if encrypted else field(top, "PayloadContent", list)
     payloads = tuple(_payload(item) for item in content)
     if not payloads:
         raise refuse(PROFILE, 1005, "The profile is empty.")
@@ -151,7 +155,7 @@ def parse(data: bytes, *, identities: Sequence[Identity] = ()) -> Profile:
         organisation=str(top.get("PayloadOrganization", "")),
         description=str(top.get("PayloadDescription", "")),
         removal_disallowed=top.get("PayloadRemovalDisallowed") is True,
-        encrypted=encrypted is not None,
+        encrypted=encrypted,
         signers=signers,
         payloads=payloads,
     )
@@ -167,9 +171,8 @@ def field(values: Mapping[str, Any], key: str, kind: type[T]) -> T:
     return value
 
 
-def _decrypted(sealed: object, identities: Sequence[Identity]) -> list[Any]:
-    if not isinstance(sealed, bytes):
-        raise refuse(PROFILE, 1003, "The field “EncryptedPayloadContent” is of the wrong type.")
+def _decrypted(top: Mapping[str, Any], identities: Sequence[Identity]) -> list[Any]:
+    sealed = field(top, "EncryptedPayloadContent", bytes)
     try:
         content = plistlib.loads(cms.decrypt(sealed, identities=identities))
     except (cms.CmsError, ExpatError, plistlib.InvalidFileException, ValueError) as error:

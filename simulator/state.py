@@ -50,11 +50,17 @@ class InstalledPayload:
 
 @dataclass(frozen=True)
 class InstalledCertificate:
-    """A certificate on the device. `common_name` as CertificateList shows it."""
+    """A certificate on the device. `common_name` as CertificateList shows it.
+
+    `addresses` are the e-mail addresses it speaks for, in small letters; `signs` and `encrypts` what its key is for.
+    """
 
     common_name: str
     der: bytes
     is_identity: bool
+    addresses: tuple[str, ...] = ()
+    signs: bool = True
+    encrypts: bool = True
 
 
 @dataclass(frozen=True)
@@ -62,6 +68,19 @@ class WebClip:
     label: str
     url: str
     icon: bytes = b""
+
+
+@dataclass(frozen=True)
+class MailAccount:
+    """An account that a profile made. `signs_with` and `encrypts_with` are the identities that it names, in DER; on a
+    Mac it names none."""
+
+    service: str
+    address: str
+    host: str
+    signs_with: bytes | None = None
+    encrypts_with: bytes | None = None
+    encrypts_by_default: bool = False
 
 
 @dataclass(frozen=True)
@@ -80,6 +99,7 @@ class InstalledProfile:
     payloads: tuple[InstalledPayload, ...]
     certificates: tuple[InstalledCertificate, ...] = ()
     web_clips: tuple[WebClip, ...] = ()
+    mail_accounts: tuple[MailAccount, ...] = ()
     user_id: str | None = None
 
 

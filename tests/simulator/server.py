@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.ciphers import Cipher, modes
 from cryptography.hazmat.primitives.ciphers.algorithms import AES, AES256
-from cryptography.hazmat.primitives.serialization import pkcs7
+from cryptography.hazmat.primitives.serialization import KeySerializationEncryption, pkcs7, pkcs12
 from cryptography.x509.oid import AttributeOID, NameOID
 
 DER = serialization.Encoding.DER
@@ -325,3 +325,10 @@ def configuration(payloads: list[dict[str, Any]], **keys: Any) -> bytes:
             **keys,
         }
     )
+
+
+def sealed_for_devices(password: str) -> KeySerializationEncryption:
+    """How a PKCS#12 is protected that every Apple device opens: 3DES and SHA-1."""
+    builder = serialization.PrivateFormat.PKCS12.encryption_builder().kdf_rounds(2048)
+    builder = builder.key_cert_algorithm(pkcs12.PBES.PBESv1SHA1And3KeyTripleDESCBC)
+    return builder.hmac_hash(hashes.SHA1()).build(password.encode())

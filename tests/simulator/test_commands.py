@@ -8,7 +8,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import rsa
-from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, pkcs7, pkcs12
+from cryptography.hazmat.primitives.serialization import Encoding, pkcs7, pkcs12
 
 from simulator.device import Channel, Device
 from simulator.errors import SimulatorError
@@ -16,7 +16,7 @@ from simulator.fleet import new_device
 from simulator.iphone import USUAL_PASSCODE, IPhone
 from simulator.mac import USUAL_PASSWORD, Mac
 from simulator.state import Screen
-from tests.simulator.server import BASE, IDENTIFIER, Server, certify, configuration, payload
+from tests.simulator.server import BASE, IDENTIFIER, Server, certify, configuration, payload, sealed_for_devices
 
 # Named here, not taken from the simulator: these are the schema's words.
 ACKNOWLEDGED, ERROR, NOT_NOW, FORMAT = "Acknowledged", "Error", "NotNow", "CommandFormatError"
@@ -33,6 +33,10 @@ def code(report: dict[str, Any]) -> tuple[str, int]:
     assert fault["LocalizedDescription"]
     assert fault["USEnglishDescription"]
     return fault["ErrorDomain"], fault["ErrorCode"]
+
+
+def labels(device: Device) -> list[str]:
+    return [clip["label"] for clip in device.snapshot()["web_clips"]]
 
 
 def test_an_idle_device_asks_once(server: Server, iphone: Device) -> None:
@@ -259,13 +263,13 @@ def test_a_profile_is_installed_listed_and_removed(server: Server, iphone: Devic
     clip = payload("com.apple.webClip.managed", URL="https://example.org", Label="Handbook")
     data = server.signed(configuration([clip], PayloadIdentifier="org.example.clip"))
     assert obey(server, iphone, "InstallProfile", Payload=data)["Status"] == ACKNOWLEDGED
-    assert iphone.snapshot()["web_clips"] == ["Handbook"]
+    assert labels(iphone) == ["Handbook"]
     listed = obey(server, iphone, "ProfileList")["ProfileList"]
     assert [item["PayloadIdentifier"] for item in listed] == [IDENTIFIER, "org.example.clip"]
     assert listed[1]["PayloadContent"][0]["PayloadUUID"] == clip["PayloadUUID"]
     assert len(listed[1]["SignerCertificates"]) == 1
     assert obey(server, iphone, "RemoveProfile", Identifier="org.example.clip")["Status"] == ACKNOWLEDGED
-    assert iphone.snapshot()["web_clips"] == []
+    assert labels(iphone) == []
     assert code(obey(server, iphone, "RemoveProfile", Identifier="org.example.clip")) == ("MCMDMErrorDomain", 12075)
 
 
@@ -273,7 +277,7 @@ def test_the_same_identifier_replaces_a_profile(server: Server, iphone: Device) 
     for label in ("Old", "New"):
         clip = payload("com.apple.webClip.managed", URL="https://example.org", Label=label)
         obey(server, iphone, "InstallProfile", Payload=configuration([clip]))
-    assert iphone.snapshot()["web_clips"] == ["New"]
+    assert labels(iphone) == ["New"]
 
 
 def test_a_profile_encrypted_to_the_device_is_opened(server: Server, iphone: Device) -> None:
@@ -291,7 +295,7 @@ def test_a_profile_encrypted_to_the_device_is_opened(server: Server, iphone: Dev
     del top["PayloadContent"]
     report = obey(server, iphone, "InstallProfile", Payload=server.signed(plistlib.dumps(top)))
     assert report["Status"] == ACKNOWLEDGED
-    assert iphone.snapshot()["web_clips"] == ["Secret"]
+    assert labels(iphone) == ["Secret"]
     listed = obey(server, iphone, "ProfileList")["ProfileList"][1]
     assert listed["IsEncrypted"] is True
     assert "PayloadContent" not in listed
@@ -310,9 +314,7 @@ def test_a_profile_encrypted_to_somebody_else_is_refused(server: Server, iphone:
 
 def test_an_identity_is_installed_with_the_right_password_only(server: Server, iphone: Device) -> None:
     certificate = certify(server.key.public_key(), "ines@example.org", server.authority.subject, server.key, ca=False)
-    bundle = pkcs12.serialize_key_and_certificates(
-        b"x", server.key, certificate, None, BestAvailableEncryption(b"right")
-    )
+    bundle = pkcs12.serialize_key_and_certificates(b"x", server.key, certificate, None, sealed_for_devices("right"))
     wrong = configuration([payload("com.apple.security.pkcs12", PayloadContent=bundle, Password="wrong")])
     refused = obey(server, iphone, "InstallProfile", Payload=wrong)
     assert code(refused) == ("MCInstallationErrorDomain", 4001)
@@ -337,7 +339,7 @@ def test_profile_work_waits_until_the_device_was_unlocked_once(server: Server, i
     iphone.unlock(USUAL_PASSCODE)
     iphone.poll()
     assert server.report_of(command)["Status"] == ACKNOWLEDGED
-    assert iphone.snapshot()["web_clips"] == ["Later"]
+    assert labels(iphone) == ["Later"]
 
 
 def test_a_lock_does_not_wait_for_an_unlock(server: Server, iphone: Device) -> None:
