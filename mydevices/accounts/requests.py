@@ -2,17 +2,18 @@
 
 from datetime import UTC, datetime
 
+from allauth.account.adapter import get_adapter
 from allauth.account.internal.flows.login import get_authentication_records
 from allauth.core.internal.ratelimit import get_ip
 from django.contrib.auth.models import AnonymousUser
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.http import HttpRequest
 
 from mydevices.accounts import rights
 from mydevices.accounts.models import Person
 from mydevices.accounts.rights import Right
 from mydevices.audit.actor import Actor
-from mydevices.errors import NotAllowed
+from mydevices.errors import NotAllowed, TooMany
 
 
 def address_of(request: HttpRequest) -> str:
@@ -59,3 +60,13 @@ def actor_of(request: HttpRequest) -> Actor:
         # No record is no proof: an empty answer of a library is not consent.
         authenticated_at=datetime.fromtimestamp(max(proofs), tz=UTC) if proofs else None,
     )
+
+
+def prove_by_password(request: HttpRequest, *, email: str, password: str) -> Person | None:
+    """Whose password this is, without signing anybody in: counted, slowed down and recorded as a sign-in is, and with
+    the same work for an address that nobody has. Raises TooMany after too many tries."""
+    try:
+        user = get_adapter(request).authenticate(request, email=email, password=password)
+    except ValidationError as error:
+        raise TooMany(" ".join(error.messages)) from error
+    return user if isinstance(user, Person) and user.is_active else None

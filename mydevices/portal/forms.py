@@ -4,7 +4,9 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from mydevices.devices.models import Device
+from mydevices.policies.kinds.registration import RegistrationRules
 from mydevices.registration.models import Ticket
+from mydevices.registration.services import OF_INTENDED
 
 
 class LockForm(forms.Form):
@@ -55,30 +57,95 @@ def _plain(name: str) -> str:
 
 
 class RegisterForm(forms.Form):
-    """Which device, and whose. Where the page is open on an Apple device, "here" is the first answer."""
+    """Which device, and whose, as far as the person's policy leaves a choice. Where the page is open on an Apple
+    device, "here" is the first answer. `with_pin`: the person types their PIN as well."""
 
     which = forms.ChoiceField(label=_("Which device is it?"), widget=forms.RadioSelect)
     ownership = forms.ChoiceField(label=_("Whose is it?"), widget=forms.RadioSelect, initial=Device.Ownership.PERSONAL)
+    pin = forms.CharField(
+        label=_("Your registration PIN"),
+        max_length=40,
+        error_messages={"required": _("Type the PIN that came by mail.")},
+        widget=forms.TextInput(attrs={"autocomplete": "one-time-code", "autocapitalize": "characters"}),
+    )
 
-    def __init__(self, *args: Any, here: str, organisation: str, **options: Any) -> None:
+    def __init__(
+        self,
+        *args: Any,
+        here: str,
+        organisation: str,
+        rules: RegistrationRules,
+        with_pin: bool = False,
+        **options: Any,
+    ) -> None:
         super().__init__(*args, **options)
-        self.here = here
-        apart = [(Ticket.Intended.PHONE.value, _("An iPhone or iPad")), (Ticket.Intended.MAC.value, _("A Mac"))]
-        if here:
-            this = _("This Mac, in front of me") if here == Ticket.Intended.MAC else _("This iPhone or iPad")
-            apart = [("here", this), (apart[0][0], _("Another iPhone or iPad")), (apart[1][0], _("Another Mac"))]
+        names = {
+            Ticket.Intended.PHONE.value: (
+                _("An iPhone or iPad"),
+                _("This iPhone or iPad"),
+                _("Another iPhone or iPad"),
+            ),
+            Ticket.Intended.MAC.value: (_("A Mac"), _("This Mac, in front of me"), _("Another Mac")),
+        }
+        allowed = [kind for kind in names if set(OF_INTENDED[kind]) & set(rules.systems)]
+        self.here = here if here in allowed else ""
+        apart = [(kind, names[kind][2 if self.here else 0]) for kind in allowed]
+        if self.here:
+            apart.insert(0, ("here", names[self.here][1]))
         _choices(self.fields["which"]).choices = apart
         self.fields["which"].initial = apart[0][0]
-        _choices(self.fields["ownership"]).choices = [
-            (Device.Ownership.PERSONAL.value, _("My own")),
-            (Device.Ownership.COMPANY.value, _("%(organisation)s’s") % {"organisation": organisation}),
-        ]
+        self.fixed_ownership = rules.fixed_ownership
+        if self.fixed_ownership:
+            del self.fields["ownership"]
+        else:
+            _choices(self.fields["ownership"]).choices = [
+                (Device.Ownership.PERSONAL.value, _("My own")),
+                (Device.Ownership.COMPANY.value, _("%(organisation)s’s") % {"organisation": organisation}),
+            ]
+        if not with_pin:
+            del self.fields["pin"]
 
     def is_here(self) -> bool:
         return bool(self.cleaned_data["which"] == "here")
 
     def intended(self) -> str:
         return self.here if self.is_here() else str(self.cleaned_data["which"])
+
+    def ownership_given(self) -> str:
+        return self.fixed_ownership or str(self.cleaned_data["ownership"])
+
+
+class ProofForm(forms.Form):
+    """Who registers, and what proves it: a password, a PIN or both. Which of them a person needs, their policy says;
+    the page knows only which of them anybody needs, and asks everyone alike."""
+
+    email = forms.EmailField(label=_("E-mail"), widget=forms.EmailInput(attrs={"autocomplete": "username"}))
+    password = forms.CharField(
+        label=_("Password"),
+        required=False,
+        strip=False,
+        max_length=1000,
+        widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
+    )
+    pin = forms.CharField(
+        label=_("Registration PIN"),
+        required=False,
+        max_length=40,
+        widget=forms.TextInput(attrs={"autocomplete": "one-time-code", "autocapitalize": "characters"}),
+    )
+
+    def __init__(self, *args: Any, with_password: bool, with_pin: bool, **options: Any) -> None:
+        super().__init__(*args, **options)
+        if not with_password:
+            del self.fields["password"]
+        if not with_pin:
+            del self.fields["pin"]
+        elif with_password:
+            self.fields["password"].help_text = _("Leave empty what you were not given.")
+
+
+class AskPinForm(forms.Form):
+    email = forms.EmailField(label=_("E-mail"), widget=forms.EmailInput(attrs={"autocomplete": "username"}))
 
 
 def _choices(field: forms.Field) -> forms.ChoiceField:

@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 from mydevices.devices.models import Device
 from mydevices.presentation import moments
 from mydevices.registration.models import Ticket
+from mydevices.registration.refusals import Refusal
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,8 @@ def closed(ticket: Ticket, now: datetime) -> str:
     """Why a ticket that no device has used can no longer be used; empty while it can, and when one has."""
     if ticket.used_at is not None:
         return ""
+    if ticket.refused_at is not None:
+        return Refusal.read(ticket.refusal).message()
     if ticket.revoked_at is not None:
         return _("This address was revoked and opens nothing.")
     return _("This address has expired.") if ticket.expires_at <= now else ""

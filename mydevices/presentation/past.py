@@ -16,6 +16,7 @@ from mydevices.devices.models import Device, Registration
 from mydevices.platforms.port import ActionKind
 from mydevices.presentation import moments
 from mydevices.presentation.present import called, took
+from mydevices.registration.refusals import Refusal
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,12 +90,25 @@ def _sentence(entry: Entry, mine: bool, names: Mapping[str, str] | None) -> Safe
         text = _sentence_of_action(str(entry.details.get("action", "")), mine, one_device=one_device)
     elif one_device:
         text = _sentence_of_device(entry, mine)
+    elif entry.verb == Verb.TICKET_REFUSED:
+        return format_html(_("{device} was refused: {reason}"), device=_device(entry, names), reason=_reason(entry))
     else:
         text = _sentence_of_person(entry, mine)
     who = "MyDevices" if entry.actor_kind == "system" else entry.actor_name
+    return format_html(text, who=who, device=_device(entry, names)) if text else SafeString()
+
+
+def _device(entry: Entry, names: Mapping[str, str] | None) -> SafeString:
     name = (names or {}).get(entry.device_id) or entry.device_name or _("A new device")
-    device = format_html("<b>{}</b>", name)
-    return format_html(text, who=who, device=device) if text else SafeString()
+    return format_html("<b>{}</b>", name)
+
+
+def _reason(entry: Entry) -> str:
+    """Why a policy let a device in no further, and which."""
+    details = {name: value for name, value in entry.details.items() if name != "ticket"}
+    refusal = Refusal.read(details)
+    decided = _("The policy “%(policy)s” decides this.") % {"policy": refusal.policy} if refusal.policy else ""
+    return f"{refusal.reason()} {decided}".strip()
 
 
 def _sentence_of_action(kind: str, mine: bool, *, one_device: bool) -> str:
@@ -141,6 +155,8 @@ def _sentence_of_person(entry: Entry, mine: bool) -> str:
             Verb.PIN_REVEALED.value: _("You looked at the PIN of {device}."),
             Verb.TICKET_OPENED.value: _("You opened a registration."),
             Verb.TICKET_REVOKED.value: _("You closed a registration."),
+            Verb.TERMS_ACCEPTED.value: _("You accepted the terms of service."),
+            Verb.REGISTRATION_PIN_ISSUED.value: _("You asked for a new registration PIN."),
             Verb.SIGNED_IN.value: _("You signed in."),
             Verb.PASSWORD_CHANGED.value: _("You changed your password."),
         }.get(entry.verb, "")
@@ -158,6 +174,12 @@ def _sentence_of_person(entry: Entry, mine: bool) -> str:
         Verb.PIN_REVEALED.value: _("{who} looked at the PIN of {device}."),
         Verb.TICKET_OPENED.value: _("{who} opened a registration for you."),
         Verb.TICKET_REVOKED.value: _("{who} closed a registration of yours."),
+        Verb.REGISTRATION_PIN_ISSUED.value: _("{who} sent you a registration PIN.")
+        if entry.actor_kind != "anonymous"
+        else _("Somebody asked for a new registration PIN for you."),
+        Verb.REGISTRATION_PIN_WITHHELD.value: _("Somebody asked for a registration PIN for you, and got none."),
+        Verb.REGISTRATION_PIN_WRONG.value: _("Somebody typed a wrong registration PIN for you."),
+        Verb.REGISTRATION_PIN_LOCKED.value: _("Your registration PIN was locked: too many wrong tries."),
         Verb.SIGN_IN_FAILED.value: _("Somebody tried to sign in as you."),
         Verb.PASSWORD_CHANGED.value: _("{who} changed your password."),
     }.get(entry.verb, "")

@@ -7,6 +7,7 @@ from django.db.models import QuerySet
 
 from mydevices.accounts.models import Person
 from mydevices.devices import selectors as devices
+from mydevices.devices.assignment import To
 from mydevices.errors import NotFound
 from mydevices.policies import selectors as policies
 from mydevices.policies.kinds.registration import RegistrationRules
@@ -22,11 +23,16 @@ def rules_of(person: Person) -> Effective[RegistrationRules]:
     return policies.effective(person, RegistrationRules)
 
 
-def may_use_pins() -> tuple[bool, bool]:
+def proofs_in_use() -> tuple[bool, bool]:
     """Whether registering without a session asks anybody here for a password, and anybody for a PIN: what the page
     must offer before it knows who comes."""
-    decided = [RegistrationRules.read(row.values) for row in policies.of_kind(RegistrationRules).filter(enabled=True)]
-    everything = [*decided, RegistrationRules()]
+    everything = []
+    for policy in policies.of_kind(RegistrationRules).filter(enabled=True):
+        everything.append(RegistrationRules.read(policy.values))
+        if policy.assigned_to == To.EVERYONE:
+            break  # nobody is left for those behind it, nor for the defaults
+    else:
+        everything.append(RegistrationRules())
     return any(rules.asks_password for rules in everything), any(rules.asks_pin for rules in everything)
 
 

@@ -1,6 +1,8 @@
 """Register a device: choose, show it on the other device, open it there."""
 
 import io
+from collections.abc import Mapping
+from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
@@ -9,52 +11,256 @@ from allauth.core.internal.ratelimit import consume
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
+from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
+from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from mydevices.accounts.requests import actor_of, address_of, person_of
+from mydevices.accounts import factors
+from mydevices.accounts import selectors as accounts
+from mydevices.accounts.models import Person
+from mydevices.accounts.requests import actor_of, address_of, person_of, prove_by_password
 from mydevices.audit.actor import Actor
-from mydevices.errors import Conflict, NotFound, TooMany
+from mydevices.errors import Conflict, Invalid, NotAllowed, NotFound, TooMany
 from mydevices.organisation import selectors as organisation
-from mydevices.portal import tickets
-from mydevices.portal.forms import RegisterForm
+from mydevices.policies.kinds.registration import RegistrationRules
+from mydevices.policies.selectors import Effective
+from mydevices.portal import desks, tickets
+from mydevices.portal.forms import AskPinForm, ProofForm, RegisterForm
 from mydevices.presentation import present
 from mydevices.presentation.access import sent
-from mydevices.registration import selectors, services
+from mydevices.registration import pins, selectors, services
 from mydevices.registration.models import Ticket
+from mydevices.registration.refusals import Refused
 
 GUESSES: Final = {"ticket": "60/10m/ip"}
 """Short addresses opened from one place: plenty for people, nothing against 59 random bits."""
+PIN_TYPED: Final = {"pin_typed": "60/10m/ip,10/10m/key"}
+"""Proofs tried from one place, and for one address. A PIN of its own is locked after six wrong ones."""
+PIN_ASKED: Final = {"pin_asked": "20/10m/ip,2/10m/key"}
+"""New PINs asked for."""
+PROVED: Final = "registering"
+"""Where an anonymous session keeps who proved to be whom."""
+PROVED_FOR: Final = timedelta(minutes=15)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @login_required
 @never_cache
 def register(request: HttpRequest) -> HttpResponse:
-    here = _here(request)
-    form = RegisterForm(sent(request), here=here, organisation=organisation.current().name)
-    obstacle = ""
+    person = person_of(request)
+    rules = selectors.rules_of(person)
+    form = RegisterForm(
+        sent(request),
+        here=_here(request),
+        organisation=organisation.current().name,
+        rules=rules.values,
+        with_pin=rules.values.asks_pin,
+    )
+    obstacle, status = "", 200
     if request.method == "POST" and form.is_valid():
         try:
-            opened = services.open_ticket(
-                person=person_of(request),
-                actor=actor_of(request),
-                ownership=form.cleaned_data["ownership"],
-                intended=form.intended(),
-            )
-        except Conflict as missing:
-            obstacle = missing.message
+            opened = _open(form, person, actor_of(request), typed=form.cleaned_data.get("pin"))
+        except (Conflict, Refused) as refusal:
+            obstacle, status = refusal.message, 403 if isinstance(refusal, Refused) else 200
+        except NotAllowed as wrong:
+            form.add_error("pin", wrong.message)
         else:
             if form.is_here():
                 return _see("portal:open_ticket", services.code_of(opened))
             return _see("portal:ticket", opened.id)
-    context = {"form": form, "obstacle": obstacle, "tickets": _open_tickets(request), **_promise("")}
-    return render(request, "portal/register.html", context, status=400 if form.errors else 200)
+    context = {
+        "form": form,
+        "obstacle": obstacle,
+        "tickets": _open_tickets(request),
+        "desk": desks.shown(person, rules, timezone.now()),
+        **_promise(rules.values.fixed_ownership),
+    }
+    return render(request, "portal/register.html", context, status=400 if form.errors else status)
+
+
+def _open(form: RegisterForm, person: Person, actor: Actor, *, typed: str | None = None) -> Ticket:
+    return services.open_ticket(
+        person=person,
+        actor=actor,
+        ownership=form.ownership_given(),
+        intended=form.intended(),
+        pin=None if typed is None else pins.check(person=person, typed=typed, actor=actor),
+    )
+
+
+@require_POST
+@login_required
+def new_pin(request: HttpRequest) -> HttpResponse:
+    """A signed-in person asks for a new PIN: it goes by mail, and the former one stops."""
+    person = person_of(request)
+    if not consume_or_none(request, "pin_asked", PIN_ASKED, str(person.id)):
+        raise TooMany(_("A PIN was sent a moment ago. Look into your mail, or wait ten minutes."))
+    pins.issue(person=person, actor=actor_of(request))
+    messages.success(request, _("A new PIN is on its way to %(email)s.") % {"email": person.email})
+    return _see("portal:register")
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@never_cache
+def terms(request: HttpRequest) -> HttpResponse:
+    """The terms of service of whoever registers, signed in or by PIN: to read again, or to accept."""
+    someone = _somebody(request)
+    if someone is None:
+        return redirect_to_login(request.path)
+    person, actor, back = someone
+    rules = selectors.rules_of(person)
+    if request.method == "POST":
+        try:
+            policy_id, version = UUID(request.POST.get("policy", "")), int(request.POST.get("version", ""))
+        except ValueError as error:
+            raise Invalid(_("Open this page anew, and accept there.")) from error
+        services.accept_terms(person=person, policy_id=policy_id, version=version, actor=actor)
+        return _see(back)
+    context = {
+        "rules": rules.values,
+        "policy_id": rules.policy_id,
+        "accepted": selectors.has_accepted(person, rules),
+        "back": reverse(back),
+    }
+    return render(request, "portal/terms.html", context)
+
+
+# Without a session: an address and a PIN, a password, or both
+
+
+def _somebody(request: HttpRequest) -> tuple[Person, Actor, str] | None:
+    """Who registers, as what actor, and where their desk is; None for nobody."""
+    if isinstance(request.user, Person):
+        return request.user, actor_of(request), "portal:register"
+    proved = request.session.get(PROVED)
+    if not isinstance(proved, dict) or str(proved.get("until", "")) < timezone.now().isoformat():
+        return None
+    person = Person.objects.filter(id=UUID(str(proved["person"])), is_active=True).first()
+    if person is None:
+        return None
+    # Without a role and without a fresh proof: it can open a ticket and nothing else.
+    actor = Actor(kind="person", id=str(person.id), name=person.name, role="person", address=address_of(request))
+    return person, actor, "portal:register_by_pin_device"
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@sensitive_post_parameters("password", "pin")
+@never_cache
+def by_pin(request: HttpRequest) -> HttpResponse:
+    """Prove who registers, without signing in. The answer and the work are the same for an address that nobody has."""
+    if request.user.is_authenticated:
+        return _see("portal:register")
+    with_password, with_pin = selectors.proofs_in_use()
+    form = ProofForm(sent(request), with_password=with_password, with_pin=with_pin)
+    status = 200
+    if request.method == "POST" and form.is_valid():
+        if not consume_or_none(request, "pin_typed", PIN_TYPED, form.cleaned_data["email"].casefold()):
+            raise TooMany(_("That was tried too often. Wait ten minutes."))
+        proved = _prove(request, form, with_password=with_password)
+        if isinstance(proved, str):
+            form.add_error(None, proved)
+        else:
+            request.session.cycle_key()
+            request.session[PROVED] = proved
+            return _see("portal:register_by_pin_device")
+        status = 403
+    elif form.errors:
+        status = 400
+    return render(request, "portal/by_pin.html", {"form": form, "with_pin": with_pin}, status=status)
+
+
+def _prove(request: HttpRequest, form: ProofForm, *, with_password: bool) -> dict[str, str] | str:
+    """What the session keeps of whoever proved who they are, or why it is not proved. A comparison of a password and
+    one of a PIN each time, whoever it is and whatever they need."""
+    typed, actor = form.cleaned_data, Actor(kind="anonymous", address=address_of(request))
+    try:
+        person: Person | None = accounts.by_email(typed["email"])
+    except NotFound:
+        person = None
+    rules = (selectors.rules_of(person) if person is not None else Effective(RegistrationRules())).values
+    # A person who registers by PIN alone has typed no password, which is no failed sign-in of theirs.
+    right = True
+    if with_password and (rules.asks_password or typed.get("password")):
+        found = prove_by_password(request, email=typed["email"], password=typed.get("password", ""))
+        right = found is not None and found == person
+    elif with_password:
+        pins.compare_nothing()
+    pin = None
+    if rules.asks_pin or typed.get("pin"):
+        try:
+            pin = pins.check(person=person, typed=typed.get("pin", ""), actor=actor)
+        except NotAllowed:
+            right = False
+    else:
+        pins.compare_nothing()
+    if person is None or not right or (rules.asks_pin and pin is None):
+        return _("What you typed is not right, or no longer valid.")
+    if not rules.asks_pin and factors.has_one(person):
+        return _("Your account has a second factor. Sign in, and register the device there.")
+    until = timezone.now() + PROVED_FOR
+    return {"person": str(person.id), "pin": str(pin.id) if pin else "", "until": until.isoformat()}
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@never_cache
+def by_pin_device(request: HttpRequest) -> HttpResponse:
+    """The second step: which device this is, and then its ticket."""
+    someone = _somebody(request)
+    if someone is None or request.user.is_authenticated:
+        return _see("portal:register_by_pin")
+    person, actor, _back = someone
+    rules = selectors.rules_of(person)
+    form = RegisterForm(
+        sent(request), here=_here(request), organisation=organisation.current().name, rules=rules.values
+    )
+    obstacle, status = "", 200
+    if request.method == "POST" and form.is_valid():
+        pin = selectors.pin_of(person, timezone.now())
+        if pin is not None and str(pin.id) != request.session[PROVED]["pin"]:
+            pin = None
+        try:
+            opened = services.open_ticket(
+                person=person, actor=actor, ownership=form.ownership_given(), intended=form.intended(), pin=pin
+            )
+        except (Conflict, Refused) as refusal:
+            obstacle, status = refusal.message, 403 if isinstance(refusal, Refused) else 200
+        else:
+            del request.session[PROVED]
+            return _see("portal:open_ticket", services.code_of(opened))
+    context = {
+        "form": form,
+        "obstacle": obstacle,
+        "registrant": person,
+        "desk": desks.shown(person, rules, timezone.now()),
+        **_promise(rules.values.fixed_ownership),
+    }
+    return render(request, "portal/by_pin_device.html", context, status=400 if form.errors else status)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@never_cache
+def ask_pin(request: HttpRequest) -> HttpResponse:
+    """A new PIN by mail, for whoever may have one; the page says the same to everybody."""
+    form = AskPinForm(sent(request))
+    asked = False
+    if request.method == "POST" and form.is_valid():
+        if not consume_or_none(request, "pin_asked", PIN_ASKED, form.cleaned_data["email"].casefold()):
+            raise TooMany(_("A PIN was asked for a moment ago. Look into your mail, or wait ten minutes."))
+        pins.ask(email=form.cleaned_data["email"], actor=Actor(kind="anonymous", address=address_of(request)))
+        asked = True
+    return render(request, "portal/ask_pin.html", {"form": form, "asked": asked}, status=400 if form.errors else 200)
+
+
+def consume_or_none(request: HttpRequest, action: str, config: Mapping[str, str], key: str) -> bool:
+    """Count one more of these, from this place and for this key; False when there have been too many."""
+    usage = consume(request, app="mydevices", action=action, config=config, key=key, limit_get=True)
+    return usage is not None
 
 
 def _here(request: HttpRequest) -> str:

@@ -23,9 +23,13 @@ from mydevices.accounts.models import Person
 from mydevices.audit.actor import Actor
 from mydevices.certificates import push
 from mydevices.cli import demonstration, processes, serving, start, web
+from mydevices.devices.assignment import EVERYONE
 from mydevices.devices.models import Device
 from mydevices.errors import MyDevicesError
 from mydevices.organisation import services as organisation
+from mydevices.policies import selectors as policies_selectors
+from mydevices.policies import services as policies
+from mydevices.policies.kinds.registration import RegistrationRules
 from mydevices.registration import services as registration
 from mydevices.registration.models import Ticket
 
@@ -150,6 +154,9 @@ def _introduce() -> None:
             accounts.create_person(
                 actor=ACTOR, email=account.email, name=account.name, password=account.password, role=account.role
             )
+    if not policies_selectors.of_kind(RegistrationRules).exists():
+        values = RegistrationRules(device_limit=5, minimum_ios="15", minimum_ipados="15", minimum_macos="12")
+        policies.create(actor=ACTOR, name="Everyone", values=values, assignment=EVERYONE)
     if push.current() is None:
         request, answer = demonstration.FOLDER / "push-request.pem", demonstration.FOLDER / "push-certificate.pem"
         request.write_bytes(push.request(actor=ACTOR, organisation_name="Aldermoor"))

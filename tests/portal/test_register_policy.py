@@ -1,0 +1,294 @@
+"""The registration policy on the portal's pages: the desk, terms, PINs, and registering without a session."""
+
+from datetime import timedelta
+
+import pytest
+from allauth.mfa.models import Authenticator
+from django.http import HttpResponse
+from django.http.response import HttpResponseBase
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from mydevices.accounts.models import Group, Membership, Person
+from mydevices.devices.assignment import Assignment, To
+from mydevices.outbox.models import Message
+from mydevices.policies import services as policies
+from mydevices.policies.kinds.registration import RegistrationRules
+from mydevices.registration import pins, services
+from mydevices.registration.models import Acceptance, RegistrationPin, Ticket
+from tests import factories
+from tests.registration.conftest import OPERATOR, Decide, decide
+
+__all__ = ["decide"]
+
+pytestmark = pytest.mark.usefixtures("registrable")
+
+IPHONE = {"user-agent": "Mozilla/5.0 (iPhone; CPU iPhone OS 26_1 like Mac OS X) Safari/605.1"}
+REGISTER, TERMS, NEW_PIN = reverse("portal:register"), reverse("portal:terms"), reverse("portal:new_pin")
+BY_PIN, DEVICE, ASK = (reverse(f"portal:{name}") for name in ("register_by_pin", "register_by_pin_device", "ask_pin"))
+WRONG = "not right, or no longer valid"
+CHOICE = {"which": "phone", "ownership": "personal"}
+
+
+def text(answer: HttpResponseBase) -> str:
+    assert isinstance(answer, HttpResponse)
+    return answer.content.decode()
+
+
+def test_the_desk_says_how_many_devices_are_used_and_stops_at_the_limit(
+    browser: Client, ines: Person, decide: Decide
+) -> None:
+    assert "devices used" not in text(browser.get(REGISTER))
+    decide(device_limit=2)
+    factories.device(ines)
+    assert "<b>1 of 2</b> devices used" in text(browser.get(REGISTER))
+    factories.device(ines)
+    page = text(browser.get(REGISTER))
+    assert "2 of 2 devices are used. Retire one first" in page
+    assert "The policy “Everyone” decides this." in page
+    refused = browser.post(REGISTER, CHOICE)
+    assert refused.status_code == 403
+    assert "Retire one first" in text(refused)
+    assert not Ticket.objects.exists()
+
+
+def test_ownership_that_is_fixed_is_said_and_not_asked(browser: Client, decide: Decide) -> None:
+    decide(ownership="company")
+    page = text(browser.get(REGISTER))
+    assert 'name="ownership"' not in page
+    assert "decided so for all devices" in page
+    browser.post(REGISTER, {"which": "phone", "ownership": "personal"})
+    assert Ticket.objects.get().ownership == "company"
+
+
+def test_only_systems_that_are_allowed_are_offered(browser: Client, decide: Decide) -> None:
+    decide(systems=("macOS",))
+    page = text(browser.get(REGISTER, headers=IPHONE))
+    assert 'value="mac"' in page
+    assert 'value="phone"' not in page
+    assert 'value="here"' not in page
+    assert browser.post(REGISTER, CHOICE).status_code == 400
+
+
+def test_terms_are_read_and_accepted_before_anything_else(browser: Client, ines: Person, decide: Decide) -> None:
+    policy = decide(terms="Be kind.\n\n<b>Always.</b>")
+    page = text(browser.get(REGISTER))
+    assert TERMS in page
+    assert 'name="which"' not in page
+    assert browser.post(REGISTER, CHOICE).status_code == 403
+    page = text(browser.get(TERMS))
+    assert "&lt;b&gt;Always.&lt;/b&gt;" in page
+    assert "Version 1" in page
+    accepted = browser.post(TERMS, {"policy": str(policy.id), "version": "1"})
+    assert (accepted.status_code, accepted["Location"]) == (303, REGISTER)
+    assert Acceptance.objects.get().person == ines
+    assert "You have accepted" in text(browser.get(TERMS))
+    assert browser.post(REGISTER, CHOICE).status_code == 303
+    decide(terms="Be kind, and tidy.")
+    assert browser.post(TERMS, {"policy": str(policy.id), "version": "1"}).status_code == 409
+    assert browser.post(REGISTER, CHOICE).status_code == 403
+
+
+@pytest.mark.parametrize("values", [{}, {"policy": "x", "version": "1"}, {"policy": "", "version": "one"}])
+def test_terms_of_no_policy_are_not_accepted(browser: Client, decide: Decide, values: dict[str, str]) -> None:
+    decide(terms="Be kind.")
+    assert browser.post(TERMS, values).status_code == 400
+    assert not Acceptance.objects.exists()
+
+
+def test_there_may_be_no_terms(browser: Client) -> None:
+    assert "no terms to accept" in text(browser.get(TERMS))
+
+
+def test_the_portal_asks_for_the_pin_where_the_policy_does(browser: Client, ines: Person, decide: Decide) -> None:
+    decide(sign_in="both", pin_days=2)
+    assert "You have no PIN that works now." in text(browser.get(REGISTER))
+    plain = pins.issue(person=ines, actor=OPERATOR)
+    assert "registers one device, and ends" in text(browser.get(REGISTER))
+    for wrong in ({}, {"pin": ""}, {"pin": "ZZZZZZ"}):
+        assert browser.post(REGISTER, {**CHOICE, **wrong}).status_code == 400
+    assert RegistrationPin.objects.get().tries == 1
+    assert browser.post(REGISTER, {**CHOICE, "pin": plain.lower()}).status_code == 303
+    assert Ticket.objects.get().pin == RegistrationPin.objects.get()
+
+
+def test_a_person_asks_for_a_new_pin_where_they_may(browser: Client, decide: Decide) -> None:
+    assert browser.post(NEW_PIN).status_code == 409
+    decide(sign_in="pin", pin_on_request=False)
+    assert NEW_PIN not in text(browser.get(REGISTER))
+    assert browser.post(NEW_PIN).status_code == 403
+    decide(sign_in="pin")
+    assert browser.get(NEW_PIN).status_code == 405
+
+
+def test_new_pins_are_mailed_and_counted(browser: Client, ines: Person, decide: Decide) -> None:
+    decide(sign_in="pin")
+    for _time in range(2):
+        assert browser.post(NEW_PIN).status_code == 303
+    assert Message.objects.filter(topic="mail").count() == 2
+    assert browser.post(NEW_PIN).status_code == 429
+
+
+def test_a_refused_device_is_told_of_on_the_page_and_in_the_history(
+    browser: Client, ines: Person, decide: Decide
+) -> None:
+    policy = decide(minimum_ios="18")
+    ticket = services.open_ticket(person=ines, ownership="personal", intended="phone", actor=factories.actor(ines))
+    why = {"why": "too_old", "policy": policy.name, "system": "iOS", "version": "16.7", "minimum": "18"}
+    Ticket.objects.filter(id=ticket.id).update(refused_at=timezone.now(), refusal=why)
+    page = text(browser.get(reverse("portal:ticket", args=[ticket.id])))
+    assert "iOS 16.7 is too old: 18 or newer is needed." in page
+    assert "The policy “Everyone” decides this." in page
+
+
+# Without a session
+
+
+def proved(person: Person, **typed: str) -> tuple[Client, int]:
+    visitor = Client(headers=IPHONE)
+    answer = visitor.post(BY_PIN, {"email": person.email, **typed})
+    return visitor, answer.status_code
+
+
+def test_an_address_and_a_pin_lead_to_the_ticket_and_to_nothing_else(ines: Person, decide: Decide) -> None:
+    decide(sign_in="pin")
+    plain = pins.issue(person=ines, actor=OPERATOR)
+    visitor, status = proved(ines, pin=plain)
+    assert status == 303
+    assert "For Ines Okafor" in text(visitor.get(DEVICE))
+    answer = visitor.post(DEVICE, {"which": "here", "ownership": "personal"})
+    assert answer["Location"] == reverse("portal:open_ticket", args=[services.code_of(Ticket.objects.get())])
+    assert visitor.get(answer["Location"]).status_code == 200
+    assert Ticket.objects.get().person == ines
+    for page in ("portal:devices", "portal:register", "portal:account", "portal:history", "console:overview"):
+        assert visitor.get(reverse(page))["Location"].startswith("/sign-in")
+    assert visitor.get(DEVICE)["Location"] == BY_PIN, "the proof is spent"
+
+
+@pytest.mark.parametrize(
+    ("sign_in", "password", "pin", "status"),
+    [
+        ("password", True, False, 303),
+        ("password", False, False, 403),
+        ("password", False, True, 403),
+        ("pin", False, True, 303),
+        ("pin", False, False, 403),
+        ("pin", True, False, 403),
+        ("both", True, True, 303),
+        ("both", True, False, 403),
+        ("both", False, True, 403),
+    ],
+)
+def test_what_the_policy_asks_for_is_what_is_needed(
+    ines: Person, decide: Decide, sign_in: str, password: bool, pin: bool, status: int
+) -> None:
+    decide(sign_in="both")
+    plain = pins.issue(person=ines, actor=OPERATOR)
+    decide(sign_in=sign_in)
+    typed = {"password": factories.PASSWORD if password else "wrong", "pin": plain if pin else "ZZZZZZ"}
+    typed = {name: value for name, value in typed.items() if sign_in in {name, "both"} or (name == "pin" and pin)}
+    visitor, answered = proved(ines, **typed)
+    assert answered == status
+    if status == 403:
+        assert WRONG in text(visitor.post(BY_PIN, {"email": ines.email, **typed}))
+        assert visitor.get(DEVICE)["Location"] == BY_PIN
+
+
+def test_a_stranger_and_an_unknown_address_get_the_same_answer(ines: Person, decide: Decide) -> None:
+    decide(sign_in="pin")
+    pins.issue(person=ines, actor=OPERATOR)
+    suspended = factories.person()
+    Person.objects.filter(id=suspended.id).update(is_active=False)
+    for email in (ines.email, suspended.email, "nobody@aldermoor.example"):
+        answer = Client().post(BY_PIN, {"email": email, "pin": "ZZZZZZ"})
+        assert answer.status_code == 403
+        assert WRONG in text(answer)
+        assert "Ines" not in text(answer)
+    asked = {
+        text(Client().post(ASK, {"email": email})).replace(email, "")
+        for email in (ines.email, "nobody@aldermoor.example")
+    }
+    assert len({page.split("csrfmiddlewaretoken")[0] for page in asked}) == 1
+
+
+def test_a_proof_ends_with_its_time_and_with_its_person(ines: Person, decide: Decide) -> None:
+    decide(sign_in="pin")
+    visitor, _status = proved(ines, pin=pins.issue(person=ines, actor=OPERATOR))
+    session = visitor.session
+    session["registering"] = {
+        **session["registering"],
+        "until": (timezone.now() - timedelta(seconds=1)).isoformat(),
+    }
+    session.save()
+    assert visitor.get(DEVICE)["Location"] == BY_PIN
+    visitor, _status = proved(ines, pin=pins.issue(person=ines, actor=OPERATOR))
+    Person.objects.filter(id=ines.id).update(is_active=False)
+    assert visitor.post(DEVICE, CHOICE)["Location"] == BY_PIN
+    assert not Ticket.objects.exists()
+
+
+def test_a_pin_that_was_replaced_meanwhile_opens_nothing(ines: Person, decide: Decide) -> None:
+    decide(sign_in="pin")
+    visitor, _status = proved(ines, pin=pins.issue(person=ines, actor=OPERATOR))
+    pins.issue(person=ines, actor=OPERATOR)
+    assert visitor.post(DEVICE, CHOICE).status_code == 403
+    assert not Ticket.objects.exists()
+
+
+def test_terms_are_accepted_on_the_way_without_a_session(ines: Person, decide: Decide) -> None:
+    policy = decide(sign_in="pin", terms="Be kind.")
+    assert Client().get(TERMS)["Location"].startswith("/sign-in")
+    visitor, _status = proved(ines, pin=pins.issue(person=ines, actor=OPERATOR))
+    assert TERMS in text(visitor.get(DEVICE))
+    assert visitor.post(TERMS, {"policy": str(policy.id), "version": "1"})["Location"] == DEVICE
+    assert visitor.post(DEVICE, CHOICE).status_code == 303
+
+
+def test_the_page_asks_everyone_for_what_anybody_needs(ines: Person, decide: Decide) -> None:
+    page = text(Client().get(BY_PIN))
+    assert 'name="password"' in page
+    assert 'name="pin"' not in page
+    sales = Group.objects.create(name="Sales")
+    Membership.objects.create(group=sales, person=ines)
+    policies.create(
+        actor=OPERATOR,
+        name="Sales",
+        values=RegistrationRules(sign_in="pin"),
+        assignment=Assignment(to=To.GROUPS, groups=frozenset({sales.id})),
+    )
+    page = text(Client().get(BY_PIN))
+    assert 'name="password"' in page
+    assert 'name="pin"' in page
+    decide(sign_in="pin")
+    assert 'name="password"' not in text(Client().get(BY_PIN))
+
+
+def test_whoever_is_signed_in_registers_in_the_portal(browser: Client) -> None:
+    assert browser.get(BY_PIN)["Location"] == REGISTER
+    assert browser.get(DEVICE)["Location"] == BY_PIN
+
+
+def test_proofs_and_requests_are_counted_by_address(ines: Person, decide: Decide) -> None:
+    decide(sign_in="pin")
+    statuses = [Client().post(ASK, {"email": "nobody@aldermoor.example"}).status_code for _time in range(3)]
+    assert statuses == [200, 200, 429]
+    tries = [Client().post(BY_PIN, {"email": ines.email, "pin": "ZZZZZZ"}).status_code for _try in range(11)]
+    assert tries == [403] * 10 + [429]
+
+
+@pytest.mark.parametrize("page", [BY_PIN, DEVICE, ASK, TERMS, REGISTER])
+def test_other_methods_are_refused(browser: Client, page: str) -> None:
+    assert browser.put(page).status_code == 405
+
+
+def test_pages_for_people_send_visitors_to_sign_in(client: Client, db: None) -> None:
+    assert client.post(NEW_PIN)["Location"].startswith("/sign-in")
+    assert client.get(REGISTER)["Location"].startswith("/sign-in")
+
+
+def test_a_person_with_a_second_factor_signs_in_instead(ines: Person) -> None:
+    Authenticator.objects.create(user=ines, type=Authenticator.Type.WEBAUTHN, data={"name": "Key"})
+    answer = Client().post(BY_PIN, {"email": ines.email, "password": factories.PASSWORD})
+    assert answer.status_code == 403
+    assert "second factor" in text(answer)
