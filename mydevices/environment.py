@@ -105,7 +105,8 @@ class Environment(BaseSettings):
     """Where people and devices reach this server: `https://devices.example.org`, without a path."""
 
     secret_key: str = ""
-    """Signs sessions and links. Empty: made at first start and kept in the data folder."""
+    """Signs sessions, links and the challenges of registrations: newest first, older ones that still verify after it,
+    separated by commas. Empty: made at first start and kept in the data folder."""
 
     master_key: str = ""
     """Seals private keys and tokens: base64 of 32 bytes, newest first, separated by commas. Empty: a file in the data

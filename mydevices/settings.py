@@ -16,7 +16,7 @@ BASE = Path(__file__).resolve().parent
 DATA: Path = ENVIRONMENT.data
 DATA.mkdir(mode=0o700, parents=True, exist_ok=True)
 
-SECRET_KEY = ENVIRONMENT.secret_key or vault_keys.kept_secret(DATA / "secret-key")
+SECRET_KEY, *SECRET_KEY_FALLBACKS = vault_keys.secret_keys(ENVIRONMENT.secret_key, DATA / "secret-key")
 MASTER_KEYS = vault_keys.load(ENVIRONMENT.master_key, DATA / "master-key")
 DEBUG = ENVIRONMENT.debug
 

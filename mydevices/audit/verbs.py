@@ -12,6 +12,7 @@ class Verb(StrEnum):
     PERSON_CHANGED = "person.changed"
     ADMINISTRATOR_CREATED = "person.administrator_created"
     PASSWORD_CHANGED = "person.password_changed"  # noqa: S105  a verb, not a password
+    SECRET_KEY_CHANGED = "secret_key.changed"  # noqa: S105  a verb, not a key
     SETTINGS_CHANGED = "settings.changed"
 
     POLICY_CREATED = "policy.created"

@@ -89,10 +89,12 @@ def new_challenge(*, registration: Registration | None, expires_at: datetime) ->
     return Challenge.objects.create(purpose=purpose, registration=registration, expires_at=expires_at)
 
 
-def password_of(challenge_id: UUID) -> str:
+def password_of(challenge_id: UUID, *, key: str = "") -> str:
     """What a device sends as challengePassword: the challenge's id and a keyed digest of it, 43 safe characters or
-    so."""
-    digest = hmac.digest(settings.SECRET_KEY.encode(), b"mydevices.challenge" + challenge_id.bytes, "sha256")[:20]
+    so. With the newest secret key, or with `key`."""
+    digest = hmac.digest((key or settings.SECRET_KEY).encode(), b"mydevices.challenge" + challenge_id.bytes, "sha256")[
+        :20
+    ]
     return f"{challenge_id.hex}-{base64.b32encode(digest).decode().lower()}"
 
 
@@ -101,7 +103,11 @@ def _challenge_id(password: str) -> UUID | None:
         challenge_id = UUID(hex=password.partition("-")[0])
     except ValueError:
         return None
-    return challenge_id if hmac.compare_digest(password.encode(), password_of(challenge_id).encode()) else None
+    # A profile may have been given out before the secret key was changed.
+    keys = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
+    given = password.encode()
+    is_ours = any(hmac.compare_digest(given, password_of(challenge_id, key=key).encode()) for key in keys)
+    return challenge_id if is_ours else None
 
 
 @transaction.atomic

@@ -10,7 +10,7 @@ from typing import Final
 from django.conf import settings
 from django.contrib.staticfiles import finders
 from django.core.management import call_command
-from django.db import connection, connections
+from django.db import connection, connections, transaction
 from django.db.migrations.executor import MigrationExecutor
 from django.db.utils import OperationalError
 from django.urls import reverse
@@ -18,10 +18,14 @@ from django.utils import timezone
 
 from mydevices.accounts import selectors as accounts_selectors
 from mydevices.accounts import services as accounts
+from mydevices.audit import services as audit
+from mydevices.audit.actor import Actor
+from mydevices.audit.verbs import Verb
 from mydevices.certificates import push
 from mydevices.certificates import services as certificates
 from mydevices.errors import Conflict
 from mydevices.vault import checks
+from mydevices.vault import services as vault
 
 _LOCK: Final = 0x4D794465  # any number that means nothing else in this database: the ASCII of "MyDe"
 
@@ -30,7 +34,7 @@ def prepare() -> Sequence[str]:
     """Bring the database up to this version and make what is made once. Says what it did, a line for each.
 
     Several servers may start at once: one prepares, the others wait. Raises Conflict when the database is away, or
-    holds secrets that no given master key opens."""
+    holds secrets that no given master key opens, or goes with another secret key."""
     done = []
     try:
         with _alone():
@@ -41,6 +45,8 @@ def prepare() -> Sequence[str]:
                 done.append("Made the database." if first else "Brought the database up to this version.")
             call_command("createcachetable", verbosity=0)
             _check_master_keys()
+            if _takes_over_secret_key():
+                done.append("Took over the new secret key. The older ones can go in two weeks, when nobody needs them.")
             if certificates.ensure_authority():
                 done.append("Made the device authority: it issues the certificates of devices.")
             _collect_static()
@@ -50,6 +56,26 @@ def prepare() -> Sequence[str]:
         # What is started from here must not share a connection.
         connections.close_all()
     return done
+
+
+def _takes_over_secret_key() -> bool:
+    """Not later: machines with different secret keys refuse each other's sessions, links and registrations."""
+    named = "MYDEVICES_SECRET_KEY_FILE" if "MYDEVICES_SECRET_KEY_FILE" in os.environ else "MYDEVICES_SECRET_KEY"
+    file = f"{settings.DATA / 'secret-key'} (made anew if the file was missing)"
+    place = named if settings.ENVIRONMENT.secret_key else file
+    try:
+        with transaction.atomic():
+            is_new = vault.know_secret_key([settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS])
+            if is_new:
+                audit.record(Verb.SECRET_KEY_CHANGED, actor=Actor.system("start"))
+    except Conflict as error:
+        raise Conflict(
+            f"The database goes with another secret key than the one in {place}. Put back the key that belongs to this "
+            "database, or give every machine the same. To change it, give the old one after the new "
+            "one: MYDEVICES_SECRET_KEY=new,old. If it is lost: ./run manage accept_secret_key, after which everybody "
+            "signs in anew and open links and registrations are no longer good."
+        ) from error
+    return is_new
 
 
 def _check_master_keys() -> None:

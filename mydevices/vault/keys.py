@@ -60,6 +60,20 @@ def kept_secret(path: Path) -> str:
     return path.read_text(encoding="ascii").strip()
 
 
+def secret_keys(value: str, path: Path) -> list[str]:
+    """What signs sessions and links, the newest first, the others still verify: from `value`, parted by commas, or else
+    from the file `path`, which is made if missing. Ends the program with one line when there is none or it cannot be
+    read."""
+    name = "MYDEVICES_SECRET_KEY" if value else str(path)
+    try:
+        keys = [key.strip() for key in (value or kept_secret(path)).split(",")]
+    except OSError as error:
+        raise SystemExit(f"The secret key {path} cannot be read or made: {error.strerror}.") from error
+    if not all(keys):
+        raise SystemExit(f"{name}: there is no key, or none beside a comma. Make one with: openssl rand -base64 48")
+    return keys
+
+
 def _write_once(path: Path, content: bytes) -> None:
     """The file appears whole or not at all, and is on the disk before this returns. Raises FileExistsError."""
     draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")

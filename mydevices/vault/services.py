@@ -27,8 +27,9 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from django.conf import settings
 from django.db.models import BinaryField, F, Func, Value
 
-from mydevices.errors import CannotOpen
+from mydevices.errors import CannotOpen, Conflict
 from mydevices.vault import registry
+from mydevices.vault.models import KnownKey
 
 VERSION = 1
 _ID = slice(1, 9)
@@ -62,6 +63,37 @@ def _keys() -> _Keys:
 def identify(key: bytes) -> bytes:
     """The id of a master key: 8 bytes that tell it from others and say nothing about it."""
     return hashlib.sha256(b"mydevices master key\0" + key).digest()[:8]
+
+
+def identify_secret_key(key: str) -> str:
+    """The id of a key that signs sessions and links: tells it from others and says nothing about it."""
+    return hashlib.sha256(b"mydevices secret key\0" + key.encode()).hexdigest()[:16]
+
+
+def know_secret_key(keys: Sequence[str]) -> bool:
+    """Compare the secret keys of this server, newest first, with the one of this database. At the first start it is
+    noted down; an older one gives way to the newest, and then this is True.
+
+    Raises Conflict when the database goes with none of them: what is signed with one key is refused by another."""
+    newest, *older = [identify_secret_key(key) for key in keys]
+    known, _is_first = KnownKey.objects.get_or_create(name=_SECRET, defaults={"identifier": newest})
+    if known.identifier == newest:
+        return False
+    if known.identifier not in older:
+        raise Conflict("The database goes with another secret key.")
+    return bool(KnownKey.objects.filter(name=_SECRET, identifier=known.identifier).update(identifier=newest))
+
+
+def accept_secret_key(key: str) -> bool:
+    """From now on the database goes with this secret key, whichever it went with. False when it did already."""
+    identifier = identify_secret_key(key)
+    _known, is_first = KnownKey.objects.get_or_create(name=_SECRET, defaults={"identifier": identifier})
+    return is_first or bool(
+        KnownKey.objects.filter(name=_SECRET).exclude(identifier=identifier).update(identifier=identifier)
+    )
+
+
+_SECRET = "secret"  # noqa: S105  the name of a row
 
 
 def seal(plaintext: bytes, *, table: str, column: str, row: Reference, owner: Reference) -> bytes:

@@ -117,6 +117,28 @@ def test_a_lost_master_key_is_not_replaced_by_a_new_one_beside_its_database(serv
     assert found.stop() == 0
 
 
+def test_another_secret_key_is_refused_taken_over_or_accepted(serve: Serve, tmp_path: Path) -> None:
+    first = serve(MYDEVICES_SECRET_KEY="the first key")
+    first.wait_for("MyDevices is at", 90)
+    assert first.stop() == 0
+
+    lost = serve()
+    assert lost.process.wait(60) == 1
+    assert f"another secret key than the one in {tmp_path / 'data' / 'secret-key'}" in lost.said
+    assert "accept_secret_key" in lost.said
+    assert "Traceback" not in lost.said
+    wrong = serve(MYDEVICES_SECRET_KEY="another key")
+    assert wrong.process.wait(60) == 1
+    assert "another secret key than the one in MYDEVICES_SECRET_KEY." in wrong.said
+    assert serve(MYDEVICES_SECRET_KEY="a key,").process.wait(60) == 1
+
+    rotated = serve(MYDEVICES_SECRET_KEY="another key, the first key")
+    rotated.wait_for("MyDevices is at", 90)
+    assert "Took over the new secret key." in rotated.said
+    assert rotated.stop() == 0
+    assert serve(MYDEVICES_SECRET_KEY="the first key").process.wait(60) == 1
+
+
 def test_killed_processes_are_replaced(serve: Serve) -> None:
     run = serve()
     run.wait_for("MyDevices is at", 90)

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from pytest_django import Settings
 
 from mydevices.accounts.models import Person
 from mydevices.certificates.models import Challenge, DeviceCertificate
@@ -248,3 +249,19 @@ def test_a_late_description_does_not_bring_an_old_life_back(owner: Person, regis
     stale.name = "An old name"
     devices.save_description(device=stale)
     assert present(owner, simulated).registration_id == again.registration_id
+
+
+def test_a_profile_that_was_given_out_before_the_secret_key_changed_still_registers(
+    owner: Person, settings: Settings
+) -> None:
+    early, late = profile_for(owner), profile_for(owner)
+    settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = "a newer key", [settings.SECRET_KEY]
+    simulated = fleet.new_device("iphone", send=send)
+    simulated.register(early)
+    assert simulated.is_registered
+    simulated = fleet.new_device("iphone", send=send)
+    simulated.register(profile_for(owner))
+    assert simulated.is_registered
+    settings.SECRET_KEY_FALLBACKS = []
+    with pytest.raises(SimulatorError):
+        fleet.new_device("iphone", send=send).register(late)
