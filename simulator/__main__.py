@@ -1,6 +1,6 @@
 """python -m simulator run | register | push-certificate
 
-run               the gateway and the screens, with every device of the state directory, until SIGTERM or Ctrl-C
+run               the gateway, the screens and an inbox, with every device of the state directory, until SIGTERM
 register          register one device, keep it in the state directory, and end
 push-certificate  play Apple's push certificate portal: sign a request
 """
@@ -22,6 +22,7 @@ from simulator.device import Device
 from simulator.errors import SimulatorError, Unreachable
 from simulator.fleet import USUAL_USER, Fleet, new_device
 from simulator.gateway import Gateway, Manners
+from simulator.inbox import Inbox
 from simulator.scep import CURRENT, OLD
 from simulator.screens import Screens
 from simulator.transport import HttpTransport
@@ -57,6 +58,8 @@ def arguments(argv: Sequence[str]) -> argparse.Namespace:
     run.add_argument("--state", type=Path, required=True, metavar="DIR")
     run.add_argument("--gateway-port", type=int, default=0, metavar="N")
     run.add_argument("--screens-port", type=int, default=0, metavar="N")
+    run.add_argument("--inbox-port", type=int, metavar="N", help="take mails, and show them on this port")
+    run.add_argument("--smtp-port", type=int, default=0, metavar="N", help="where the inbox takes mails")
     run.add_argument(
         "--device",
         type=device_options,
@@ -143,6 +146,11 @@ def run(options: argparse.Namespace) -> None:
         manners = Manners(goaway_every=options.goaway_every, delay=options.push_delay)
         gateway = stack.enter_context(Gateway(apple=apple, fleet=fleet, port=options.gateway_port, manners=manners))
         screens = stack.enter_context(Screens(fleet=fleet, port=options.screens_port))
+        mail = ""
+        if options.inbox_port is not None:
+            inbox = Inbox(state=options.state, port=options.inbox_port, smtp_port=options.smtp_port)
+            stack.enter_context(inbox)
+            mail = f" inbox {inbox.url} smtp {inbox.smtp_port}"
         for wanted in options.device:
             device = _prepare(fleet, wanted)
             if not device.is_registered and {"profile", "url"} & wanted.keys():
@@ -152,7 +160,7 @@ def run(options: argparse.Namespace) -> None:
                     if stop.is_set():
                         return  # told to end while waiting for the server
                     raise
-        print(f"ready: screens {screens.url} gateway {gateway.url} devices {len(fleet.devices())}", flush=True)
+        print(f"ready: screens {screens.url} gateway {gateway.url} devices {len(fleet.devices())}{mail}", flush=True)
         stop.wait()
 
 

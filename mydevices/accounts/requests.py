@@ -3,11 +3,12 @@
 from datetime import UTC, datetime
 
 from allauth.account.adapter import get_adapter
-from allauth.account.internal.flows.login import get_authentication_records
+from allauth.account.internal.flows.login import get_authentication_records, perform_password_login
+from allauth.account.models import Login
 from allauth.core.internal.ratelimit import get_ip
 from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import PermissionDenied, ValidationError
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 
 from mydevices.accounts import rights
 from mydevices.accounts.models import Person
@@ -70,3 +71,10 @@ def prove_by_password(request: HttpRequest, *, email: str, password: str) -> Per
     except ValidationError as error:
         raise TooMany(" ".join(error.messages)) from error
     return user if isinstance(user, Person) and user.is_active else None
+
+
+def enter(request: HttpRequest, person: Person, *, to: str) -> HttpResponse:
+    """Sign somebody in who has just chosen their password, as if they had typed it, and show them `to`."""
+    login = Login(user=person, redirect_url=to)
+    answer: HttpResponse = perform_password_login(request, {"email": person.email}, login)
+    return answer

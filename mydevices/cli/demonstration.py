@@ -4,6 +4,7 @@ The demo knows one setting, MYDEVICES_PORT. Whatever else an operator has set is
 with.
 """
 
+import contextlib
 import fcntl
 import json
 import os
@@ -22,6 +23,8 @@ NOTES: Final = FOLDER / "demo.json"
 
 GATEWAY_PORT: Final = "DEMO_GATEWAY_PORT"
 SCREENS_PORT: Final = "DEMO_SCREENS_PORT"
+INBOX_PORT: Final = "DEMO_INBOX_PORT"
+SMTP_PORT: Final = "DEMO_SMTP_PORT"
 """Variables with the simulator's ports."""
 
 _LOCK: Final = "running"
@@ -44,15 +47,19 @@ def prepare(arguments: Sequence[str]) -> None:
             f"Start it with MYDEVICES_PORT={known}, or begin anew: ./run demo --fresh"
         )
     LOGS.mkdir(exist_ok=True)
-    gateway, screens = _ports(port)
+    gateway, screens, inbox, smtp = _ports(port)
     os.environ |= {
         "MYDEVICES_DATA": str(FOLDER),
         "MYDEVICES_PORT": port,
         "MYDEVICES_PUBLIC_URL": f"http://localhost:{port}",
         "MYDEVICES_APPLE_PUSH_URL": f"https://localhost:{gateway}",
         "MYDEVICES_APPLE_PUSH_CA": str(SIMULATOR / "gateway-authority.pem"),
+        "MYDEVICES_SMTP_URL": f"smtp://127.0.0.1:{smtp}?tls=none",
+        "MYDEVICES_MAIL_FROM": "devices@aldermoor.example",
         GATEWAY_PORT: str(gateway),
         SCREENS_PORT: str(screens),
+        INBOX_PORT: str(inbox),
+        SMTP_PORT: str(smtp),
     }
 
 
@@ -92,16 +99,18 @@ def _clear() -> None:
             entry.unlink()
 
 
-def _ports(port: str) -> tuple[int, int]:
-    """Ports for the push gateway and the screens: the two after the portal's, or whichever are free."""
+def _ports(port: str) -> Sequence[int]:
+    """Ports for the push gateway, the screens, the inbox and its mails: the four after the portal's, or whichever are
+    free."""
     first = int(port) if port.isascii() and port.isdigit() and int(port) < 65000 else 8000
-    chosen: list[int] = []
-    with socket.socket() as gateway, socket.socket() as screens:
-        for probe, wish in ((gateway, first + 1), (screens, first + 2)):
+    with contextlib.ExitStack() as held:
+        chosen: list[int] = []
+        for wish in range(first + 1, first + 5):
+            probe = held.enter_context(socket.socket())
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 probe.bind(("127.0.0.1", wish))
             except OSError:
                 probe.bind(("127.0.0.1", 0))
             chosen.append(int(probe.getsockname()[1]))
-    return chosen[0], chosen[1]
+        return chosen

@@ -23,7 +23,10 @@ class Place:
     right: Right
 
 
-PLACES: Final = (Place("overview", "console:overview", "home", _("Overview"), Right.SEE_DEVICES),)
+PLACES: Final = (
+    Place("overview", "console:overview", "home", _("Overview"), Right.SEE_DEVICES),
+    Place("invitations", "console:invitations", "mail", _("Invitations"), Right.SEE_PEOPLE),
+)
 
 
 def context(request: HttpRequest) -> dict[str, object]:

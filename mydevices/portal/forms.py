@@ -169,3 +169,13 @@ class SetupForm(forms.Form):
         help_text=_("Ten characters or more. A sentence is a good one."),
         widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
     )
+
+
+class FirstPasswordForm(forms.Form):
+    password = forms.CharField(
+        label=_("Choose a password"),
+        max_length=1000,
+        strip=False,
+        help_text=_("Ten characters or more. A sentence is a good one."),
+        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
+    )

@@ -14,12 +14,12 @@ from uuid import UUID, uuid4
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.db.models.functions import Lower
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from mydevices.accounts import rights
+from mydevices.accounts import providers, rights
 from mydevices.accounts import services as accounts
 from mydevices.accounts.models import Group, Membership, Person
 from mydevices.accounts.notices import Notice
@@ -28,6 +28,7 @@ from mydevices.audit import services as audit
 from mydevices.audit.actor import Actor
 from mydevices.audit.verbs import Verb
 from mydevices.errors import Conflict, Invalid, MyDevicesError, NotAllowed, NotFound
+from mydevices.registration import pins, selectors
 from mydevices.registration.models import Invitation
 from mydevices.vault import services as vault
 
@@ -103,7 +104,7 @@ def _invite(person: Person, actor: Actor, now: datetime) -> Invitation:
             invitation.save(force_insert=True)
     except IntegrityError as error:
         raise Conflict(_("%(name)s has been invited by somebody else meanwhile.") % {"name": person.name}) from error
-    _mail(invitation, Notice.INVITATION)
+    _mail(invitation, Notice.INVITATION, pin=_pin(invitation, actor, now))
     _record(Verb.INVITED, invitation, actor)
     return invitation
 
@@ -153,7 +154,7 @@ def _renew(invitation: Invitation, actor: Actor, now: datetime) -> Invitation:
     invitation.mail_problem = ""
     invitation.created_by = _name(actor)
     invitation.save()
-    _mail(invitation, Notice.INVITATION)
+    _mail(invitation, Notice.INVITATION, pin=_pin(invitation, actor, now))
     _record(Verb.INVITED_AGAIN, invitation, actor)
     return invitation
 
@@ -228,7 +229,10 @@ def accept(*, token: str, password: str, address: str = "", now: datetime | None
     """Spend the link: its person has this password from now on. Of two who spend it at once the second is refused.
 
     Raises NotFound for a wrong link, Conflict with the reason for one that is over, Invalid for a password that the
-    rules refuse."""
+    rules refuse, NotAllowed where people sign in with a provider only."""
+    provider = providers.required()
+    if provider is not None:
+        raise NotAllowed(_("Here you sign in with %(provider)s. It needs no password.") % {"provider": provider.name})
     invitation = _open(token, now or timezone.now())
     person = invitation.person
     actor = Actor(kind="person", id=str(person.id), name=person.name, role=person.role, address=address)
@@ -275,7 +279,12 @@ def remind(*, now: datetime) -> int:
     if not every or not most:
         return 0
     due = _open_ones(now).filter(
-        reminders__lt=most, sent_at__lte=now - timedelta(days=every), mail_problem="", person__is_active=True
+        reminders__lt=most,
+        sent_at__lte=now - timedelta(days=every),
+        mail_problem="",
+        person__is_active=True,
+        person__signed_in_at=None,
+        person__provider="",
     )
     reminded = 0
     for invitation_id in list(due.order_by("sent_at").values_list("id", flat=True)[:BATCH]):
@@ -291,6 +300,21 @@ def remind(*, now: datetime) -> int:
             _record(Verb.INVITATION_REMINDED, invitation, Actor.system("invitations"))
             reminded += 1
     return reminded
+
+
+def settle(*, now: datetime) -> int:
+    """Whoever has come in by the organisation's provider without the link has accepted as well; how many."""
+    here = Q(person__signed_in_at__isnull=False) | ~Q(person__provider="")
+    arrived = Invitation.objects.filter(here, accepted_at=None, revoked_at=None)
+    count = 0
+    for invitation_id in list(arrived.values_list("id", flat=True)[:BATCH]):
+        with transaction.atomic():
+            held = arrived.select_for_update(of=("self",)).select_related("person")
+            invitation = held.filter(id=invitation_id).first()
+            if invitation is not None:
+                _accepted(invitation, Actor.system("invitations"), now)
+                count += 1
+    return count
 
 
 def expire(*, now: datetime) -> int:
@@ -348,10 +372,20 @@ def _hash(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
 
 
-def _mail(invitation: Invitation, notice: Notice) -> None:
+def _pin(invitation: Invitation, actor: Actor, now: datetime) -> str:
+    """The PIN that this person registers with, where their policy asks for one; empty elsewhere. It goes in the same
+    mail; a reminder does not repeat it, for nobody here knows it any more."""
+    if not selectors.rules_of(invitation.person).values.asks_pin:
+        return ""
+    return pins.readable(pins.issue(person=invitation.person, actor=actor, now=now, mail=False))
+
+
+def _mail(invitation: Invitation, notice: Notice, *, pin: str = "") -> None:
     facts = {"secret_link": _link(invitation), "until": invitation.expires_at.isoformat(timespec="seconds")}
     if invitation.created_by:
         facts["by"] = invitation.created_by
+    if pin:
+        facts["secret_pin"] = pin
     invitation.mail_id = accounts.notify(person=invitation.person, notice=notice, facts=facts)
     invitation.save(update_fields=["mail_id"])
 

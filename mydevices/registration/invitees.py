@@ -52,6 +52,11 @@ class Row:
     language: str = ""
     problems: tuple[str, ...] = ()
 
+    @property
+    def language_name(self) -> str:
+        """In words where it is a known one, else as it was written."""
+        return str(dict(settings.LANGUAGES).get(self.language, self.language))
+
 
 def read(content: bytes) -> Sequence[Row]:
     """The rows of a file, checked against each other and against who is here already.
@@ -60,6 +65,15 @@ def read(content: bytes) -> Sequence[Row]:
     if len(content) > LARGEST:
         raise Invalid(_("This file is too large. Split it: %(most)d people are the most at once.") % {"most": MOST})
     return check(_rows(_text(content)))
+
+
+def written(rows: Iterable[Row]) -> str:
+    """The rows as a list again, one line each, that `read` takes."""
+    text = io.StringIO()
+    table = csv.writer(text)
+    table.writerow(["name", "email", "groups", "language"])
+    table.writerows([row.name, row.email, "|".join(row.groups), row.language] for row in rows)
+    return text.getvalue()
 
 
 def _text(content: bytes) -> str:
@@ -93,7 +107,8 @@ def _rows(text: str) -> Iterable[Row]:
     columns = _columns(filled[0][1])
     if len(filled) - 1 > MOST:
         raise Invalid(_("These are too many. Split the file: %(most)d people are the most at once.") % {"most": MOST})
-    return [_row(number, cells, columns) for number, cells in filled[1:]]
+    rows = [_row(number, cells, columns) for number, cells in filled[1:]]
+    return [row for row in rows if row.name or row.email or row.groups or row.language]
 
 
 def _columns(heading: Sequence[str]) -> Mapping[str, int]:

@@ -3,7 +3,7 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from mydevices.accounts.models import Person
 from mydevices.devices import selectors as devices
@@ -12,7 +12,7 @@ from mydevices.errors import NotFound
 from mydevices.policies import selectors as policies
 from mydevices.policies.kinds.registration import RegistrationRules
 from mydevices.policies.selectors import Effective
-from mydevices.registration.models import Acceptance, RegistrationPin, Ticket
+from mydevices.registration.models import Acceptance, Invitation, RegistrationPin, Ticket
 
 LOCKED_AFTER: Final = 6
 """Wrong tries of one PIN."""
@@ -84,3 +84,36 @@ def ticket_of(person: Person, ticket_id: UUID) -> Ticket:
     if ticket is None:
         raise NotFound("There is no such registration.")
     return ticket
+
+
+NOT_SENT: Final = "not_sent"
+"""Beside the states of an invitation: open, and its mail has not gone."""
+
+
+def invitations(*, state: str, words: str, now: datetime) -> QuerySet[Invitation]:
+    """Invitations, the newest first; of one state (Invitation.State, NOT_SENT, or empty for all), and of people whose
+    name or address has these words."""
+    found = Invitation.objects.select_related("person").order_by("-created_at", "id")
+    unanswered = Q(accepted_at=None, revoked_at=None)
+    match state:
+        case Invitation.State.OPEN:
+            found = found.filter(unanswered, expires_at__gt=now)
+        case Invitation.State.EXPIRED:
+            found = found.filter(unanswered, expires_at__lte=now)
+        case Invitation.State.ACCEPTED:
+            found = found.exclude(accepted_at=None)
+        case Invitation.State.REVOKED:
+            found = found.exclude(revoked_at=None)
+        case "not_sent":
+            found = found.filter(unanswered, expires_at__gt=now).exclude(mail_problem="")
+    for word in words.split():
+        found = found.filter(Q(person__name__icontains=word) | Q(person__email__icontains=word))
+    return found
+
+
+def invitation(invitation_id: UUID) -> Invitation:
+    """Raises NotFound."""
+    found = Invitation.objects.select_related("person").filter(id=invitation_id).first()
+    if found is None:
+        raise NotFound("There is no such invitation.")
+    return found

@@ -28,6 +28,7 @@ def finish_silent() -> None:
 
 
 def remind() -> None:
+    invitations.settle(now=timezone.now())
     invitations.remind(now=timezone.now())
 
 

@@ -1,5 +1,6 @@
 """Invitations: who may make them, what their links can do, and what ends them."""
 
+import base64
 import hashlib
 import threading
 from collections.abc import Callable
@@ -12,19 +13,24 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from mydevices.accounts import post, rights
+from mydevices.accounts import services as accounts
 from mydevices.accounts.models import Group, Person
 from mydevices.accounts.rights import Right
 from mydevices.audit.actor import Actor
 from mydevices.audit.models import Entry
 from mydevices.audit.verbs import Verb
+from mydevices.devices.assignment import EVERYONE
 from mydevices.environment import Environment
 from mydevices.errors import Conflict, Invalid, NotAllowed, NotFound
 from mydevices.outbox import registry
 from mydevices.outbox.models import Message
 from mydevices.outbox.worker import Worker
-from mydevices.registration import invitations
+from mydevices.policies import services as policies
+from mydevices.policies.kinds.registration import PIN, RegistrationRules
+from mydevices.registration import invitations, pins
 from mydevices.registration.invitations import Wish
 from mydevices.registration.models import Invitation
+from mydevices.vault import services as vault
 from simulator.smtp import Manners, Received, SmtpServer
 from tests import factories
 
@@ -302,6 +308,32 @@ def test_nobody_is_reminded_of_what_is_over_or_never_came(amara: Actor, settings
     assert invitations.remind(now=later) == 0
     settings.ENVIRONMENT = Environment()
     assert invitations.remind(now=later) == 1
+
+
+def test_who_came_in_by_the_provider_alone_is_reminded_of_nothing_and_counts_as_here(amara: Actor) -> None:
+    invitation = invite(amara, now=NOW)
+    sent(invitation, NOW)
+    Person.objects.filter(id=invitation.person_id).update(provider="aldermoor")
+    later = NOW + timedelta(days=5)
+    assert invitations.remind(now=later) == 0
+    assert invitations.settle(now=later) == 1
+    assert invitations.settle(now=later) == 0
+    assert fresh(invitation).accepted_at == later
+
+
+def test_where_a_pin_is_asked_for_the_mail_holds_one_that_works(amara: Actor) -> None:
+    rules = RegistrationRules(sign_in=PIN)
+    policies.create(actor=amara, name="With a PIN", values=rules, assignment=EVERYONE)
+    invitation = invite(amara)
+    assert Message.objects.filter(topic="mail").count() == 1  # none of its own for the PIN
+    message = Message.objects.get(topic="mail")
+    sealed = base64.b64decode(message.payload["facts"]["secret_pin"])
+    place = accounts.sealed_fact_place(str(message.key), invitation.person.email)
+    typed = vault.open_sealed(sealed, **place).decode()
+    assert pins.check(person=invitation.person, typed=typed, actor=Actor(kind="anonymous")).person == invitation.person
+    again = invitations.resend(invitation_id=invitation.id, actor=amara)
+    with pytest.raises(NotAllowed):
+        pins.check(person=again.person, typed=typed, actor=Actor(kind="anonymous"))
 
 
 def test_links_that_have_ended_are_forgotten_once(amara: Actor) -> None:

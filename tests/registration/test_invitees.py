@@ -136,3 +136,16 @@ def test_whatever_the_bytes_there_are_rows_or_a_refusal_in_words(content: bytes,
         said = "rows"
     assert said
     assert all(row.problems or "@" in row.email for row in rows)
+
+
+@given(st.text(max_size=200))
+def test_a_list_that_is_written_again_has_the_same_rows_in_the_same_places(text: str) -> None:
+    """The page sends it back with the places of those chosen."""
+    try:
+        rows = invitees.read(b"name,email,groups,language\n" + text.encode())
+    except Invalid:
+        return
+    again = invitees.read(invitees.written(rows).encode()) if rows else rows
+    assert [(row.name, row.email, row.groups, row.language) for row in again] == [
+        (row.name, row.email, row.groups, row.language) for row in rows
+    ]

@@ -201,6 +201,10 @@ def _simulator() -> processes.Program:
         os.environ[demonstration.GATEWAY_PORT],
         "--screens-port",
         os.environ[demonstration.SCREENS_PORT],
+        "--inbox-port",
+        os.environ[demonstration.INBOX_PORT],
+        "--smtp-port",
+        os.environ[demonstration.SMTP_PORT],
         *devices,
     )
     return processes.Program("simulator", command, {"PYTHONPATH": str(demonstration.ROOT)})
@@ -218,6 +222,7 @@ def _what_to_try() -> str:
     return f"""
 MyDevices is at  {settings.PUBLIC_URL}
 The devices’ screens are at  http://localhost:{os.environ[demonstration.SCREENS_PORT]}
+Everybody’s inbox is at  http://localhost:{os.environ[demonstration.INBOX_PORT]}
 
   {PERSON.name:<13} {PERSON.email:<32} {PERSON.password}
   {ADMINISTRATOR.name:<13} {ADMINISTRATOR.email:<32} {ADMINISTRATOR.password}   (administrator)
@@ -227,6 +232,7 @@ Try this, with both pages side by side:
   - Lock Studio MacBook and read its PIN.
   - Wipe Ines’s iPhone, and undo it in time. Private iPhone cannot be wiped, and its page says why.
   - Register another device: the screens’ page can play one.
+  - Sign in as Amara, open the console and invite somebody: the mail is in the inbox.
 
 Ctrl-C stops the demo; ./run demo goes on where it was, ./run demo --fresh starts over.
 """
