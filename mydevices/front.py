@@ -10,6 +10,7 @@ A thread hands its answer to the server itself; the event loop only hears that i
 
 import asyncio
 import contextlib
+import gc
 import io
 import logging
 import os
@@ -268,6 +269,10 @@ class Front:
 
     def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
         processes.die_with_parent()
+        # What has been loaded stays: without this, collecting garbage looks through all of it now and then, and every
+        # connection waits meanwhile.
+        gc.collect()
+        gc.freeze()
         self._page_pool.start(loop)
         self._plane_pool.start(loop)
 
