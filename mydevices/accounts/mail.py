@@ -25,6 +25,7 @@ from django.utils.formats import date_format
 
 from mydevices.accounts.models import Person
 from mydevices.accounts.notices import OPTIONAL, Notice
+from mydevices.organisation import colour
 from mydevices.organisation import selectors as organisation
 
 TIMES: Final = frozenset({"at", "until"})
@@ -65,7 +66,7 @@ class Reader:
 
 def render(notice: Notice, *, reader: Reader, facts: Mapping[str, str | int]) -> Mail:
     """Write a mail. Facts are as `accounts.notices` has them, secrets in the clear."""
-    language = reader.language if reader.language in dict(settings.LANGUAGES) else settings.LANGUAGE_CODE
+    language = reader.language if reader.language in dict(settings.LANGUAGES) else organisation.current().mail_language
     with translation.override(language):
         about = organisation.current()
         context = {
@@ -73,7 +74,7 @@ def render(notice: Notice, *, reader: Reader, facts: Mapping[str, str | int]) ->
             "person": reader,
             "organisation": about,
             "site": settings.PUBLIC_URL,
-            "accent": ACCENT,
+            "accent": colour.tokens(about.accent)[0]["--accent-fill"] if about.accent else ACCENT,
             "optional": notice in OPTIONAL,
         }
         # The text is not HTML: an apostrophe stays one.

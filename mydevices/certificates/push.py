@@ -25,6 +25,8 @@ from django.utils import formats
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from mydevices.accounts import rights
+from mydevices.accounts.rights import Right
 from mydevices.audit import services as audit
 from mydevices.audit.actor import Actor
 from mydevices.audit.models import Entry
@@ -131,7 +133,9 @@ def _days(left: timedelta) -> int:
 def request(*, actor: Actor, organisation_name: str) -> bytes:
     """Make a key and the request (PEM) for its certificate. What is installed works until the answer is installed.
 
-    Each call makes another key: an answer fits the request it was given for, whichever that is."""
+    Each call makes another key: an answer fits the request it was given for, whichever that is. Raises NotAllowed
+    without the right to settings."""
+    rights.require(actor, Right.MANAGE_SETTINGS)
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     subject = [x509.NameAttribute(NameOID.COMMON_NAME, f"{organisation_name} push"[:64])]
     if organisation_name:
@@ -151,7 +155,9 @@ def install(
 
     Its key is that of a request made here, or comes along, in `key_pem` or beside the certificate. Raises Invalid for
     what is not a push certificate, has ended, or has no key; Conflict, unless forced, when its topic is not the present
-    one's."""
+    one's; NotAllowed and NeedsFreshAuthentication."""
+    rights.require(actor, Right.MANAGE_SETTINGS)
+    actor.require_fresh(now)
     certificate, chain = _leaf(_certificates(pem))
     new_topic = _topic_of(certificate)
     _check_dates(certificate, now)

@@ -1,9 +1,144 @@
+"""The console's forms: what is typed, and the words beside it. What is allowed is for the verbs to say."""
+
+from typing import TYPE_CHECKING, Any
+
 from django import forms
 from django.conf import settings
 from django.utils.translation import gettext_lazy as _
 
-from mydevices.accounts.models import Group
+from mydevices.accounts.models import Group, Provider
 from mydevices.registration.invitees import LONGEST_NAME
+
+OWN_BLUE = "#1b54c0"
+
+
+class OrganisationForm(forms.Form):
+    name = forms.CharField(
+        label=_("Name"), max_length=120, help_text=_("Stands in sentences: “Aldermoor can see”, “Aldermoor’s iPhone”.")
+    )
+    helpdesk_name = forms.CharField(
+        label=_("Name of the helpdesk"), max_length=120, required=False, help_text=_("As people know it.")
+    )
+    helpdesk_phone = forms.CharField(
+        label=_("Its phone number"),
+        max_length=40,
+        required=False,
+        widget=forms.TextInput(attrs={"type": "tel"}),
+        help_text=_("At the foot of each page, and where something is refused."),
+    )
+    helpdesk_email = forms.EmailField(label=_("Its e-mail address"), required=False)
+
+
+class BrandForm(forms.Form):
+    own_accent = forms.BooleanField(label=_("A colour of our own"), required=False)
+    accent = forms.CharField(
+        label=_("Colour of buttons and links"),
+        max_length=7,
+        required=False,
+        widget=forms.TextInput(attrs={"type": "color"}),
+        help_text=_("Made a little darker or lighter wherever it could not be read."),
+    )
+    language = forms.ChoiceField(
+        label=_("Language of mails"), required=False, help_text=_("To people who have not chosen one.")
+    )
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        field = self.fields["language"]
+        if isinstance(field, forms.ChoiceField):
+            field.choices = settings.LANGUAGES
+
+
+class LogoForm(forms.Form):
+    logo = forms.FileField(
+        label=_("Logo"),
+        widget=forms.FileInput(attrs={"accept": "image/png"}),
+        help_text=_("A PNG picture of up to 200 kB, on a transparent ground. Shown 28 pixels high."),
+    )
+
+
+class PushCertificateForm(forms.Form):
+    certificate = forms.FileField(
+        label=_("Certificate from Apple"), help_text=_("The .pem file that Apple gave you for the request.")
+    )
+
+
+if TYPE_CHECKING:
+    ModelForm = forms.ModelForm[Provider]
+else:  # Django’s own class takes no type before it runs
+    ModelForm = forms.ModelForm
+
+
+class ProviderForm(ModelForm):
+    issuer = forms.URLField(
+        label=_("Issuer"),
+        max_length=300,
+        assume_scheme="https",
+        help_text=_("The address before /.well-known/openid-configuration."),
+    )
+    secret = forms.CharField(
+        label=_("Client secret"),
+        required=False,
+        max_length=500,
+        widget=forms.PasswordInput(attrs={"autocomplete": "off"}),
+    )
+    groups = forms.CharField(
+        label=_("Groups of another name"),
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 3}),
+        help_text=_("A line each: value of the claim = name of the group here. Equal names need no line."),
+    )
+
+    class Meta:
+        model = Provider
+        fields = (
+            "name",
+            "id",
+            "issuer",
+            "client_id",
+            "groups_claim",
+            "makes_people",
+            "vouches_for_addresses",
+            "is_required",
+            "is_enabled",
+        )
+        labels = {
+            "name": _("Name"),
+            "id": _("Part of its address here"),
+            "client_id": _("Client ID"),
+            "groups_claim": _("Claim with groups"),
+            "makes_people": _("Whoever signs in there gets an account here"),
+            "vouches_for_addresses": _("Its e-mail addresses are its people’s own"),
+            "is_required": _("Everybody signs in there"),
+            "is_enabled": _("In use"),
+        }
+        help_texts = {
+            "name": _("Stands on the button: “Continue with ...”."),
+            "id": _("Small letters, digits and hyphens. It cannot be changed later."),
+            "groups_claim": _("Empty: groups are given here."),
+            "makes_people": _("Otherwise only those who were invited."),
+            "vouches_for_addresses": _("Even where it does not say email_verified, such as Entra ID."),
+            "is_required": _("Passwords are then for administrators only, for the day it is down."),
+        }
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        kept = self.instance.client_secret is not None
+        if not self.instance._state.adding:  # noqa: SLF001  Django's own word for whether a row exists
+            del self.fields["id"]
+            self.initial["groups"] = "\n".join(f"{value} = {name}" for value, name in self.instance.group_names.items())
+        self.fields["secret"].help_text = _("One is kept. Leave empty to keep it.") if kept else ""
+
+    def clean_groups(self) -> dict[str, str]:
+        found: dict[str, str] = {}
+        for line in self.cleaned_data["groups"].splitlines():
+            if not line.strip():
+                continue
+            value, equals, name = (part.strip() for part in line.rpartition("="))
+            if not (value and equals and name):
+                raise forms.ValidationError(_("“%(line)s” is not “value = group”."), params={"line": line.strip()})
+            found[value] = name
+        return found
 
 
 class InviteForm(forms.Form):

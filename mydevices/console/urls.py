@@ -1,6 +1,6 @@
 from django.urls import path
 
-from mydevices.console.views import invitations, overview
+from mydevices.console.views import invitations, overview, settings
 
 app_name = "console"
 
@@ -14,4 +14,13 @@ urlpatterns = [
     path("invitations/mail", invitations.mail_preview, name="invitations_mail"),
     path("invitations/<uuid:invitation_id>", invitations.invitation, name="invitations_one"),
     path("invitations/<uuid:invitation_id>/link", invitations.link, name="invitations_link"),
+    path("settings", settings.index, name="settings"),
+    path("settings/organisation", settings.about, name="settings_about"),
+    path("settings/brand", settings.brand, name="settings_brand"),
+    path("settings/brand/logo", settings.logo, name="settings_logo"),
+    path("settings/apple-push", settings.push_certificate, name="settings_push"),
+    path("settings/apple-push/request", settings.push_request, name="settings_push_request"),
+    path("settings/providers/new", settings.provider_new, name="provider_new"),
+    path("settings/providers/<slug:provider_id>", settings.provider, name="provider"),
+    path("settings/providers/<slug:provider_id>/remove", settings.provider_remove, name="provider_remove"),
 ]

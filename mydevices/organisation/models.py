@@ -1,3 +1,6 @@
+import hashlib
+
+from django.conf import settings
 from django.db import models
 
 
@@ -9,6 +12,21 @@ class Organisation(models.Model):
     helpdesk_name = models.CharField(max_length=120, blank=True)
     helpdesk_phone = models.CharField(max_length=40, blank=True)
     helpdesk_email = models.EmailField(blank=True)
+    language = models.CharField(max_length=12, blank=True)
+    """Of mails to people who have chosen none: a code of settings.LANGUAGES; empty for the first of them."""
+    accent = models.CharField(max_length=7, blank=True)
+    """`#rrggbb`; empty for the product's own blue."""
+    logo = models.BinaryField(null=True)
+    """A PNG picture."""
 
     class Meta:
         constraints = [models.CheckConstraint(condition=models.Q(id=1), name="one_organisation")]
+
+    @property
+    def logo_version(self) -> str:
+        """Changes with the picture, for its address; empty where there is none."""
+        return hashlib.sha256(bytes(self.logo)).hexdigest()[:12] if self.logo else ""
+
+    @property
+    def mail_language(self) -> str:
+        return self.language or settings.LANGUAGES[0][0]

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from mydevices.portal.views import account, actions, devices, invitation, registration
+from mydevices.portal.views import account, actions, brand, devices, invitation, registration
 
 app_name = "portal"
 
@@ -30,6 +30,8 @@ urlpatterns = [
     path("r/<str:code>", registration.open_ticket, name="open_ticket"),
     path("r/<str:code>/profile", registration.profile, name="profile"),
     path("invitation/<str:token>", invitation.invitation, name="invitation"),
+    path("brand/<slug:accent>.css", brand.stylesheet, name="brand"),
+    path("brand/<slug:version>.png", brand.logo, name="logo"),
     path("account", account.account, name="account"),
     path("setup/<str:token>", account.setup, name="setup"),
     path("user/login.html", account.old_sign_in, name="old_sign_in"),

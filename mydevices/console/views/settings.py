@@ -1,0 +1,204 @@
+"""Settings: the organisation, its look, sign-in with providers, the Apple push certificate."""
+
+from collections.abc import Callable
+
+from django.conf import settings
+from django.contrib import messages
+from django.core.files.uploadedfile import UploadedFile
+from django.forms import BaseForm
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from mydevices.accounts import providers
+from mydevices.accounts.models import Provider
+from mydevices.accounts.requests import actor_of, rights_of
+from mydevices.accounts.rights import Right
+from mydevices.certificates import push
+from mydevices.console.access import console_page
+from mydevices.console.forms import OWN_BLUE, BrandForm, LogoForm, OrganisationForm, ProviderForm, PushCertificateForm
+from mydevices.errors import Conflict, Invalid, NotFound
+from mydevices.organisation import selectors as organisation
+from mydevices.organisation import services as organisation_services
+from mydevices.presentation import moments
+from mydevices.presentation.access import freshly_signed_in, sent
+
+EITHER = require_http_methods(["GET", "HEAD", "POST"])
+
+
+def _see(name: str, *args: object) -> HttpResponse:
+    return HttpResponseRedirect(reverse(f"console:{name}", args=args), status=303)
+
+
+def _tried(form: BaseForm, verb: Callable[[], object]) -> bool:
+    """Whether the verb took what was typed; what it refuses stands in the form."""
+    try:
+        verb()
+    except (Invalid, Conflict) as refusal:
+        form.add_error(None, refusal.message)
+        return False
+    return True
+
+
+def _page(request: HttpRequest, name: str, form: BaseForm, **context: object) -> HttpResponse:
+    may = Right.MANAGE_SETTINGS in rights_of(request)
+    context = {"form": form, "may_change": may, **context}
+    return render(request, f"console/settings_{name}.html", context, status=400 if form.errors else 200)
+
+
+@require_safe
+@console_page(Right.SEE_SETTINGS)
+def index(request: HttpRequest) -> HttpResponse:
+    now = timezone.now()
+    certificate = push.current()
+    context = {
+        "about": organisation.current(),
+        "providers": providers.every(),
+        "certificate": certificate,
+        "certificate_ends": moments.day(certificate.not_after) if certificate and certificate.not_after else "",
+        "certificate_warning": push.warning(now),
+        "mail_server": bool(settings.ENVIRONMENT.smtp_url),
+        "mail_from": settings.ENVIRONMENT.mail_from,
+    }
+    return render(request, "console/settings.html", context)
+
+
+@EITHER
+@console_page(Right.SEE_SETTINGS)
+def about(request: HttpRequest) -> HttpResponse:
+    names = ("name", "helpdesk_name", "helpdesk_phone", "helpdesk_email")
+    present = organisation.current()
+    form = OrganisationForm(sent(request), initial={name: getattr(present, name) for name in names})
+    if request.method == "POST" and form.is_valid():
+        actor = actor_of(request)
+        if _tried(form, lambda: organisation_services.describe(actor=actor, **form.cleaned_data)):
+            messages.success(request, _("Saved. Every page says it from now on."))
+            return _see("settings")
+    return _page(request, "about", form)
+
+
+@EITHER
+@console_page(Right.SEE_SETTINGS)
+def brand(request: HttpRequest) -> HttpResponse:
+    present = organisation.current()
+    initial = {
+        "own_accent": bool(present.accent),
+        "accent": present.accent or OWN_BLUE,
+        "language": present.mail_language,
+    }
+    form = BrandForm(sent(request), initial=initial)
+    if request.method == "POST" and form.is_valid():
+        actor, values = actor_of(request), form.cleaned_data
+        accent = values["accent"] if values["own_accent"] else ""
+        if _tried(form, lambda: organisation_services.brand(actor=actor, accent=accent, language=values["language"])):
+            messages.success(request, _("Saved. Pages and mails look like it from now on."))
+            return _see("settings_brand")
+    return _page(request, "brand", form, logo_form=LogoForm(), present=present)
+
+
+@require_POST
+@console_page(Right.SEE_SETTINGS)
+def logo(request: HttpRequest) -> HttpResponse:
+    actor = actor_of(request)
+    form = LogoForm(request.POST, request.FILES)
+    if "remove" in request.POST:
+        organisation_services.show_logo(actor=actor, png=None)
+        messages.success(request, _("The logo is gone from pages and mails."))
+        return _see("settings_brand")
+    if form.is_valid() and _tried(
+        form, lambda: organisation_services.show_logo(actor=actor, png=_content(form.cleaned_data["logo"]))
+    ):
+        messages.success(request, _("The logo stands on every page."))
+        return _see("settings_brand")
+    present = organisation.current()
+    brand_form = BrandForm(initial={"own_accent": bool(present.accent), "accent": present.accent or OWN_BLUE})
+    context = {"form": brand_form, "logo_form": form, "present": present, "may_change": True}
+    return render(request, "console/settings_brand.html", context, status=400)
+
+
+def _content(file: "UploadedFile[bytes]") -> bytes:
+    """What was sent, up to a little over what anything here may be: the verbs refuse what is too long."""
+    return bytes(file.read(1024 * 1024))
+
+
+@EITHER
+@console_page(Right.SEE_SETTINGS)
+def push_certificate(request: HttpRequest) -> HttpResponse:
+    now = timezone.now()
+    form = PushCertificateForm(sent(request), request.FILES or None)
+    if request.method == "POST" and form.is_valid():
+        actor, pem = actor_of(request), _content(form.cleaned_data["certificate"])
+        if _tried(form, lambda: push.install(actor=actor, pem=pem, now=now)):
+            messages.success(request, _("Installed. Apple devices are woken with it from now on."))
+            return _see("settings_push")
+    present = push.current()
+    return _page(
+        request,
+        "push",
+        form,
+        present=present,
+        ends=moments.day(present.not_after) if present and present.not_after else "",
+        warning=push.warning(now),
+    )
+
+
+push_certificate = freshly_signed_in(push_certificate)
+
+
+@require_POST
+@console_page(Right.SEE_SETTINGS)
+def push_request(request: HttpRequest) -> HttpResponse:
+    """The request for a certificate, as a file."""
+    pem = push.request(actor=actor_of(request), organisation_name=organisation.current().name)
+    response = HttpResponse(pem, content_type="application/x-pem-file")
+    response["Content-Disposition"] = 'attachment; filename="mydevices-push.csr"'
+    return response
+
+
+@EITHER
+@freshly_signed_in
+@console_page(Right.MANAGE_SETTINGS)
+def provider_new(request: HttpRequest) -> HttpResponse:
+    return _provider(request, Provider(), is_new=True)
+
+
+@EITHER
+@freshly_signed_in
+@console_page(Right.MANAGE_SETTINGS)
+def provider(request: HttpRequest, provider_id: str) -> HttpResponse:
+    return _provider(request, _kept(provider_id), is_new=False)
+
+
+def _kept(provider_id: str) -> Provider:
+    found = Provider.objects.filter(id=provider_id).first()
+    if found is None:
+        raise NotFound(_("There is no such provider."))
+    return found
+
+
+def _provider(request: HttpRequest, row: Provider, *, is_new: bool) -> HttpResponse:
+    form = ProviderForm(sent(request), instance=row)
+    if request.method == "POST" and form.is_valid():
+        actor, changed = actor_of(request), form.save(commit=False)
+        changed.group_names = form.cleaned_data["groups"]
+        secret = form.cleaned_data["secret"] or None
+        if _tried(form, lambda: providers.save(actor=actor, provider=changed, secret=secret, is_new=is_new)):
+            messages.success(request, _("%(name)s is saved.") % {"name": changed.name})
+            return _see("settings")
+    back = settings.PUBLIC_URL + reverse("openid_connect_callback", args=[row.id or "PART"])
+    return _page(request, "provider", form, provider=None if is_new else row, back=back)
+
+
+@EITHER
+@freshly_signed_in
+@console_page(Right.MANAGE_SETTINGS)
+def provider_remove(request: HttpRequest, provider_id: str) -> HttpResponse:
+    row = _kept(provider_id)
+    if request.method == "POST":
+        providers.remove(actor=actor_of(request), provider=row)
+        messages.success(request, _("%(name)s is removed.") % {"name": row.name})
+        return _see("settings")
+    return render(request, "console/settings_provider_remove.html", {"provider": row})
