@@ -1,8 +1,11 @@
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from uuid import UUID
 
 from django.db.models import QuerySet
 
 from mydevices.audit.models import Entry
+from mydevices.audit.verbs import Verb
 
 
 def of_device(device_id: UUID) -> QuerySet[Entry]:
@@ -18,3 +21,41 @@ def of_person(person_id: UUID) -> QuerySet[Entry]:
 def latest() -> QuerySet[Entry]:
     """Everything, newest first."""
     return Entry.objects.order_by("-id")
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A part of a history, newest first. `older` and `newer` are the ids to go on from, None where nothing is."""
+
+    entries: Sequence[Entry]
+    older: int | None = None
+    newer: int | None = None
+
+
+def page(entries: QuerySet[Entry], *, size: int, before: int | None = None, after: int | None = None) -> Page:
+    """The newest `size` of these entries, or those next to an entry's id: `before` it, or `after` it. What is written
+    meanwhile moves nothing from one page to another."""
+    if after is not None:
+        found = list(entries.filter(id__gt=after).order_by("id")[: size + 1])
+        if len(found) > size:
+            found = found[size - 1 :: -1]
+            return Page(found, found[-1].pk, found[0].pk)
+        before = None  # there are no more than fit on the first page
+    older = entries if before is None else entries.filter(id__lt=before)
+    found = list(older.order_by("-id")[: size + 1])
+    is_last = len(found) <= size
+    found = found[:size]
+    is_first = before is None or not entries.filter(id__gte=before).exists()
+    newest = found[0].pk if found else (before or 1) - 1
+    return Page(found, None if is_last else found[-1].pk, None if is_first else newest)
+
+
+def about_actions_of(entries: Sequence[Entry], verbs: Collection[Verb]) -> QuerySet[Entry]:
+    """What of these kinds was written later about the actions that these entries tell of, newest first."""
+    actions = {entry.action_id for entry in entries if entry.action_id}
+    if not actions:
+        return Entry.objects.none()
+    devices = {entry.device_id for entry in entries if entry.action_id}  # for the index
+    oldest = min(entry.pk for entry in entries)
+    told = Entry.objects.filter(device_id__in=devices, id__gt=oldest, action_id__in=actions, verb__in=verbs)
+    return told.order_by("-id")

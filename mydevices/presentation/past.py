@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import chain
 from typing import Final
 
 from django.utils.html import format_html
@@ -29,7 +30,7 @@ class Line:
     outcome: str
 
 
-_ENDS: Final[frozenset[str]] = frozenset(
+_ENDS: Final[frozenset[Verb]] = frozenset(
     {Verb.ACTION_DONE, Verb.ACTION_FAILED, Verb.ACTION_CANCELLED, Verb.ACTION_EXPIRED, Verb.ACTION_VOID}
 )
 
@@ -38,17 +39,26 @@ _PRESUMED: Final[frozenset[str]] = frozenset({Registration.Ending.UNREACHABLE, R
 """Why a life counts as ended though the device never said so."""
 
 
+BESIDE: Final[frozenset[Verb]] = frozenset({*_ENDS, Verb.ACTION_RELEASED})
+"""What is told with the action that it is about, and is no line of its own."""
+
+
 def history(
-    entries: Iterable[Entry], person: Person, now: datetime, *, names: Mapping[str, str] | None = None
+    entries: Iterable[Entry],
+    person: Person,
+    now: datetime,
+    *,
+    names: Mapping[str, str] | None = None,
+    beside: Iterable[Entry] = (),
 ) -> Sequence[Line]:
     """What happened, by anyone, newest first as the entries are. An action is one line: what became of it stands in a
-    later entry, which comes before it here. `names` are those that the person's devices have now, by their id as text:
-    an entry knows the name of its day, and of a registration none. Without `names` the page is about one device, which
-    the lines then do not name."""
+    later entry, which comes before it here, or among those `beside`, newest first. `names` are those that the person's
+    devices have now, by their id as text: an entry knows the name of its day, and of a registration none. Without
+    `names` the page is about one device, which the lines then do not name."""
     ends: dict[str, Entry] = {}
     begun: dict[str, datetime] = {}
     lines = []
-    for entry in entries:
+    for entry in chain(beside, entries):
         if entry.action_id and entry.verb in _ENDS:
             ends.setdefault(entry.action_id, entry)
         elif entry.verb == Verb.ACTION_RELEASED:

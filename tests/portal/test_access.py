@@ -16,10 +16,10 @@ from tests import factories
 from tests.portal.conftest import SignedIn
 
 PLAIN = ["portal:devices", "portal:devices_now", "portal:history", "portal:register", "portal:account"]
-OF_A_DEVICE = ["device", "device_now", "lock", "unlock", "wipe", "retire", "pins"]
+OF_A_DEVICE = ["device", "device_now", "device_history", "lock", "unlock", "wipe", "retire", "pins"]
 FRESH = ["unlock", "wipe", "retire", "pins"]
 POSTS = ["check_in", "lock", "unlock", "wipe", "retire", "pins"]
-READ_ONLY = ["device", "device_now"]
+READ_ONLY = ["device", "device_now", "device_history"]
 
 
 def of(device: Device, page: str) -> str:

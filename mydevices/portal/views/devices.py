@@ -3,6 +3,7 @@
 from uuid import UUID
 
 from django.contrib.auth.decorators import login_required
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
@@ -13,6 +14,7 @@ from django.views.decorators.http import require_safe
 
 from mydevices.accounts.requests import person_of
 from mydevices.audit import selectors as audit
+from mydevices.audit.models import Entry
 from mydevices.commands import capabilities
 from mydevices.commands import selectors as commands
 from mydevices.devices import selectors as devices
@@ -23,6 +25,11 @@ from mydevices.presentation import moments, past, present
 LATELY = 5
 HISTORY = 200
 """How many entries of the audit a page reads; an action has about three."""
+SHOWN = 20
+"""How many lines of its history a device's page has; the rest is a page of its own."""
+PAGE = 50
+LONGEST_ID = 18
+"""Digits of an entry's id that a database can be asked for."""
 
 
 @require_safe
@@ -93,6 +100,8 @@ def _device(request: HttpRequest, device: Device) -> dict[str, object]:
     running = [progress for progress in recent if progress.is_open]
     inventory = present.inventory_of(device)
     timelines = present.on_top(recent, now)
+    entries = list(audit.of_device(device.id)[:HISTORY])
+    lines = past.history(entries, person, now)
     return {
         "face": present.face(device, present.telling(recent), organisation=name, now=now),
         "timelines": [present.timeline(device, progress, person, now) for progress in timelines],
@@ -100,7 +109,8 @@ def _device(request: HttpRequest, device: Device) -> dict[str, object]:
         "facts": present.facts(device, name, now),
         "facts_age": moments.ago(inventory.collected_at, now) if inventory else "",
         "sights": present.sights(device),
-        "lines": past.history(audit.of_device(device.id)[:HISTORY], person, now),
+        "lines": lines[:SHOWN],
+        "more": len(lines) > SHOWN or len(entries) == HISTORY,
         "ended": device.registration is not None and device.registration.has_ended,
         "pending": bool(running) or present.is_registering(device),
     }
@@ -113,5 +123,31 @@ def history(request: HttpRequest) -> HttpResponse:
     """Everything that happened to the account and its devices."""
     person, now = person_of(request), timezone.now()
     names = present.names(devices.owned_by(person))
-    lines = past.history(audit.of_person(person.id)[: HISTORY * 5], person, now, names=names)
-    return render(request, "portal/history.html", {"lines": lines})
+    page = _page(request, audit.of_person(person.id))
+    beside = audit.about_actions_of(page.entries, past.BESIDE)
+    lines = past.history(page.entries, person, now, names=names, beside=beside)
+    return render(request, "portal/history.html", {"lines": lines, "page": page})
+
+
+@require_safe
+@login_required
+@never_cache
+def device_history(request: HttpRequest, device_id: UUID) -> HttpResponse:
+    """Everything that happened to one device."""
+    person, now = person_of(request), timezone.now()
+    device = devices.owned(person, device_id)
+    page = _page(request, audit.of_device(device.id))
+    lines = past.history(page.entries, person, now, beside=audit.about_actions_of(page.entries, past.BESIDE))
+    context = {"lines": lines, "page": page, "device_id": device.id, "name": present.name_of(device)}
+    return render(request, "portal/history.html", context)
+
+
+def _page(request: HttpRequest, entries: QuerySet[Entry]) -> audit.Page:
+    """The part of a history that the address asks for, by the id of an entry beside it."""
+    told = entries.exclude(verb__in=past.BESIDE)
+    return audit.page(told, size=PAGE, before=_number(request, "before"), after=_number(request, "after"))
+
+
+def _number(request: HttpRequest, name: str) -> int | None:
+    given = request.GET.get(name, "")
+    return int(given) if given.isdecimal() and len(given) <= LONGEST_ID else None
