@@ -166,7 +166,7 @@ def revoke(*, invitation_id: UUID, actor: Actor, now: datetime | None = None) ->
     rights.require(actor, Right.INVITE)
     invitation = _held(invitation_id)
     invitation.revoked_at = now or timezone.now()
-    invitation.token = b""
+    invitation.token = None
     invitation.save(update_fields=["revoked_at", "token"])
     accounts.withdraw_mail(invitation.mail_id)
     _record(Verb.INVITATION_REVOKED, invitation, actor)
@@ -266,7 +266,7 @@ def _open(token: str, now: datetime) -> Invitation:
 
 def _accepted(invitation: Invitation, actor: Actor, now: datetime) -> None:
     invitation.accepted_at = now
-    invitation.token = b""
+    invitation.token = None
     invitation.save(update_fields=["accepted_at", "token"])
     accounts.withdraw_mail(invitation.mail_id)
     _record(Verb.INVITATION_ACCEPTED, invitation, actor)
@@ -319,11 +319,11 @@ def settle(*, now: datetime) -> int:
 
 def expire(*, now: datetime) -> int:
     """Forget the links of invitations that have ended; how many."""
-    ended = Invitation.objects.filter(accepted_at=None, revoked_at=None, expires_at__lte=now).exclude(token=b"")
+    ended = Invitation.objects.filter(accepted_at=None, revoked_at=None, expires_at__lte=now).exclude(token=None)
     count = 0
     for invitation in list(ended.select_related("person")[:BATCH]):
         with transaction.atomic():
-            if ended.filter(id=invitation.id).update(token=b""):
+            if ended.filter(id=invitation.id).update(token=None):
                 _record(Verb.INVITATION_EXPIRED, invitation, Actor.system("invitations"))
                 count += 1
     return count
@@ -350,6 +350,8 @@ def _give_token(invitation: Invitation, now: datetime) -> None:
 
 
 def _link(invitation: Invitation) -> str:
+    if invitation.token is None:
+        raise Conflict(_("The invitation of %(name)s has expired. Send it again.") % {"name": invitation.person.name})
     token = vault.open_sealed(invitation.token, **_place(invitation)).decode()
     return f"{settings.PUBLIC_URL}{PATH}{token}"
 

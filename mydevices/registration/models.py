@@ -60,8 +60,8 @@ class Invitation(models.Model):
     person = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="invitations")
     token_hash = models.CharField(max_length=64, unique=True)
     """SHA-256 of what the link carries; kept after the end, so that an old link is told apart from a wrong one."""
-    token = models.BinaryField()
-    """Sealed, for reminders and for the console where no mail is sent. Empty once the invitation is over."""
+    token = models.BinaryField(null=True)
+    """Sealed, for reminders and for the console where no mail is sent. Null once the invitation is over."""
     created_at = models.DateTimeField()
     created_by = models.CharField(max_length=120, blank=True)
     """Who invited, as their name was."""
