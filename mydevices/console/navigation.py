@@ -26,6 +26,7 @@ class Place:
 PLACES: Final = (
     Place("overview", "console:overview", "home", _("Overview"), Right.SEE_DEVICES),
     Place("invitations", "console:invitations", "mail", _("Invitations"), Right.SEE_PEOPLE),
+    Place("policies", "console:policies", "sliders", _("Policies"), Right.SEE_SETTINGS),
     Place("settings", "console:settings", "gear", _("Settings"), Right.SEE_SETTINGS),
 )
 

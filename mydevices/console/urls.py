@@ -1,11 +1,18 @@
 from django.urls import path
 
-from mydevices.console.views import invitations, overview, settings
+from mydevices.console.views import invitations, overview, policies, settings
 
 app_name = "console"
 
 urlpatterns = [
     path("", overview.overview, name="overview"),
+    path("policies", policies.index, name="policies"),
+    path("policies/who", policies.who, name="policies_who"),
+    path("policies/new/<str:kind>", policies.new, name="policies_new"),
+    path("policies/reach/<str:kind>", policies.reach, name="policies_reach"),
+    path("policies/<uuid:policy_id>", policies.policy, name="policies_edit"),
+    path("policies/<uuid:policy_id>/move/<str:direction>", policies.move, name="policies_move"),
+    path("policies/<uuid:policy_id>/delete", policies.delete, name="policies_delete"),
     path("invitations", invitations.index, name="invitations"),
     path("invitations/change", invitations.change, name="invitations_change"),
     path("invitations/new", invitations.new, name="invitations_new"),

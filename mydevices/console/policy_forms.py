@@ -1,0 +1,172 @@
+"""The forms of policies: whom a policy is for, and one form per kind. A kind checks itself; a form lays it out."""
+
+from collections.abc import Mapping
+from typing import Any, Final, cast
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from mydevices.accounts.models import Group
+from mydevices.devices.assignment import Assignment, To
+from mydevices.devices.models import Device
+from mydevices.policies.kinds.kind import Kind
+from mydevices.policies.kinds.registration import SYSTEMS, RegistrationRules
+
+
+class AssignmentForm(forms.Form):
+    """Whom something is for. Filters of devices are asked only where the kind is about devices."""
+
+    to = forms.ChoiceField(
+        label=_("Whom is it for?"),
+        widget=forms.RadioSelect,
+        initial=To.EVERYONE,
+        choices=[(To.EVERYONE, _("Everyone")), (To.GROUPS, _("Chosen groups")), (To.NOBODY, _("Nobody yet"))],
+    )
+    groups = forms.ModelMultipleChoiceField(
+        label=_("Groups"), queryset=Group.objects.none(), required=False, widget=forms.CheckboxSelectMultiple
+    )
+    platforms = forms.MultipleChoiceField(
+        label=_("Only devices of these platforms"),
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+        choices=Device.Platform.choices,
+    )
+    ownerships = forms.MultipleChoiceField(
+        label=_("Only devices of this ownership"),
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+        choices=[(Device.Ownership.PERSONAL, _("People’s own")), (Device.Ownership.COMPANY, _("The organisation’s"))],
+    )
+
+    def __init__(self, *args: Any, of_devices: bool, **options: Any) -> None:
+        super().__init__(*args, **options)
+        cast("forms.ModelMultipleChoiceField[Group]", self.fields["groups"]).queryset = Group.objects.order_by("name")
+        if not of_devices:
+            del self.fields["platforms"], self.fields["ownerships"]
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        if cleaned.get("to") == To.GROUPS and not cleaned.get("groups"):
+            self.add_error("groups", _("Choose at least one group, or another answer above."))
+        return cleaned
+
+    def assignment(self) -> Assignment:
+        """Of a valid form. Groups that are ticked count with “Chosen groups” only."""
+        given = self.cleaned_data
+        chosen = given["groups"] if given["to"] == To.GROUPS else ()
+        return Assignment(
+            to=given["to"],
+            groups=frozenset(group.id for group in chosen),
+            platforms=frozenset(given.get("platforms", ())),
+            ownerships=frozenset(given.get("ownerships", ())),
+        )
+
+    @staticmethod
+    def of(assignment: Assignment) -> dict[str, object]:
+        """What the form begins with."""
+        return {
+            "to": assignment.to,
+            "groups": list(assignment.groups),
+            "platforms": list(assignment.platforms),
+            "ownerships": list(assignment.ownerships),
+        }
+
+
+class KindForm(forms.Form):
+    """The name of a policy, whether it counts, and the fields of its kind. Subclasses add fields under the kind's own
+    names and say how they are laid out."""
+
+    name = forms.CharField(label=_("Name"), max_length=120, widget=forms.TextInput(attrs={"autocomplete": "off"}))
+    enabled = forms.BooleanField(label=_("This policy counts"), required=False, initial=True)
+
+    kind: type[Kind]
+    layout: tuple[tuple[Any, tuple[str, ...]], ...]
+
+    def values(self) -> Kind:
+        """Of a valid form: the kind's value, checked by itself in `clean`."""
+        names = [name for _title, of in self.layout for name in of]
+        return self.kind.read({name: self.converted(name) for name in names})
+
+    def converted(self, name: str) -> object:
+        return self.cleaned_data[name]
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        if not self.errors:
+            for field, problem in self.values().problems().items():
+                self.add_error(field, problem)
+        return cleaned
+
+    def sections(self) -> list[tuple[str, list[forms.BoundField]]]:
+        return [(title, [self[name] for name in names]) for title, names in self.layout]
+
+
+class RegistrationForm(KindForm):
+    kind = RegistrationRules
+    layout = (
+        (_("Proof"), ("sign_in", "pin_length", "pin_days", "pin_on_request")),
+        (_("Devices"), ("ownership", "device_limit", "company_devices_count")),
+        (_("Systems"), ("systems", "minimum_ios", "minimum_ipados", "minimum_macos")),
+        (_("Terms"), ("terms",)),
+    )
+
+    sign_in = forms.ChoiceField(
+        label=_("Registering asks for"),
+        widget=forms.RadioSelect,
+        choices=[("password", _("Password")), ("pin", _("PIN")), ("both", _("Password and PIN"))],
+    )
+    pin_length = forms.IntegerField(label=_("Characters of a PIN"), help_text=_("4 to 12."))
+    pin_days = forms.IntegerField(label=_("Days that a PIN is valid"), help_text=_("1 to 30."))
+    pin_on_request = forms.BooleanField(label=_("People may ask for a new PIN themselves"), required=False)
+    ownership = forms.ChoiceField(
+        label=_("Whose are the devices?"),
+        widget=forms.RadioSelect,
+        choices=[
+            ("asked", _("The person is asked")),
+            ("personal", _("Always the person’s own")),
+            ("company", _("Always the organisation’s")),
+        ],
+    )
+    device_limit = forms.IntegerField(
+        label=_("Devices that a person may have"), required=False, help_text=_("Leave empty for as many as they like.")
+    )
+    company_devices_count = forms.BooleanField(label=_("The organisation’s devices count as well"), required=False)
+    systems = forms.MultipleChoiceField(
+        label=_("Systems that may register"),
+        widget=forms.CheckboxSelectMultiple,
+        choices=[(system, system) for system in SYSTEMS],
+    )
+    minimum_ios = forms.CharField(label=_("Oldest iOS"), required=False, max_length=16)
+    minimum_ipados = forms.CharField(label=_("Oldest iPadOS"), required=False, max_length=16)
+    minimum_macos = forms.CharField(
+        label=_("Oldest macOS"), required=False, max_length=16, help_text=_("Such as 14.5. Empty: any.")
+    )
+    terms = forms.CharField(
+        label=_("Terms of service to accept"),
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 8}),
+        help_text=_("People accept them before they register. When the text changes, they are asked anew."),
+    )
+
+    def converted(self, name: str) -> object:
+        value = self.cleaned_data[name]
+        match name:
+            case "device_limit":
+                return value or 0
+            case "systems":
+                return tuple(system for system in SYSTEMS if system in value)
+            case "terms":
+                return value.replace("\r\n", "\n")
+            case _other:
+                return value
+
+
+FORMS: Final[Mapping[str, type[KindForm]]] = {form.kind.name(): form for form in (RegistrationForm,)}
+
+
+def beginning(values: Kind) -> dict[str, object]:
+    """What a kind's form begins with."""
+    stored = values.stored()
+    if stored.get("device_limit") == 0:
+        stored["device_limit"] = None
+    return stored
