@@ -8,7 +8,9 @@ from typing import Final
 # ten characters with a digit among them that is not the UUID of a row.
 _UUID: Final = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}(?:/|$)"
 _TOKEN: Final = re.compile(
-    rf"(?<=^/r/)[^/]+|(?<=^/setup/).+|(?<=^/invitation/)[^/]+|(?<=/)(?!{_UUID})(?=[^/]*\d)[\w:~-]{{10,}}(?=/|$)"
+    r"(?<=^/r/)[^/]+|(?<=^/setup/).+|(?<=^/invitation/)[^/]+|(?<=^/sign-in/forgotten/).+|"
+    r"(?<=^/account/email/(?:confirm|restore)/).+|"
+    rf"(?<=/)(?!{_UUID})(?=[^/]*\d)[\w:~-]{{10,}}(?=/|$)"
 )
 _UNPRINTABLE: Final = re.compile(r"[^!-~]|\"|\\")
 _PATH: Final = re.compile(r"(?P<site>\b[a-z]+://[^/\s]*)?(?P<path>/[^\s?]*)(?P<query>\?\S*)?")

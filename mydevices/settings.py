@@ -68,8 +68,9 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
+    "mydevices.portal.middleware.SignedIn",
     "mydevices.portal.middleware.SecondFactor",
-    "mydevices.portal.middleware.LocalTime",
+    "mydevices.portal.middleware.Preferences",
     "mydevices.portal.middleware.TranslateErrors",
 ]
 
@@ -130,11 +131,7 @@ CACHES = {
 AUTH_USER_MODEL = "accounts.Person"
 AUTHENTICATION_BACKENDS = ["mydevices.accounts.backends.Passwords"]
 PASSWORD_HASHERS = ["mydevices.accounts.hashers.Argon2id"]
-AUTH_PASSWORD_VALIDATORS = [
-    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
-    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
-    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
-]
+AUTH_PASSWORD_VALIDATORS = [{"NAME": "mydevices.accounts.passwords.Rules"}]
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "portal:devices"
 ACCOUNT_ADAPTER = "mydevices.accounts.adapter.Adapter"
@@ -144,12 +141,13 @@ ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
 ACCOUNT_EMAIL_VERIFICATION = "none"  # addresses are confirmed by invitation
 ACCOUNT_LOGOUT_ON_PASSWORD_CHANGE = False
+PASSWORD_RESET_TIMEOUT = int(timedelta(hours=1).total_seconds())
 ACCOUNT_REAUTHENTICATION_TIMEOUT = 300
 ACCOUNT_REAUTHENTICATION_REQUIRED = False
 ACCOUNT_SESSION_REMEMBER = False
 ACCOUNT_RATE_LIMITS = {
-    "login": "30/m/ip",
-    "login_failed": "10/m/ip,5/5m/key",
+    "login": "60/m/ip",
+    "login_failed": None,  # `accounts.attempts` counts, so that nobody can lock somebody else out
     "reauthenticate": "10/m/user",
 }
 MFA_ADAPTER = "mydevices.accounts.factors.Factors"
@@ -203,7 +201,7 @@ CONTENT_SECURITY_POLICY = {
 
 MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
 LANGUAGE_CODE = "en-gb"
-LANGUAGES = [("en-gb", "English")]
+LANGUAGES = [("en-gb", "English"), ("de", "Deutsch"), ("ar", "العربية")]  # each in its own words
 LOCALE_PATHS = [BASE / "locale"]
 USE_I18N = True
 USE_TZ = True

@@ -7,18 +7,22 @@ from allauth.account.internal.flows.login import record_authentication
 from allauth.core import context
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.models import AnonymousUser
+from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from mydevices.accounts import providers
+from mydevices.accounts import attempts, providers, selectors, services
+from mydevices.accounts.attempts import Attempt
 from mydevices.accounts.models import Person
-from mydevices.accounts.requests import address_of
+from mydevices.accounts.requests import SEEN, address_of, browser_of, cookie_of, remember_in_browser
 from mydevices.audit import services as audit
 from mydevices.audit.actor import Actor
 from mydevices.audit.verbs import Verb
+from mydevices.errors import TooMany
 
 
 class Adapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth carries no types
@@ -29,7 +33,6 @@ class Adapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth carries n
         "enter_current_password": _("That is not your present password."),
         "incorrect_password": _("That is not your password."),
         "rate_limited": _("That was tried too often. Wait a minute."),
-        "too_many_login_attempts": _("That was tried too often. Wait five minutes."),
     }
 
     def is_open_for_signup(self, request: HttpRequest) -> bool:  # noqa: ARG002  the signature is allauth's
@@ -37,13 +40,36 @@ class Adapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth carries n
         return False
 
     def login(self, request: HttpRequest, user: AbstractBaseUser) -> None:
-        super().login(request, user)
-        proved_at = getattr(request, "proved_at", None)
-        if proved_at is not None:
-            # The library's own record says when they came here, not when they last proved anything to the provider.
-            record_authentication(request, user, "provider", at=proved_at)
-        if isinstance(user, Person):
-            audit.record(Verb.SIGNED_IN, actor=_actor(user, request), person_id=user.id, person_name=user.name)
+        with transaction.atomic():
+            super().login(request, user)
+            proved_at = getattr(request, "proved_at", None)
+            if proved_at is not None:
+                # The library's own record says when they came here, not when they last proved anything to the provider.
+                record_authentication(request, user, "provider", at=proved_at)
+            request.session[SEEN] = int(timezone.now().timestamp())
+            if isinstance(user, Person):
+                remember_in_browser(request, user)
+                services.signed_in(
+                    actor=_actor(user, request),
+                    person=user,
+                    browser=browser_of(request),
+                    is_known=attempts.knows(cookie_of(request), user),
+                )
+
+    def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
+        """Count the try before anything is looked at. django-allauth's own limit could lock the owner out."""
+        email = str(credentials.get("email", ""))
+        address = address_of(request)
+        try:
+            self.attempt = Attempt(email=email, address=address, cookie=cookie_of(request))
+        except TooMany as refusal:
+            # Once for all tries of the next minutes: the audit is not filled by whoever hammers.
+            if attempts.take("slowed", f"{email.strip().casefold()}\n{attempts.network_of(address)}", attempts.SLOWED):
+                self.failed(request, selectors.with_address(email).first(), Verb.SIGN_IN_SLOWED)
+            raise ValidationError(refusal.message) from refusal
+
+    def _rollback_login_failed_rl_usage(self) -> None:
+        self.attempt.succeeded()
 
     def logout(self, request: HttpRequest) -> None:
         user = request.user
@@ -54,14 +80,16 @@ class Adapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth carries n
     def authentication_failed(self, request: HttpRequest, **credentials: Any) -> None:
         """Recorded for the person concerned, if there is one: what was typed may be a password in the wrong field."""
         super().authentication_failed(request, **credentials)
-        person = Person.objects.filter(email__iexact=str(credentials.get("email", ""))).first()
-        self.proof_failed(request, person)
+        self.proof_failed(request, selectors.with_address(str(credentials.get("email", ""))).first())
 
     def proof_failed(self, request: HttpRequest, person: Person | None) -> None:
         """Somebody could not prove to be this person, or anybody. Who is signed in has failed to prove it anew."""
+        self.failed(request, person, Verb.SIGN_IN_FAILED)
+
+    def failed(self, request: HttpRequest, person: Person | None, verb: Verb) -> None:
         user = request.user
         audit.record(
-            Verb.SIGN_IN_FAILED,
+            verb,
             actor=_actor(user, request) if isinstance(user, Person) else _stranger(request),
             person_id=person.id if person else None,
             person_name=person.name if person else "",
@@ -77,12 +105,18 @@ class Adapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth carries n
         return methods
 
     def set_password(self, user: AbstractBaseUser, password: str) -> None:
-        """The new password and its entry stand together: allauth's signal comes after the password is kept."""
-        with transaction.atomic():
-            super().set_password(user, password)
-            if isinstance(user, Person):
-                actor = _actor(user, context.request)
-                audit.record(Verb.PASSWORD_CHANGED, actor=actor, person_id=user.id, person_name=user.name)
+        """By the only verb there is. This session goes on (django-allauth renews its key next), all others end."""
+        request = context.request
+        if not isinstance(user, Person):
+            raise TypeError(user)
+        services.change_password(
+            actor=_actor(user, request),
+            person=user,
+            password=password,
+            browser=browser_of(request),
+            keep_session=request.session.session_key or "",
+        )
+        remember_in_browser(request, user)  # anew: what it remembered died with the old password
 
 
 def _actor(person: Person, request: HttpRequest) -> Actor:

@@ -1,7 +1,9 @@
+import unicodedata
 import uuid
 from typing import ClassVar
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models.functions import Lower
 from django.utils.translation import gettext_lazy as _
@@ -72,6 +74,12 @@ class Person(AbstractBaseUser):
 
     def __str__(self) -> str:
         return self.name
+
+    def set_password(self, raw_password: str | None) -> None:
+        super().set_password(None if raw_password is None else normalised(raw_password))
+
+    def check_password(self, raw_password: str | None) -> bool:
+        return super().check_password(None if raw_password is None else normalised(raw_password))
 
     @property
     def is_administrator(self) -> bool:
@@ -160,3 +168,91 @@ class Provider(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+def normalised(password: str) -> str:
+    """NFKC, so that a password typed on another keyboard is the same one (NIST SP 800-63B-4, 3.1.1.2)."""
+    return unicodedata.normalize("NFKC", password)
+
+
+class SignInRules(models.Model):
+    """What the organisation asks of passwords and sessions: a single row. The defaults are those of NIST SP 800-63B-4
+    (docs/decisions)."""
+
+    LONGEST: ClassVar[int] = 256
+    """Characters of a password."""
+    MOST_KEPT: ClassVar[int] = 10
+    """Earlier passwords: each is one more Argon2 hash when a password is changed."""
+
+    id = models.PositiveSmallIntegerField(primary_key=True, default=1, editable=False)
+    minimum_length = models.PositiveSmallIntegerField(
+        _("Shortest password"), default=15, validators=[MinValueValidator(8), MaxValueValidator(64)]
+    )
+    """In characters. 15 where the password may be all that is asked for; 8 is for those who ask everybody for more."""
+    classes = models.PositiveSmallIntegerField(_("Kinds of characters"), default=0, validators=[MaxValueValidator(4)])
+    """How many of small letters, capital letters, digits and others a password must have."""
+    history = models.PositiveSmallIntegerField(
+        _("Earlier passwords"), default=0, validators=[MaxValueValidator(MOST_KEPT)]
+    )
+    """How many earlier passwords, the present one among them, may not come back; 0: any may."""
+    expires_after_days = models.PositiveSmallIntegerField(_("Passwords expire"), default=0)
+    """0: they do not."""
+    idle_minutes = models.PositiveIntegerField(
+        _("Sign out after"), default=8 * 60, validators=[MaxValueValidator(14 * 24 * 60)]
+    )
+    """Minutes without a page being opened; 0: only the end of the session itself, two weeks after sign-in."""
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=models.Q(id=1), name="one_set_of_sign_in_rules"),
+            models.CheckConstraint(
+                condition=models.Q(minimum_length__gte=8, minimum_length__lte=64), name="passwords_of_a_sane_length"
+            ),
+        ]
+
+
+class FormerPassword(models.Model):
+    """A hash that may not come back, kept only while the rules remember passwords."""
+
+    person = models.ForeignKey(Person, on_delete=models.CASCADE, related_name="former_passwords")
+    password = models.CharField(max_length=128)
+    ended_at = models.DateTimeField()
+
+    class Meta:
+        indexes = [models.Index(fields=["person", "-id"], name="newest_former_passwords")]
+
+
+class EmailChange(models.Model):
+    """A person on the way to another address. It takes effect when the link that went to the new address is followed,
+    and can be undone for a week with the one that went to the old address. Links are kept as digests only."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    person = models.ForeignKey(Person, on_delete=models.CASCADE, related_name="email_changes")
+    old_email = models.EmailField()
+    new_email = models.EmailField()
+    confirm_digest = models.CharField(max_length=64, unique=True)
+    undo_digest = models.CharField(max_length=64, unique=True)
+    asked_at = models.DateTimeField()
+    confirm_until = models.DateTimeField()
+    undo_until = models.DateTimeField()
+    confirmed_at = models.DateTimeField(null=True, blank=True)
+    ended_at = models.DateTimeField(null=True, blank=True)
+    """When it was dropped, replaced or undone: from then on neither link does anything."""
+
+    class Meta:
+        indexes = [models.Index(fields=["person", "-asked_at"], name="email_changes_of_a_person")]
+
+
+class Attempts(models.Model):
+    """How often something was tried within a stretch of time: guesses at a password, mails asked for.
+
+    A row and not a value of the cache, because two processes must never both see the old number: it is raised by one
+    UPDATE."""
+
+    key = models.CharField(max_length=64, primary_key=True)
+    """A keyed digest of what is counted: no address or network is kept."""
+    number = models.PositiveIntegerField(default=0)
+    ends_at = models.DateTimeField()
+
+    class Meta:
+        indexes = [models.Index(fields=["ends_at"], name="attempts_by_end")]

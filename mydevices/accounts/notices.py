@@ -11,10 +11,12 @@ iPhone"), `address` an IP address, `by` the name of who did it, where that was n
 | INVITATION, INVITATION_REMINDER | secret_link, until, by, secret_pin (where a PIN registers a device) |
 | PASSWORD_FORGOTTEN | secret_link, until, browser, address |
 | PASSWORD_FORGOTTEN_UNKNOWN | browser, address, at, until |
+| PASSWORD_ELSEWHERE | provider, until, browser, address |
 | PASSWORD_CHANGED | at, browser, address, by |
 | PASSWORD_EXPIRES | until |
 | EMAIL_CONFIRM | secret_link, until |
 | EMAIL_CHANGES | email (the new address), secret_link (undoes it), until, at, browser, address |
+| EMAIL_TAKEN | until |
 | NEW_SIGN_IN | at, browser, address |
 | FACTOR_ADDED, FACTOR_REMOVED | factor (its kind, in words), at, browser, address, by |
 | RECOVERY_CODE_USED | left (how many remain), at, browser, address |
@@ -39,12 +41,16 @@ class Notice(StrEnum):
     PASSWORD_FORGOTTEN = "password_forgotten"  # noqa: S105  a kind of mail
     PASSWORD_FORGOTTEN_UNKNOWN = "password_forgotten_unknown"  # noqa: S105  the same
     """To an address that somebody typed and nobody here has."""
+    PASSWORD_ELSEWHERE = "password_elsewhere"  # noqa: S105  the same
+    """To somebody whose password is kept by a provider, and who asked for a new one here."""
     PASSWORD_CHANGED = "password_changed"  # noqa: S105  the same
     PASSWORD_EXPIRES = "password_expires"  # noqa: S105  the same
     EMAIL_CONFIRM = "email_confirm"
     """To the new address."""
     EMAIL_CHANGES = "email_changes"
     """To the old address, with the way back."""
+    EMAIL_TAKEN = "email_taken"
+    """To whoever has an address that somebody else wants to have."""
     NEW_SIGN_IN = "new_sign_in"
     FACTOR_ADDED = "factor_added"
     FACTOR_REMOVED = "factor_removed"
@@ -65,10 +71,12 @@ FACTS: Final[Mapping[Notice, frozenset[str]]] = {
     Notice.INVITATION_REMINDER: frozenset({"secret_link", "until", "by", "secret_pin"}),
     Notice.PASSWORD_FORGOTTEN: frozenset({"secret_link", "until", "browser", "address"}),
     Notice.PASSWORD_FORGOTTEN_UNKNOWN: _WHERE | {"until"},
+    Notice.PASSWORD_ELSEWHERE: frozenset({"provider", "until", "browser", "address"}),
     Notice.PASSWORD_CHANGED: _WHERE | {"by"},
     Notice.PASSWORD_EXPIRES: frozenset({"until"}),
     Notice.EMAIL_CONFIRM: frozenset({"secret_link", "until"}),
     Notice.EMAIL_CHANGES: _WHERE | {"email", "secret_link", "until"},
+    Notice.EMAIL_TAKEN: frozenset({"until"}),
     Notice.NEW_SIGN_IN: _WHERE,
     Notice.FACTOR_ADDED: _WHERE | {"factor", "by"},
     Notice.FACTOR_REMOVED: _WHERE | {"factor", "by"},

@@ -86,6 +86,14 @@ def of(person: Person) -> Provider | None:
     )
 
 
+def keeper(person: Person) -> str:
+    """What keeps this person's name, address and password, by its name; empty for those who are kept here."""
+    if not person.provider:
+        return ""
+    provider = of(person)
+    return provider.name if provider else _("your organisation")
+
+
 def secret_of(provider: Provider) -> str:
     """The client's secret, for the request to the provider; empty for a public client."""
     if provider.id == FROM_ENVIRONMENT:

@@ -1,20 +1,31 @@
 """From a web request to the actor that verbs are given. The only place that looks into the session for it."""
 
 from datetime import UTC, datetime
+from typing import Final
 
 from allauth.account.adapter import get_adapter
 from allauth.account.internal.flows.login import get_authentication_records, perform_password_login
 from allauth.account.models import Login
 from allauth.core.internal.ratelimit import get_ip
+from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import PermissionDenied, ValidationError
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 
-from mydevices.accounts import rights
+from mydevices.accounts import attempts, browsers, rights
 from mydevices.accounts.models import Person
 from mydevices.accounts.rights import Right
 from mydevices.audit.actor import Actor
 from mydevices.errors import NotAllowed, TooMany
+
+COOKIE: Final = f"__Host-{attempts.COOKIE}" if settings.SESSION_COOKIE_SECURE else attempts.COOKIE
+"""Tells in which browsers somebody has signed in before; opens nothing."""
+
+
+_REMEMBERS: Final = "mydevices.remembers"
+
+SEEN: Final = "seen"
+"""In the session: when a page was last opened, as whole seconds since 1970."""
 
 
 def address_of(request: HttpRequest) -> str:
@@ -78,3 +89,33 @@ def enter(request: HttpRequest, person: Person, *, to: str) -> HttpResponse:
     login = Login(user=person, redirect_url=to)
     answer: HttpResponse = perform_password_login(request, {"email": person.email}, login)
     return answer
+
+
+def browser_of(request: HttpRequest) -> str:
+    """The visitor's browser in words, for mails."""
+    return browsers.described(request.headers.get("User-Agent", ""))
+
+
+def cookie_of(request: HttpRequest) -> str:
+    return request.COOKIES.get(COOKIE, "")
+
+
+def remember_in_browser(request: HttpRequest, person: Person) -> None:
+    """Tell this browser, with the answer to this request, that the person has proved here who they are: guesses that
+    are made elsewhere do not slow them here."""
+    request.META[_REMEMBERS] = person
+
+
+def write_cookie(request: HttpRequest, response: HttpResponseBase) -> None:
+    """What `remember_in_browser` promised. For the middleware: django-allauth makes answers in many places."""
+    person = request.META.get(_REMEMBERS)
+    if not isinstance(person, Person):
+        return
+    response.set_cookie(
+        COOKIE,
+        attempts.renewed_cookie(cookie_of(request), person),
+        max_age=attempts.COOKIE_LIFETIME,
+        secure=settings.SESSION_COOKIE_SECURE,
+        httponly=True,
+        samesite="Lax",
+    )

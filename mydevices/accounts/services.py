@@ -1,17 +1,21 @@
 import base64
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import timedelta
 from uuid import uuid4
+from zoneinfo import available_timezones
 
+from django.conf import settings
 from django.contrib.auth.password_validation import validate_password
 from django.core import signing
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
-from mydevices.accounts import selectors
-from mydevices.accounts.models import Person
+from mydevices.accounts import rights, selectors, sessions
+from mydevices.accounts.models import FormerPassword, Person, SignInRules
 from mydevices.accounts.notices import FACTS, OPTIONAL, Notice
+from mydevices.accounts.rights import Right
 from mydevices.audit import services as audit
 from mydevices.audit.actor import Actor
 from mydevices.audit.verbs import Verb
@@ -37,6 +41,7 @@ def create_person(
     except ValidationError as error:
         raise Invalid(" ".join(error.messages)) from error
     person.set_password(password)
+    person.password_changed_at = timezone.now() if password is not None else None
     try:
         with transaction.atomic():
             person.save(force_insert=True)
@@ -62,7 +67,9 @@ def set_first_password(*, actor: Actor, person: Person, password: str) -> None:
 
 
 def change_name(*, actor: Actor, person: Person, name: str) -> Person:
-    """Raises Invalid for an empty or overlong name."""
+    """Raises Invalid for an empty or overlong name, NotAllowed where a provider keeps it."""
+    if person.provider:
+        raise NotAllowed(_("Your name comes from where you sign in. Change it there."))
     person.name = name.strip()
     try:
         person.clean_fields(exclude=["password", "email"])
@@ -72,6 +79,105 @@ def change_name(*, actor: Actor, person: Person, name: str) -> Person:
         person.save(update_fields=["name"])
         audit.record(Verb.PERSON_CHANGED, actor=actor, person_id=person.id, person_name=person.name)
     return person
+
+
+@transaction.atomic
+def change_password(*, actor: Actor, person: Person, password: str, browser: str = "", keep_session: str = "") -> None:
+    """Give a person a new password; every session of theirs ends, save `keep_session` (its key). They are told by mail.
+
+    Raises Invalid for one that the rules refuse, with every reason."""
+    rules = selectors.sign_in_rules()
+    try:
+        validate_password(password, person)
+    except ValidationError as error:
+        raise Invalid(" ".join(error.messages)) from error
+    now = timezone.now()
+    if rules.history > 1 and person.has_usable_password():
+        FormerPassword.objects.create(person=person, password=person.password, ended_at=now)
+    kept = person.former_passwords.order_by("-id").values_list("id", flat=True)[: max(0, rules.history - 1)]
+    person.former_passwords.exclude(id__in=list(kept)).delete()
+    person.set_password(password)
+    person.password_changed_at = now
+    person.save(update_fields=["password", "password_changed_at"])
+    sessions.forget(person=person, but=keep_session)
+    audit.record(Verb.PASSWORD_CHANGED, actor=actor, person_id=person.id, person_name=person.name)
+    facts = {"at": now.isoformat(timespec="seconds"), "browser": browser, "address": actor.address}
+    if actor.id != str(person.id) and actor.name:
+        facts["by"] = actor.name
+    notify(person=person, notice=Notice.PASSWORD_CHANGED, facts={name: fact for name, fact in facts.items() if fact})
+
+
+@transaction.atomic
+def signed_in(*, actor: Actor, person: Person, browser: str, is_known: bool) -> None:
+    """Note a sign-in. `is_known`: the person signed in in this browser before; otherwise they are told by mail, save
+    the first time of all."""
+    now, before = timezone.now(), person.signed_in_at
+    person.signed_in_at = now
+    person.save(update_fields=["signed_in_at"])
+    audit.record(Verb.SIGNED_IN, actor=actor, person_id=person.id, person_name=person.name)
+    if not is_known and before is not None:
+        facts = {"at": now.isoformat(timespec="seconds"), "browser": browser, "address": actor.address}
+        notify(person=person, notice=Notice.NEW_SIGN_IN, facts=facts)
+
+
+@transaction.atomic
+def change_preferences(*, actor: Actor, person: Person, language: str, time_zone: str, theme: str) -> Person:
+    """How pages look to a person. Empty: as their browser is set. Raises Invalid for what there is not."""
+    if language and language not in dict(settings.LANGUAGES):
+        raise Invalid(_("MyDevices does not speak this language."))
+    if time_zone and time_zone not in available_timezones():
+        raise Invalid(_("There is no time zone of this name."))
+    if theme not in Person.Theme.values:
+        raise Invalid(_("There is no such look."))
+    person.language, person.time_zone, person.theme = language, time_zone, theme
+    person.save(update_fields=["language", "time_zone", "theme"])
+    details = {"language": language, "time_zone": time_zone, "theme": theme}
+    audit.record(Verb.PREFERENCES_CHANGED, actor=actor, person_id=person.id, person_name=person.name, details=details)
+    return person
+
+
+@transaction.atomic
+def change_notices(*, actor: Actor, person: Person, unwanted: Collection[Notice]) -> Person:
+    """Which mails a person does without. Raises Invalid for one that nobody may do without."""
+    if not set(unwanted) <= set(OPTIONAL):
+        raise Invalid(_("These mails are about the safety of your account, and always sent."))
+    person.unwanted_notices = sorted(notice.value for notice in unwanted)
+    person.save(update_fields=["unwanted_notices"])
+    audit.record(
+        Verb.PREFERENCES_CHANGED,
+        actor=actor,
+        person_id=person.id,
+        person_name=person.name,
+        details={"without": ", ".join(person.unwanted_notices)},
+    )
+    return person
+
+
+@transaction.atomic
+def change_rules(
+    *, actor: Actor, minimum_length: int, classes: int, history: int, expires_after_days: int, idle_minutes: int
+) -> SignInRules:
+    """What is asked of passwords and sessions from now on; passwords that people have stay good. Raises NotAllowed
+    without the right to settings, Invalid for numbers out of range."""
+    rights.require(actor, Right.MANAGE_SETTINGS)
+    values = {
+        "minimum_length": minimum_length,
+        "classes": classes,
+        "history": history,
+        "expires_after_days": expires_after_days,
+        "idle_minutes": idle_minutes,
+    }
+    rules = SignInRules(id=1, **values)
+    try:
+        rules.clean_fields()
+    except ValidationError as error:
+        raise Invalid(" ".join(error.messages)) from error
+    SignInRules.objects.update_or_create(id=1, defaults=values)
+    if history < 2:
+        FormerPassword.objects.all().delete()
+    transaction.on_commit(selectors.forget_rules)
+    audit.record(Verb.SIGN_IN_RULES_CHANGED, actor=actor, details=values)
+    return rules
 
 
 def notify(*, person: Person, notice: Notice, facts: Mapping[str, str | int] | None = None, address: str = "") -> str:

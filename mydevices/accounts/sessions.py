@@ -61,6 +61,21 @@ def end_all(*, actor: Actor, person: Person, but: str = "") -> int:
     return number
 
 
+def forget(*, person: Person, but: str = "") -> int:
+    """End a person's sessions by deleting them, `but` one; the number that ended. Part of other verbs, such as a new
+    password: it records nothing. A session also dies with the password it began with."""
+    keys = list(UserSession.objects.filter(user=person).exclude(session_key=but).values_list("session_key", flat=True))
+    return _delete(keys)
+
+
+@transaction.atomic
+def end_idle(*, person: Person, session_key: str) -> None:
+    """End a session that nobody used for longer than the rules allow."""
+    _delete([session_key])
+    actor = Actor.system("time-out")
+    audit.record(Verb.SIGNED_OUT_IDLE, actor=actor, person_id=person.id, person_name=person.name)
+
+
 def _check(actor: Actor, person: Person) -> None:
     if actor.kind != "person" or actor.id != str(person.id):
         rights.require(actor, Right.MANAGE_PEOPLE)

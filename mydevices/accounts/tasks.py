@@ -7,7 +7,7 @@ from django.contrib.sessions.models import Session
 from django.db import connection
 from django.utils import timezone
 
-from mydevices.accounts import post
+from mydevices.accounts import attempts, post
 from mydevices.outbox import registry
 from mydevices.outbox import services as outbox
 
@@ -20,6 +20,7 @@ def register() -> None:
     registry.periodic("accounts.clear_mail", timedelta(days=1), clear_mail)
     registry.periodic("accounts.clear_sessions", timedelta(days=1), clear_sessions)
     registry.periodic("accounts.clear_cache", timedelta(hours=1), clear_cache)
+    registry.periodic("accounts.clear_attempts", timedelta(hours=1), attempts.clear)
 
 
 def clear_sessions() -> None:

@@ -6,14 +6,23 @@ class Verb(StrEnum):
 
     SIGNED_IN = "sign_in.done"
     SIGN_IN_FAILED = "sign_in.failed"
+    SIGN_IN_SLOWED = "sign_in.slowed"
     SIGNED_OUT = "sign_out.done"
+    SIGNED_OUT_IDLE = "sign_out.idle"
 
     PERSON_CREATED = "person.created"
     PERSON_CHANGED = "person.changed"
     ADMINISTRATOR_CREATED = "person.administrator_created"
     PASSWORD_CHANGED = "person.password_changed"  # noqa: S105  a verb, not a password
     SECRET_KEY_CHANGED = "secret_key.changed"  # noqa: S105  a verb, not a key
+    PASSWORD_FORGOTTEN = "person.password_forgotten"  # noqa: S105  the same
+    PREFERENCES_CHANGED = "person.preferences_changed"
+    EMAIL_CHANGE_ASKED = "person.email_change_asked"
+    EMAIL_CHANGE_DROPPED = "person.email_change_dropped"
+    EMAIL_CHANGED = "person.email_changed"
+    EMAIL_CHANGE_UNDONE = "person.email_change_undone"
     SETTINGS_CHANGED = "settings.changed"
+    SIGN_IN_RULES_CHANGED = "settings.sign_in_rules_changed"
 
     POLICY_CREATED = "policy.created"
     POLICY_CHANGED = "policy.changed"

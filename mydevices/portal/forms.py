@@ -1,8 +1,15 @@
+from collections.abc import Sequence
+from functools import cache
 from typing import Any
+from zoneinfo import available_timezones
 
 from django import forms
+from django.conf import settings
 from django.utils.translation import gettext_lazy as _
 
+from mydevices.accounts import passwords, selectors
+from mydevices.accounts.models import Person
+from mydevices.accounts.notices import Notice
 from mydevices.devices.models import Device
 from mydevices.policies.kinds.registration import RegistrationRules
 from mydevices.registration.models import Ticket
@@ -166,9 +173,12 @@ class SetupForm(forms.Form):
     )
     password = forms.CharField(
         label=_("Password"),
-        help_text=_("Ten characters or more. A sentence is a good one."),
         widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
     )
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.fields["password"].help_text = passwords.described(selectors.sign_in_rules())
 
 
 class FirstPasswordForm(forms.Form):
@@ -176,6 +186,90 @@ class FirstPasswordForm(forms.Form):
         label=_("Choose a password"),
         max_length=1000,
         strip=False,
-        help_text=_("Ten characters or more. A sentence is a good one."),
         widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
     )
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.fields["password"].help_text = passwords.described(selectors.sign_in_rules())
+
+
+class EmailForm(forms.Form):
+    email = forms.EmailField(
+        label=_("New e-mail address"),
+        help_text=_("A link goes there. Until you follow it, nothing changes."),
+        widget=forms.EmailInput(attrs={"autocomplete": "email"}),
+    )
+
+
+class ForgottenForm(forms.Form):
+    email = forms.EmailField(label=_("E-mail"), widget=forms.EmailInput(attrs={"autocomplete": "username"}))
+
+
+class NewPasswordForm(forms.Form):
+    password = forms.CharField(
+        label=_("New password"), strip=False, widget=forms.PasswordInput(attrs={"autocomplete": "new-password"})
+    )
+    again = forms.CharField(
+        label=_("New password, once more"),
+        strip=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
+    )
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.fields["password"].help_text = passwords.described(selectors.sign_in_rules())
+
+    def clean_again(self) -> str:
+        again: str = self.cleaned_data["again"]
+        if "password" in self.cleaned_data and again != self.cleaned_data["password"]:
+            raise forms.ValidationError(_("These two are not the same."))
+        return again
+
+
+@cache
+def time_zones() -> Sequence[str]:
+    """The names to choose from: places, and UTC. Others that the database knows are old ways to write these."""
+    aside = {"Etc", "SystemV", "US", "Canada", "Brazil", "Chile", "Mexico"}
+    places = (name for name in available_timezones() if "/" in name and name.partition("/")[0] not in aside)
+    return ("UTC", *sorted(places))
+
+
+class PreferencesForm(forms.Form):
+    language = forms.ChoiceField(label=_("Language"), required=False)
+    time_zone = forms.CharField(
+        label=_("Time zone"),
+        required=False,
+        max_length=64,
+        help_text=_("Type a city, such as London. Empty: that of your browser."),
+        widget=forms.TextInput(attrs={"list": "zones", "autocomplete": "off", "spellcheck": "false"}),
+    )
+    theme = forms.ChoiceField(label=_("Look"), required=False, choices=Person.Theme.choices, widget=forms.RadioSelect)
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        _choices(self.fields["language"]).choices = [("", _("As my browser asks")), *settings.LANGUAGES]
+
+    def clean_time_zone(self) -> str:
+        """A name as people type it: “london”, “new york”, “Europe/Berlin”."""
+        typed = "_".join(str(self.cleaned_data["time_zone"]).split()).casefold()
+        if not typed:
+            return ""
+        found = [name for name in time_zones() if typed in {name.casefold(), name.rpartition("/")[2].casefold()}]
+        if len(found) != 1:
+            raise forms.ValidationError(_("There is no such place in the list. Choose one of those near you."))
+        return found[0]
+
+
+class NoticesForm(forms.Form):
+    wanted = forms.MultipleChoiceField(label=_("Write to me when"), required=False, widget=forms.CheckboxSelectMultiple)
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        field = self.fields["wanted"]
+        if not isinstance(field, forms.MultipleChoiceField):
+            raise TypeError(field)
+        field.choices = [
+            (Notice.NEW_SIGN_IN.value, _("somebody signs in as me in a browser that is new here")),
+            (Notice.DEVICE_REGISTERED.value, _("a device of mine is registered")),
+        ]

@@ -1,17 +1,26 @@
 """What holds for every page: errors become pages, and times are the reader's own."""
 
 from collections.abc import Callable
+from contextlib import ExitStack
+from datetime import timedelta
+from typing import Final
 from urllib.parse import unquote
 from zoneinfo import ZoneInfo, available_timezones
 
+from django.conf import settings
+from django.contrib import messages
+from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
-from django.utils import timezone
+from django.utils import timezone, translation
+from django.utils.translation import gettext as _
 
-from mydevices.accounts import factors, sessions
+from mydevices.accounts import factors, passwords, selectors, sessions
 from mydevices.accounts.models import Person
+from mydevices.accounts.requests import SEEN, write_cookie
 from mydevices.errors import Conflict, Invalid, MyDevicesError, NotAllowed, NotFound, TooMany, Unsupported
+from mydevices.presentation.access import go
 
 STATUS: dict[type[MyDevicesError], int] = {
     NotFound: 404,
@@ -41,8 +50,9 @@ class TranslateErrors:
         return render(request, template, {"message": error.message}, status=status)
 
 
-class LocalTime:
-    """Times are shown in the zone that the page's script found and left in a cookie, else in the server's own."""
+class Preferences:
+    """Pages are in the language and time zone that their reader chose; else in the zone that the page's script found
+    and left in a cookie, and in the language that the browser asks for. The theme is the template's work."""
 
     COOKIE = "zone"
 
@@ -51,11 +61,74 @@ class LocalTime:
         self.zones = available_timezones()
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        name = unquote(request.COOKIES.get(self.COOKIE, ""))
-        if name not in self.zones:
-            return self.get_response(request)
-        with timezone.override(ZoneInfo(name)):
-            return self.get_response(request)
+        person = signed_in(request)
+        name = (person.time_zone if person else "") or unquote(request.COOKIES.get(self.COOKIE, ""))
+        zone = ZoneInfo(name) if name in self.zones else None
+        language = person.language if person else ""
+        with ExitStack() as chosen:
+            if zone is not None:
+                chosen.enter_context(timezone.override(zone))
+            if language:
+                chosen.enter_context(translation.override(language))
+            response = self.get_response(request)
+            response.headers.setdefault("Content-Language", translation.get_language() or settings.LANGUAGE_CODE)
+            return response
+
+
+def signed_in(request: HttpRequest) -> Person | None:
+    """Who is signed in. Asks the database for nobody who brings no session."""
+    if settings.SESSION_COOKIE_NAME not in request.COOKIES:
+        return None
+    return request.user if isinstance(request.user, Person) else None
+
+
+class SignedIn:
+    """A session that nobody used for long ends, and one with an expired password opens only what renews it."""
+
+    ALWAYS_OPEN: Final = frozenset({"account_change_password", "account_logout", "account_reauthenticate", "strength"})
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        person = signed_in(request)
+        if person is not None:
+            self._keep_or_end(request, person, timedelta(minutes=selectors.sign_in_rules().idle_minutes))
+        response = self.get_response(request)
+        write_cookie(request, response)
+        return response
+
+    def _keep_or_end(self, request: HttpRequest, person: Person, idle: timedelta) -> None:
+        if not idle:
+            return
+        now = int(timezone.now().timestamp())
+        seen = int(request.session.get(SEEN, now))
+        if now - seen > idle.total_seconds():
+            sessions.end_idle(person=person, session_key=request.session.session_key or "")
+            request.session.flush()
+            request.user = AnonymousUser()
+            messages.info(request, _("You were signed out, because nothing was opened here for some time."))
+        # Not written for every page: at most a tenth of the time-out late, and never more than ten minutes.
+        elif SEEN not in request.session or (
+            now - seen > min(600, idle.total_seconds() / 10) and not is_by_itself(request)
+        ):
+            request.session[SEEN] = now
+
+    def process_view(
+        self, request: HttpRequest, _view: object, _arguments: object, _named: object
+    ) -> HttpResponse | None:
+        person = signed_in(request)
+        match = request.resolver_match
+        if person is None or match is None or match.url_name in self.ALWAYS_OPEN:
+            return None
+        if not passwords.is_expired(person, rules=selectors.sign_in_rules(), now=timezone.now()):
+            return None
+        return go(request, reverse("account_change_password"))
+
+
+def is_by_itself(request: HttpRequest) -> bool:
+    """Whether the page's script asks anew for what changes, with nobody there perhaps."""
+    return request.method == "GET" and request.headers.get("HX-Request") == "true"
 
 
 class SecondFactor:

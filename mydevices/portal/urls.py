@@ -1,6 +1,6 @@
 from django.urls import path
 
-from mydevices.portal.views import account, actions, brand, devices, invitation, registration
+from mydevices.portal.views import account, actions, brand, devices, forgotten, invitation, registration
 
 app_name = "portal"
 
@@ -34,6 +34,17 @@ urlpatterns = [
     path("brand/<slug:accent>.css", brand.stylesheet, name="brand"),
     path("brand/<slug:version>.png", brand.logo, name="logo"),
     path("account", account.account, name="account"),
+    path("account/email", account.email, name="email"),
+    path("account/email/keep", account.keep_email, name="keep_email"),
+    path("account/email/confirm/<str:token>", account.confirm_email, name="confirm_email"),
+    path("account/email/restore/<str:token>", account.restore_email, name="restore_email"),
+    path("account/sign-in", account.sign_in, name="sign_in"),
+    path("account/preferences", account.preferences, name="preferences"),
+    path("account/mails", account.notices, name="notices"),
+    path("account/password/strength", account.strength, name="strength"),
+    path("sign-in/forgotten", forgotten.ask, name="forgotten"),
+    path("sign-in/forgotten/<uuid:person_id>/<str:token>", forgotten.reset, name="reset"),
+    path("sign-in/forgotten/<uuid:person_id>/<str:token>/strength", forgotten.strength, name="reset_strength"),
     path("setup/<str:token>", account.setup, name="setup"),
     path("user/login.html", account.old_sign_in, name="old_sign_in"),
 ]

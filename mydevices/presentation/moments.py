@@ -1,6 +1,6 @@
 """Times as people read them. The script keeps `data-ago` and `data-until` true while a page is open."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.utils import timezone
 from django.utils.formats import date_format
@@ -62,6 +62,16 @@ def at(when: datetime, now: datetime) -> SafeString:
     else:
         text = _("on %(day)s") % {"day": date_format(local, "j M H:i" if local.year == today.year else "j M Y")}
     return _time(when, text)
+
+
+def duration(length: timedelta) -> str:
+    """“8 hours”, in the largest unit in which it is a whole number."""
+    minutes = round(length.total_seconds() / 60)
+    if minutes % 1440 == 0:
+        return ngettext("%d day", "%d days", minutes // 1440) % (minutes // 1440)
+    if minutes % 60 == 0:
+        return ngettext("%d hour", "%d hours", minutes // 60) % (minutes // 60)
+    return ngettext("%d minute", "%d minutes", minutes) % minutes
 
 
 def day(when: datetime) -> SafeString:

@@ -19,6 +19,12 @@ from mydevices.presentation import moments
 from mydevices.presentation.present import called, took
 from mydevices.registration.refusals import Refusal
 
+_FROM: Final[frozenset[str]] = frozenset(
+    {Verb.SIGNED_IN, Verb.SIGN_IN_FAILED, Verb.SIGN_IN_SLOWED, Verb.PASSWORD_FORGOTTEN, Verb.PASSWORD_CHANGED}
+    | {Verb.EMAIL_CHANGE_ASKED, Verb.EMAIL_CHANGED, Verb.EMAIL_CHANGE_UNDONE}
+)
+"""Of these it is told where they came from."""
+
 
 @dataclass(frozen=True, slots=True)
 class Line:
@@ -73,7 +79,7 @@ def history(
 
 
 def _outcome(entry: Entry, end: Entry | None, begun: datetime) -> str:
-    if entry.verb in {Verb.SIGNED_IN, Verb.SIGN_IN_FAILED}:
+    if entry.verb in _FROM:
         return _("From %(address)s") % {"address": entry.address} if entry.address else ""
     if entry.verb != Verb.ACTION_REQUESTED:
         return ""
@@ -169,6 +175,12 @@ def _sentence_of_person(entry: Entry, mine: bool) -> str:
             Verb.REGISTRATION_PIN_ISSUED.value: _("You asked for a new registration PIN."),
             Verb.SIGNED_IN.value: _("You signed in."),
             Verb.PASSWORD_CHANGED.value: _("You changed your password."),
+            Verb.PERSON_CHANGED.value: _("You changed your name."),
+            Verb.PREFERENCES_CHANGED.value: _("You changed your preferences."),
+            Verb.EMAIL_CHANGE_ASKED.value: _("You asked for another e-mail address."),
+            Verb.EMAIL_CHANGE_DROPPED.value: _("You kept your e-mail address."),
+            Verb.EMAIL_CHANGED.value: _("You confirmed your new e-mail address."),
+            Verb.EMAIL_CHANGE_UNDONE.value: _("You went back to your old e-mail address, and every session ended."),
         }.get(entry.verb, "")
         if own:
             return own
@@ -191,5 +203,11 @@ def _sentence_of_person(entry: Entry, mine: bool) -> str:
         Verb.REGISTRATION_PIN_WRONG.value: _("Somebody typed a wrong registration PIN for you."),
         Verb.REGISTRATION_PIN_LOCKED.value: _("Your registration PIN was locked: too many wrong tries."),
         Verb.SIGN_IN_FAILED.value: _("Somebody tried to sign in as you."),
+        Verb.SIGN_IN_SLOWED.value: _("Somebody tried to sign in as you so often that they have to wait."),
+        Verb.SIGNED_OUT_IDLE.value: _("You were signed out, because nothing was opened for some time."),
+        Verb.PASSWORD_FORGOTTEN.value: _("Somebody asked for a new password for you."),
         Verb.PASSWORD_CHANGED.value: _("{who} changed your password."),
+        Verb.PERSON_CHANGED.value: _("{who} changed your name."),
+        Verb.EMAIL_CHANGE_ASKED.value: _("{who} asked for another e-mail address for you."),
+        Verb.EMAIL_CHANGE_DROPPED.value: _("{who} kept your e-mail address."),
     }.get(entry.verb, "")

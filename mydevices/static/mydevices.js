@@ -127,6 +127,25 @@
   };
   guard(document);
 
+  /* How hard a new password is to guess. The server judges, here as when it is sent, and keeps nothing. */
+  const asked = new WeakMap();
+  document.addEventListener("input", ({ target }) => {
+    const { form } = target;
+    for (const meter of form?.querySelectorAll("[data-strength]") ?? []) {
+      clearTimeout(asked.get(meter));
+      asked.set(meter, setTimeout(() => judge(meter, form), 500)); // so that a screen reader is not told each letter
+    }
+  });
+  const judge = async (meter, form) => {
+    const body = new URLSearchParams({ password: form.elements[meter.dataset.of].value });
+    for (const name of ["csrfmiddlewaretoken", "name", "email"]) {
+      if (form.elements[name]) body.set(name, form.elements[name].value);
+    }
+    const response = await fetch(meter.dataset.strength, { method: "POST", body, credentials: "same-origin" });
+    if (!response.ok || response.redirected) return;
+    meter.replaceChildren(...new DOMParser().parseFromString(await response.text(), "text/html").body.childNodes);
+  };
+
   document.addEventListener("click", (event) => {
     const { target } = event;
     for (const menu of document.querySelectorAll(".menu[open]")) {

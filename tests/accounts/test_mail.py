@@ -23,6 +23,7 @@ from mydevices.organisation import selectors as organisation
 from tests import factories
 
 SAMPLES: dict[str, str | int] = {
+    "provider": "Okta",
     "secret_link": "https://devices.example.org/somewhere/tQ7-_aLongTokenWithoutAnySpaces0123456789",
     "secret_pin": "482913",
     "until": "2026-12-06T09:30:00+00:00",

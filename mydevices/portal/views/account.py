@@ -1,35 +1,169 @@
 """The person's own account, and the first administrator's beginning."""
 
+from datetime import timedelta
+
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
-from django.views.decorators.http import require_http_methods, require_safe
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from mydevices.accounts import email_change, password_reset, passwords, providers, selectors
 from mydevices.accounts import services as accounts
-from mydevices.accounts.requests import actor_of, address_of, person_of
+from mydevices.accounts.models import Person, SignInRules
+from mydevices.accounts.notices import OPTIONAL
+from mydevices.accounts.requests import actor_of, address_of, browser_of, person_of
 from mydevices.errors import Conflict, Invalid
-from mydevices.portal.forms import NameForm, SetupForm
+from mydevices.portal.forms import EmailForm, NameForm, NoticesForm, PreferencesForm, SetupForm, time_zones
 from mydevices.presentation import moments
-from mydevices.presentation.access import sent
+from mydevices.presentation.access import freshly_signed_in, sent
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @login_required
 @never_cache
 def account(request: HttpRequest) -> HttpResponse:
+    """Name and address."""
     person = person_of(request)
     form = NameForm(sent(request), initial={"name": person.name})
     if request.method == "POST" and form.is_valid():
         accounts.change_name(actor=actor_of(request), person=person, name=form.cleaned_data["name"])
         messages.success(request, _("Your name is saved."))
         return HttpResponseRedirect(reverse("portal:account"), status=303)
-    context = {"form": form, "joined": moments.day(person.joined_at)}
-    return render(request, "portal/account.html", context, status=400 if form.errors else 200)
+    waiting = selectors.waiting_email_change(person)
+    now = timezone.now()
+    context = {
+        "form": form,
+        "joined": moments.day(person.joined_at),
+        "keeper": providers.keeper(person),
+        "waiting": waiting,
+        "until": moments.at(waiting.confirm_until, now) if waiting and waiting.confirm_until > now else "",
+    }
+    return render(request, "portal/account/profile.html", context, status=400 if form.errors else 200)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@freshly_signed_in
+@never_cache
+def email(request: HttpRequest) -> HttpResponse:
+    """Begin to change the address. The answer is the same whether or not somebody has the new one."""
+    person = person_of(request)
+    form = EmailForm(sent(request))
+    if request.method == "POST" and form.is_valid():
+        new = form.cleaned_data["email"]
+        try:
+            email_change.ask(actor=actor_of(request), person=person, email=new, browser=browser_of(request))
+        except Invalid as refusal:
+            form.add_error("email", refusal.message)
+        else:
+            messages.success(request, _("A link is on its way to %(email)s.") % {"email": new})
+            return HttpResponseRedirect(reverse("portal:account"), status=303)
+    return render(request, "portal/account/email.html", {"form": form}, status=400 if form.errors else 200)
+
+
+@require_POST
+@login_required
+def keep_email(request: HttpRequest) -> HttpResponse:
+    email_change.drop(actor=actor_of(request), person=person_of(request))
+    messages.success(request, _("Your address stays as it is."))
+    return HttpResponseRedirect(reverse("portal:account"), status=303)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@never_cache
+def confirm_email(request: HttpRequest, token: str) -> HttpResponse:
+    """Where the mail to the new address leads. Opening it changes nothing: mail scanners open links."""
+    if request.method == "POST":
+        email_change.confirm(token=token, address=address_of(request))
+        messages.success(request, _("Your address is changed. Sign in with it from now on."))
+        return HttpResponseRedirect(reverse("portal:account"), status=303)
+    return render(request, "portal/account/confirm_email.html", {"change": email_change.to_confirm(token)})
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@never_cache
+def restore_email(request: HttpRequest, token: str) -> HttpResponse:
+    """Where the mail to the old address leads. Afterwards a new password is set, as if it were forgotten."""
+    if request.method == "POST":
+        person = email_change.undo(token=token, address=address_of(request))
+        messages.success(request, _("Your old address counts again, and every session has ended."))
+        return HttpResponseRedirect(password_reset.link_for(person), status=303)
+    return render(request, "portal/account/restore_email.html", {"change": email_change.to_undo(token)})
+
+
+@require_safe
+@login_required
+@never_cache
+def sign_in(request: HttpRequest) -> HttpResponse:
+    """How this person signs in, and for how long."""
+    person, rules = person_of(request), selectors.sign_in_rules()
+    context = {
+        "changed": moments.day(person.password_changed_at) if person.password_changed_at else "",
+        "described": passwords.described(rules),
+        "idle": moments.duration(timedelta(minutes=rules.idle_minutes)) if rules.idle_minutes else "",
+        "keeper": providers.keeper(person),
+        "has_password": person.has_usable_password(),
+    }
+    return render(request, "portal/account/sign_in.html", context)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@login_required
+@never_cache
+def preferences(request: HttpRequest) -> HttpResponse:
+    person = person_of(request)
+    initial = {"language": person.language, "time_zone": person.time_zone, "theme": person.theme}
+    form = PreferencesForm(sent(request), initial=initial)
+    if request.method == "POST" and form.is_valid():
+        accounts.change_preferences(actor=actor_of(request), person=person, **form.cleaned_data)
+        with translation.override(person.language or translation.get_language()):
+            messages.success(request, _("Saved."))
+        return HttpResponseRedirect(reverse("portal:preferences"), status=303)
+    context = {"form": form, "zones": time_zones()}
+    return render(request, "portal/account/preferences.html", context, status=400 if form.errors else 200)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@login_required
+@never_cache
+def notices(request: HttpRequest) -> HttpResponse:
+    """Which mails one does without, of those that one may do without."""
+    person = person_of(request)
+    wanted = [notice.value for notice in OPTIONAL if notice not in person.unwanted_notices]
+    form = NoticesForm(sent(request), initial={"wanted": wanted})
+    if request.method == "POST" and form.is_valid():
+        unwanted = {notice for notice in OPTIONAL if notice not in form.cleaned_data["wanted"]}
+        accounts.change_notices(actor=actor_of(request), person=person, unwanted=unwanted)
+        messages.success(request, _("Saved."))
+        return HttpResponseRedirect(reverse("portal:notices"), status=303)
+    return render(request, "portal/account/notices.html", {"form": form}, status=400 if form.errors else 200)
+
+
+@require_POST
+@sensitive_post_parameters("password")
+@never_cache
+def strength(request: HttpRequest) -> HttpResponse:
+    """What the meter below a new password says, as a fragment. For who sets their first one as well: nothing is known
+    of them but what they have typed beside it."""
+    user = request.user
+    person = (
+        user
+        if isinstance(user, Person)
+        else Person(name=request.POST.get("name", "")[:120], email=request.POST.get("email", "")[:254])
+    )
+    return judged(request, person)
+
+
+def judged(request: HttpRequest, person: Person) -> HttpResponse:
+    """By the rules that the form asks; history alone is left to it, for it costs hashes."""
+    typed = request.POST.get("password", "")[: SignInRules.LONGEST + 1]
+    judgement = passwords.judge(typed, person=person, rules=selectors.sign_in_rules()) if typed else None
+    return render(request, "parts/strength.html", {"judgement": judgement})
 
 
 @require_safe
