@@ -177,6 +177,9 @@ class Environment(BaseSettings):
     oidc_required: bool = False
     """Everybody signs in there; passwords are for local administrators."""
 
+    keep_actions_days: int = Field(default=365, ge=1, le=36500)
+    """How many days a finished action is kept. The history that people read stays."""
+
     debug: bool = False
 
     @field_validator("allowed_hosts", mode="before")

@@ -21,7 +21,7 @@ class Action(models.Model):
     parameters = models.JSONField(default=dict)
     """What may be shown: a message, a phone number."""
     secret = models.BinaryField(null=True)
-    """Sealed: a PIN. Kept as long as the action, for a Mac may ask for it much later."""
+    """Sealed: a PIN. Kept as long as the action, and the action until the Mac has spoken again, however long."""
     held_until = models.DateTimeField(null=True)
 
     class Meta:

@@ -6,12 +6,26 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from django.db.models import Case, Exists, F, OuterRef, Prefetch, QuerySet, Value, When, Window
+from django.db.models import (
+    Case,
+    DateTimeField,
+    Exists,
+    ExpressionWrapper,
+    F,
+    OuterRef,
+    Prefetch,
+    Q,
+    QuerySet,
+    Subquery,
+    Value,
+    When,
+    Window,
+)
 from django.db.models.functions import RowNumber
 
 from mydevices.commands.models import Action, Command
 from mydevices.commands.states import OPEN, PENDING, State, before
-from mydevices.devices.models import Device, Registration
+from mydevices.devices.models import STILL_TALKING, Device, Registration
 from mydevices.errors import NotFound
 from mydevices.platforms.port import ActionKind
 
@@ -133,3 +147,27 @@ def obeyed(registration: Registration, kind: ActionKind) -> Command | None:
 def waits_for(registration: Registration, kind: ActionKind) -> bool:
     """Whether such an action waits for this life's device, given or not (its undo window being over)."""
     return Command.objects.filter(action__registration=registration, action__kind=kind, state__in=PENDING).exists()
+
+
+def past_their_use(moment: datetime) -> QuerySet[Action]:
+    """Actions that ended before this moment and that nobody can need any more. What is left out: a PIN that a computer
+    may still wait for, because the computer has not spoken since it was sent; and the order to erase itself of a device
+    that has not registered anew, for it may yet turn out to talk."""
+    of_the_action = Command.objects.filter(action=OuterRef("pk"))
+    lasting = of_the_action.filter(Q(state__in=OPEN) | Q(finished_at=None) | Q(finished_at__gte=moment))
+    ended = of_the_action.order_by("-finished_at").values("finished_at")[:1]
+    spoke = ExpressionWrapper(OuterRef("ended") + STILL_TALKING, output_field=DateTimeField())
+    has_spoken = Registration.objects.filter(device=OuterRef("device"), last_seen_at__gt=spoke)
+    was_sent = of_the_action.filter(sent_at__isnull=False)
+    return (
+        Action.objects.filter(requested_at__lt=moment)
+        .exclude(Exists(lasting))
+        .annotate(ended=Subquery(ended))
+        .exclude(Q(secret__isnull=False) & Exists(was_sent) & ~Exists(has_spoken))
+        .exclude(
+            kind=ActionKind.WIPE,
+            registration__state=Registration.State.WIPED,
+            registration=F("device__registration"),
+        )
+        .order_by("requested_at", "id")
+    )

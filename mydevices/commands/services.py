@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from mydevices.audit import services as audit
 from mydevices.audit.actor import Actor
 from mydevices.audit.verbs import Verb
-from mydevices.commands import capabilities, outcomes
+from mydevices.commands import capabilities, outcomes, selectors
 from mydevices.commands.models import Action, Command
 from mydevices.commands.outcomes import Others, Outcome, Reported
 from mydevices.commands.states import OPEN, PENDING, State, before
@@ -38,7 +38,9 @@ LIFETIMES: Final[Mapping[str, timedelta]] = {
 """What pointless late obedience would be. Whatever is not named waits for the device without end."""
 
 UPKEEP_KEPT: Final = timedelta(days=30)
-"""How long a finished command that nobody asked for is worth its row. Those of actions are people's history."""
+"""How long a finished command that nobody asked for is worth its row."""
+
+PARKED_AT_ONCE: Final = 500
 
 WAKE_AGAIN_AFTER: Final = timedelta(minutes=10)
 
@@ -305,9 +307,14 @@ def _end(which: Q, state: State, verb: Verb, now: datetime, reason: str = "") ->
 
 
 def park(*, now: datetime) -> int:
-    """Let go of finished upkeep, so that the queue's table does not grow with every renewal. The number of rows."""
+    """Let go of finished upkeep after a month and of finished actions after a year or what is set, so that the queue's
+    tables do not grow for ever; the audit keeps their history. The number of rows."""
     old = Command.objects.filter(action=None, finished_at__lt=now - UPKEEP_KEPT).exclude(state__in=OPEN)
-    return old.delete()[0]
+    parked = old.delete()[0]
+    before_that = now - timedelta(days=settings.ENVIRONMENT.keep_actions_days)
+    while ids := list(selectors.past_their_use(before_that).values_list("id", flat=True)[:PARKED_AT_ONCE]):
+        parked += Action.objects.filter(id__in=ids).delete()[0]
+    return parked
 
 
 def wake_again(*, now: datetime) -> int:
