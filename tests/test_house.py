@@ -167,6 +167,40 @@ def test_protocols_read_no_clock_draw_no_lots_and_touch_no_files() -> None:
                 assert "urllib.request" not in {name.name for name in node.names}, f"{path.relative_to(ROOT)}"
 
 
+@pytest.mark.parametrize(
+    ("user", "said", "asked"),
+    [
+        (1000, "needs Chromium. On Debian: sudo apt install chromium.", ""),
+        (0, "Chromium could not be installed.", "-qq update\n-qq install -y --no-install-recommends chromium\n"),
+    ],
+)
+def test_run_without_chromium_installs_it_as_root_and_else_names_the_fix(
+    tmp_path: Path, user: int, said: str, asked: str
+) -> None:
+    """On a machine that has a shell and next to nothing else; its apt-get knows no such package."""
+    for name, script in {
+        "id": f"echo {user}",
+        "dirname": 'exec /usr/bin/dirname "$@"',
+        "apt-get": f'echo "$*" >>{tmp_path}/asked; [ "$2" = update ]',
+    }.items():
+        (tmp_path / name).write_text(f"#!/bin/sh\n{script}\n", encoding="ascii")
+        (tmp_path / name).chmod(0o755)
+    environment = {"PATH": str(tmp_path)}
+    ended = subprocess.run(
+        ["/bin/sh", "./run", "test", "tests/vault"],
+        cwd=ROOT,
+        env=environment,
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert ended.returncode == 1
+    assert said in ended.stderr
+    log = tmp_path / "asked"
+    assert (log.read_text(encoding="ascii") if log.exists() else "") == asked
+
+
 def test_run_lists_its_commands_and_refuses_others() -> None:
     helped = subprocess.run(["./run", "help"], cwd=ROOT, check=True, capture_output=True, text=True).stdout
     for command in ("demo", "serve", "manage", "test", "check", "bench", "screenshots"):
