@@ -51,3 +51,10 @@ def test_a_line_without_codes_is_written_as_it_is(written: io.StringIO) -> None:
     logging.getLogger("mydevices.test").info("%s took %.1f s: %s and/or more", device, 1.5, "a reason")
     assert f"{device} took 1.5 s: a reason and/or more" in written.getvalue()
     assert logs.masked("/devices") == "/devices"
+
+
+def test_links_from_mails_are_not_written_down() -> None:
+    person = "6f1c2f7e-8a53-4f0b-9c0e-3f6f0d3f6a11"
+    assert logs.masked(f"/sign-in/forgotten/{person}/abc-def") == "/sign-in/forgotten/…"
+    assert logs.masked("/account/email/confirm/onlyletters") == "/account/email/confirm/…"
+    assert logs.masked("/account/email/restore/onlyletters") == "/account/email/restore/…"

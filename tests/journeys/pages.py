@@ -74,6 +74,34 @@ def account(portal: Portal) -> None:
     portal.page.goto("/account")
 
 
+def ways_to_sign_in(portal: Portal) -> None:
+    portal.page.goto("/account/sign-in")
+
+
+def preferences(portal: Portal) -> None:
+    portal.page.goto("/account/preferences")
+
+
+def wanted_mails(portal: Portal) -> None:
+    portal.page.goto("/account/mails")
+
+
+def another_address(portal: Portal) -> None:
+    portal.page.goto("/account/email")
+    prove(portal)
+    expect(portal.page.get_by_label("New e-mail address")).to_be_visible()
+
+
+def another_password(portal: Portal) -> None:
+    portal.page.goto("/account/password")
+    portal.page.get_by_label("New password", exact=True).fill("granite meadow seventeen")
+    expect(portal.page.get_by_role("status").filter(has_text="Good")).to_be_visible()
+
+
+def forgotten_password(portal: Portal) -> None:
+    portal.page.goto("/sign-in/forgotten")
+
+
 def security(portal: Portal) -> None:
     portal.page.goto("/account/security")
 
@@ -115,6 +143,12 @@ PAGES: tuple[Callable[[Portal], None], ...] = (
     opened_ticket,
     history,
     account,
+    ways_to_sign_in,
+    preferences,
+    wanted_mails,
+    another_address,
+    another_password,
+    forgotten_password,
     security,
     passkey,
     authenticator_app,
