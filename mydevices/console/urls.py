@@ -27,7 +27,7 @@ urlpatterns = [
     path("settings/brand/logo", settings.logo, name="settings_logo"),
     path("settings/apple-push", settings.push_certificate, name="settings_push"),
     path("settings/apple-push/request", settings.push_request, name="settings_push_request"),
-    path("settings/providers/new", settings.provider_new, name="provider_new"),
-    path("settings/providers/<slug:provider_id>", settings.provider, name="provider"),
-    path("settings/providers/<slug:provider_id>/remove", settings.provider_remove, name="provider_remove"),
+    path("settings/providers/new", settings.provider_new, name="settings_provider_new"),
+    path("settings/providers/<slug:provider_id>", settings.provider, name="settings_provider"),
+    path("settings/providers/<slug:provider_id>/remove", settings.provider_remove, name="settings_provider_remove"),
 ]

@@ -77,7 +77,7 @@ def test_administrators_and_auditors_see_the_settings(
     assert sign_in_as(role).get(reverse(f"console:{page}")).status_code == status
 
 
-@pytest.mark.parametrize("page", [*PAGES, "provider_new"])
+@pytest.mark.parametrize("page", [*PAGES, "settings_provider_new"])
 def test_a_visitor_is_asked_to_sign_in(client: Client, page: str) -> None:
     assert client.get(reverse(f"console:{page}"))["Location"].startswith("/sign-in")
 
@@ -213,18 +213,18 @@ def test_a_file_that_is_no_certificate_is_refused_in_words(administrator: Client
 
 
 def test_a_provider_is_added_changed_and_removed(administrator: Client) -> None:
-    assert administrator.post(reverse("console:provider_new"), PROVIDER).status_code == 303
+    assert administrator.post(reverse("console:settings_provider_new"), PROVIDER).status_code == 303
     row = Provider.objects.get()
     assert row.group_names == {"0f3a": "Finance", "9b1c": "Engineering"}
     assert providers.secret_of(row) == "between the two"
-    page = administrator.get(reverse("console:provider", args=["aldermoor"])).content.decode()
+    page = administrator.get(reverse("console:settings_provider", args=["aldermoor"])).content.decode()
     assert "/sign-in/with/aldermoor/back" in page
     assert "between the two" not in page
     changed = {**PROVIDER, "name": "Aldermoor account", "secret": ""}
-    assert administrator.post(reverse("console:provider", args=["aldermoor"]), changed).status_code == 303
+    assert administrator.post(reverse("console:settings_provider", args=["aldermoor"]), changed).status_code == 303
     row.refresh_from_db()
     assert (row.name, providers.secret_of(row)) == ("Aldermoor account", "between the two")
-    assert administrator.post(reverse("console:provider_remove", args=["aldermoor"])).status_code == 303
+    assert administrator.post(reverse("console:settings_provider_remove", args=["aldermoor"])).status_code == 303
     assert not Provider.objects.exists()
 
 
@@ -239,7 +239,7 @@ def test_a_provider_is_added_changed_and_removed(administrator: Client) -> None:
 def test_a_provider_that_will_not_do_is_refused_in_words(
     administrator: Client, changes: dict[str, str], reason: str
 ) -> None:
-    answer = administrator.post(reverse("console:provider_new"), {**PROVIDER, **changes})
+    answer = administrator.post(reverse("console:settings_provider_new"), {**PROVIDER, **changes})
     assert answer.status_code == 400
     assert reason in answer.content.decode()
     assert not Provider.objects.exists()
@@ -248,12 +248,12 @@ def test_a_provider_that_will_not_do_is_refused_in_words(
 @pytest.mark.parametrize("role", ["auditor", "helpdesk", "person"])
 def test_nobody_but_administrators_touches_providers(sign_in_as: SignedInAs, role: str) -> None:
     browser = sign_in_as(role)
-    assert browser.post(reverse("console:provider_new"), PROVIDER).status_code == 403
-    assert browser.get(reverse("console:provider", args=["aldermoor"])).status_code == 403
-    assert browser.post(reverse("console:provider_remove", args=["aldermoor"])).status_code == 403
+    assert browser.post(reverse("console:settings_provider_new"), PROVIDER).status_code == 403
+    assert browser.get(reverse("console:settings_provider", args=["aldermoor"])).status_code == 403
+    assert browser.post(reverse("console:settings_provider_remove", args=["aldermoor"])).status_code == 403
     assert not Provider.objects.exists()
 
 
 def test_a_provider_that_is_not_there_is_not_found(administrator: Client) -> None:
-    assert administrator.get(reverse("console:provider", args=["nobody"])).status_code == 404
-    assert administrator.post(reverse("console:provider_remove", args=["nobody"])).status_code == 404
+    assert administrator.get(reverse("console:settings_provider", args=["nobody"])).status_code == 404
+    assert administrator.post(reverse("console:settings_provider_remove", args=["nobody"])).status_code == 404
