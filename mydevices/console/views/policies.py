@@ -10,6 +10,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from mydevices.accounts import rights
 from mydevices.accounts.models import Person
 from mydevices.accounts.requests import actor_of, rights_of
 from mydevices.accounts.rights import Right
@@ -86,7 +87,9 @@ def policy(request: HttpRequest, policy_id: UUID) -> HttpResponse:
     """A policy to change, for those who may; in words for everybody else."""
     found = selectors.by_id(policy_id)
     kind = _kind(found.kind)
-    if not _may_change(request) and request.method != "POST":
+    if request.method == "POST":
+        rights.require(actor_of(request), Right.MANAGE_POLICIES)  # before anything is said of what was sent
+    if not _may_change(request):
         context = {"kind": kind.title(), "lines": kind.read(found.values).summary(), **_row(found)}
         return render(request, "console/policy_read.html", context)
     return _edit(request, kind, found)

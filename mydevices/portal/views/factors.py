@@ -59,6 +59,17 @@ class SignInWithPasskey(LoginWebAuthnView):  # type: ignore[misc]  # the same
         return from_allauth
 
 
+class AgainWithPasskey(ReauthenticateWebAuthnView):  # type: ignore[misc]  # the same
+    """Asks once more where the passkey would not do; the library leads to signing in, where one is already."""
+
+    template_name = "mfa/again_passkey.html"
+
+    def form_invalid(self, form: forms.Form) -> HttpResponse:
+        context = self.get_context_data(form=form, refused=True)
+        page: HttpResponse = self.render_to_response(context, status=400)
+        return page
+
+
 class RemovePasskey(RemoveWebAuthnView):  # type: ignore[misc]  # the same
     template_name = "mfa/remove.html"
     success_url = reverse_lazy("mfa_index")
@@ -103,7 +114,7 @@ new_codes = _guarded(GenerateRecoveryCodesView.as_view(template_name="mfa/codes_
 sign_in_with_passkey = never_cache(SignInWithPasskey.as_view())
 second_step = never_cache(AuthenticateView.as_view(template_name="mfa/second_step.html"))
 again_with_code = never_cache(ReauthenticateView.as_view(template_name="mfa/again_code.html"))
-again_with_passkey = never_cache(ReauthenticateWebAuthnView.as_view(template_name="mfa/again_passkey.html"))
+again_with_passkey = never_cache(AgainWithPasskey.as_view())
 
 
 @require_safe

@@ -1,0 +1,346 @@
+"""Who gets which page and verb: every address there is, tried as everybody.
+
+The addresses come from the URL configuration. One that stands in no line of the tables below fails the test, so that a
+new page cannot be forgotten.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+from uuid import uuid4
+
+import pytest
+from allauth.mfa.models import Authenticator
+from allauth.usersessions.models import UserSession
+from django.contrib.auth import BACKEND_SESSION_KEY
+from django.core.cache import cache
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client
+from django.urls import URLPattern, URLResolver, get_resolver, reverse
+from django.utils import timezone
+
+from mydevices.accounts import factors, providers, rights
+from mydevices.accounts.models import Person
+from mydevices.accounts.rights import Right
+from mydevices.audit.models import Entry
+from mydevices.certificates import push
+from mydevices.commands import services as commands
+from mydevices.commands.models import Action
+from mydevices.devices.assignment import Assignment, To
+from mydevices.devices.models import Device
+from mydevices.organisation import selectors as organisation
+from mydevices.platforms.port import ActionKind
+from mydevices.policies import services as policies
+from mydevices.policies.kinds.registration import RegistrationRules
+from mydevices.registration import services as registration
+from mydevices.registration.models import Ticket
+from tests import factories, passkeys
+from tests.factories import PASSWORD
+
+pytestmark = pytest.mark.django_db
+
+WHO: Final = ("visitor", "owner", "stranger", "helpdesk", "auditor", "administrator")
+
+OPEN: Final = frozenset(
+    {
+        # The way in, and what is reached by a secret in the address.
+        "account_login",
+        "account_logout",
+        "account_inactive",
+        "mfa_login_webauthn",
+        "mfa_authenticate",
+        "openid_connect_login",
+        "openid_connect_callback",
+        "portal:ask_pin",
+        "portal:brand",
+        "portal:confirm_email",
+        "portal:forgotten",
+        "portal:invitation",
+        "portal:logo",
+        "portal:old_sign_in",
+        "portal:open_ticket",
+        "portal:profile",
+        "portal:register_by_pin",
+        "portal:register_by_pin_device",
+        "portal:reset",
+        "portal:reset_strength",
+        "portal:restore_email",
+        "portal:setup",
+        "portal:strength",
+    }
+)
+"""For everybody. What they need, and refuse without it, their own tests know."""
+
+OWN: Final = frozenset(
+    {
+        "account_change_password",
+        "account_reauthenticate",
+        "mfa_activate_totp",
+        "mfa_add_webauthn",
+        "mfa_deactivate_totp",
+        "mfa_generate_recovery_codes",
+        "mfa_index",
+        "mfa_reauthenticate",
+        "mfa_reauthenticate_webauthn",
+        "mfa_view_recovery_codes",
+        "portal:account",
+        "portal:devices",
+        "portal:devices_now",
+        "portal:email",
+        "portal:history",
+        "portal:keep_email",
+        "portal:new_pin",
+        "portal:notices",
+        "portal:preferences",
+        "portal:register",
+        "portal:sign_in",
+        "portal:terms",
+        "provider_again",
+        "sessions_end_others",
+        "usersessions_list",
+    }
+)
+"""For whoever is signed in, about nobody but themselves."""
+
+OWNED: Final = frozenset(
+    {
+        "mfa_remove_webauthn",
+        "portal:cancel",
+        "portal:check_in",
+        "portal:device",
+        "portal:device_history",
+        "portal:device_now",
+        "portal:lock",
+        "portal:pins",
+        "portal:qr",
+        "portal:retire",
+        "portal:revoke",
+        "portal:ticket",
+        "portal:ticket_now",
+        "portal:unlock",
+        "portal:wipe",
+        "session_end",
+    }
+)
+"""About one thing of the owner's: for everybody else it is not there, whatever their role."""
+
+CONSOLE: Final[Mapping[str, Right]] = {
+    "console:invitations": Right.SEE_PEOPLE,
+    "console:invitations_change": Right.INVITE,
+    "console:invitations_link": Right.INVITE,
+    "console:invitations_list": Right.INVITE,
+    "console:invitations_mail": Right.INVITE,
+    "console:invitations_new": Right.INVITE,
+    "console:invitations_one": Right.SEE_PEOPLE,
+    "console:invitations_send": Right.INVITE,
+    "console:overview": Right.SEE_DEVICES,
+    "console:policies": Right.SEE_SETTINGS,
+    "console:policies_delete": Right.MANAGE_POLICIES,
+    "console:policies_edit": Right.SEE_SETTINGS,
+    "console:policies_move": Right.MANAGE_POLICIES,
+    "console:policies_new": Right.MANAGE_POLICIES,
+    "console:policies_reach": Right.MANAGE_POLICIES,
+    "console:policies_who": Right.SEE_SETTINGS,
+    "console:settings": Right.SEE_SETTINGS,
+    "console:settings_about": Right.SEE_SETTINGS,
+    "console:settings_brand": Right.SEE_SETTINGS,
+    "console:settings_logo": Right.SEE_SETTINGS,
+    "console:settings_provider": Right.MANAGE_SETTINGS,
+    "console:settings_provider_new": Right.MANAGE_SETTINGS,
+    "console:settings_provider_remove": Right.MANAGE_SETTINGS,
+    "console:settings_push": Right.SEE_SETTINGS,
+    "console:settings_push_request": Right.SEE_SETTINGS,
+}
+"""The right without which a page of the console does not open. What it changes needs what `CHANGES` says."""
+
+CHANGES: Final[Mapping[str, Right]] = {
+    "console:policies_edit": Right.MANAGE_POLICIES,
+    "console:settings_about": Right.MANAGE_SETTINGS,
+    "console:settings_brand": Right.MANAGE_SETTINGS,
+    "console:settings_logo": Right.MANAGE_SETTINGS,
+    "console:settings_push": Right.MANAGE_SETTINGS,
+    "console:settings_push_request": Right.MANAGE_SETTINGS,
+}
+"""Pages that more people may look at than may change what is on them."""
+
+FORMS: Final[Mapping[str, Mapping[str, str]]] = {
+    "console:settings_about": {"name": "Changed"},
+    "console:settings_brand": {"language": "en-gb"},
+    "console:settings_logo": {"remove": "1"},
+}
+"""What is sent where an empty form would be refused before anybody is asked for their rights."""
+
+
+def addresses() -> Iterator[tuple[str, list[str]]]:
+    """The name of every address, with the names of what varies in it."""
+
+    def walk(patterns: list[URLPattern | URLResolver], space: str) -> Iterator[tuple[str, list[str]]]:
+        for pattern in patterns:
+            if isinstance(pattern, URLResolver):
+                inner = f"{space}{pattern.namespace}:" if pattern.namespace else space
+                yield from walk(pattern.url_patterns, inner)
+            else:
+                yield f"{space}{pattern.name}", list(pattern.pattern.converters)
+
+    yield from walk(get_resolver().url_patterns, "")
+
+
+ALL: Final = dict(addresses())
+
+
+def test_every_address_stands_in_one_line_of_the_tables() -> None:
+    lines = [*OPEN, *OWN, *OWNED, *CONSOLE]
+    assert sorted(lines) == sorted(ALL)
+    assert set(CHANGES) <= set(CONSOLE)
+
+
+@dataclass
+class Scene:
+    """Everybody, signed in, and things of the owner's."""
+
+    people: Mapping[str, Person]
+    things: Mapping[str, object]
+
+    def browser(self, who: str) -> Client:
+        client = Client()
+        if who != "visitor":
+            client.force_login(self.people[who], backend="mydevices.accounts.backends.Passwords")
+            session = client.session
+            # As allauth notes a password that has just been given.
+            session["account_authentication_methods"] = [{"method": "password", "at": timezone.now().timestamp()}]
+            session["account_authentication_methods_user"] = str(self.people[who].id)
+            assert BACKEND_SESSION_KEY in session
+            session.save()
+        return client
+
+    def address(self, name: str) -> str:
+        return reverse(name, kwargs={part: self.things.get(f"{name}.{part}", self.things[part]) for part in ALL[name]})
+
+
+@pytest.fixture
+def scene(monkeypatch: pytest.MonkeyPatch) -> Scene:
+    monkeypatch.setattr(push, "topic", lambda: "com.apple.mgmt.External.test")
+    cache.clear()
+    for module in (organisation, providers, factors):
+        module.forget()
+    people = {
+        "owner": factories.person("Ines Okafor", password=PASSWORD),
+        "stranger": factories.person("Sam Stone", password=PASSWORD),
+        **{role: factories.person(role, role=role, password=PASSWORD) for role in WHO[3:]},
+    }
+    owner = people["owner"]
+    now = timezone.now()
+    device = factories.device(owner, now=now)
+    acting = factories.actor(owner, proved=now)
+    action: Action = commands.enqueue(device=device, kind=ActionKind.WIPE, actor=acting)
+    ticket: Ticket = registration.open_ticket(
+        person=owner, ownership=Device.Ownership.PERSONAL, intended=Ticket.Intended.PHONE, actor=acting
+    )
+    key = Authenticator.objects.create(
+        user=owner, type="webauthn", data={"name": "Key", "credential": passkeys.credential()}
+    )
+    elsewhere = Client()
+    elsewhere.force_login(owner, backend="mydevices.accounts.backends.Passwords")
+    row = UserSession.objects.create(
+        user=owner, ip="127.0.0.1", session_key=elsewhere.session.session_key, user_agent="a browser"
+    )
+    boss = factories.actor(people["administrator"], proved=now)
+    policy = policies.create(
+        actor=boss, name="For everybody", values=RegistrationRules(), assignment=Assignment(to=To.NOBODY)
+    )
+    things = {
+        "action_id": action.id,
+        "accent": "123456",
+        "code": registration.code_of(ticket),
+        "device_id": device.id,
+        "direction": "up",
+        "invitation_id": uuid4(),
+        "kind": "registration",
+        "person_id": owner.id,
+        "pk": key.pk,
+        "policy_id": policy.id,
+        "provider_id": "nobody",
+        "session_id": row.pk,
+        "ticket_id": ticket.id,
+        "token": "no-such-token",
+        "version": "0123456789ab",
+    }
+    return Scene(people, things)
+
+
+GONE: Final = {403, 404}
+
+
+def to_sign_in(answer: Any) -> bool:
+    return answer.status_code in {302, 303} and answer["Location"].partition("?")[0] == reverse("account_login")
+
+
+def tried(scene: Scene, who: str, name: str) -> list[tuple[str, Any]]:
+    browser, address = scene.browser(who), scene.address(name)
+    form: dict[str, Any] = dict(FORMS.get(name, {}))
+    if name == "console:settings_push":
+        form["certificate"] = SimpleUploadedFile("push.pem", b"no certificate")
+    return [("get", browser.get(address)), ("post", browser.post(address, form))]
+
+
+def written() -> int:
+    """Entries of the audit: whoever may not do a thing leaves none of it."""
+    return Entry.objects.exclude(verb__startswith="sign_").count()
+
+
+@pytest.mark.parametrize("name", sorted(OPEN))
+def test_what_is_open_asks_nobody_to_sign_in(scene: Scene, name: str) -> None:
+    # There is nothing to go on with for somebody who has not begun to sign in, or has no session to end.
+    back = {"mfa_authenticate", "account_logout", "mfa_login_webauthn", "portal:old_sign_in"}
+    for method, answer in tried(scene, "visitor", name):
+        assert answer.status_code < 500, method
+        assert name in back or not to_sign_in(answer), method
+
+
+@pytest.mark.parametrize("name", sorted({*OWN, *OWNED, *CONSOLE}))
+def test_a_visitor_gets_nothing_but_the_way_to_sign_in(scene: Scene, name: str) -> None:
+    before = written()
+    for method, answer in tried(scene, "visitor", name):
+        assert to_sign_in(answer) or answer.status_code == 405, (method, answer.status_code)
+    assert written() == before
+
+
+@pytest.mark.parametrize("who", WHO[1:])
+@pytest.mark.parametrize("name", sorted(OWN))
+def test_what_is_ones_own_is_for_everybody_who_is_signed_in(scene: Scene, name: str, who: str) -> None:
+    for method, answer in tried(scene, who, name):
+        assert answer.status_code < 500, method
+        assert not to_sign_in(answer), method
+        assert answer.status_code != 403, method
+
+
+@pytest.mark.parametrize("name", sorted(OWNED))
+def test_what_somebody_owns_is_there_for_them(scene: Scene, name: str) -> None:
+    for method, answer in tried(scene, "owner", name):
+        assert answer.status_code < 500, method
+        assert answer.status_code not in GONE, method
+
+
+@pytest.mark.parametrize("who", WHO[2:])
+@pytest.mark.parametrize("name", sorted(OWNED))
+def test_what_somebody_owns_is_not_there_for_others_whatever_their_role(scene: Scene, name: str, who: str) -> None:
+    before = written()
+    for method, answer in tried(scene, who, name):
+        assert answer.status_code in {404, 405}, (method, answer.status_code)
+    assert written() == before
+
+
+@pytest.mark.parametrize("who", WHO[1:])
+@pytest.mark.parametrize("name", sorted(CONSOLE))
+def test_a_page_of_the_console_opens_by_right(scene: Scene, name: str, who: str) -> None:
+    held = rights.BY_ROLE[scene.people[who].role]
+    may_open, may_change = CONSOLE[name] in held, CHANGES.get(name, CONSOLE[name]) in held
+    before = written()
+    for method, answer in tried(scene, who, name):
+        assert answer.status_code < 500, method
+        if not (may_open if method == "get" else may_change):
+            assert answer.status_code in {403, 405}, (method, answer.status_code)
+        else:
+            assert answer.status_code != 403, method
+    if not may_change:
+        assert written() == before
