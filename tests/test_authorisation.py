@@ -93,7 +93,6 @@ OWN: Final = frozenset(
         "portal:notices",
         "portal:preferences",
         "portal:register",
-        "portal:sign_in",
         "portal:terms",
         "provider_again",
         "sessions_end_others",
@@ -145,6 +144,7 @@ CONSOLE: Final[Mapping[str, Right]] = {
     "console:settings_about": Right.SEE_SETTINGS,
     "console:settings_brand": Right.SEE_SETTINGS,
     "console:settings_logo": Right.SEE_SETTINGS,
+    "console:settings_sign_in": Right.SEE_SETTINGS,
     "console:settings_provider": Right.MANAGE_SETTINGS,
     "console:settings_provider_new": Right.MANAGE_SETTINGS,
     "console:settings_provider_remove": Right.MANAGE_SETTINGS,
@@ -158,6 +158,7 @@ CHANGES: Final[Mapping[str, Right]] = {
     "console:settings_about": Right.MANAGE_SETTINGS,
     "console:settings_brand": Right.MANAGE_SETTINGS,
     "console:settings_logo": Right.MANAGE_SETTINGS,
+    "console:settings_sign_in": Right.MANAGE_SETTINGS,
     "console:settings_push": Right.MANAGE_SETTINGS,
     "console:settings_push_request": Right.MANAGE_SETTINGS,
 }
@@ -167,6 +168,13 @@ FORMS: Final[Mapping[str, Mapping[str, str]]] = {
     "console:settings_about": {"name": "Changed"},
     "console:settings_brand": {"language": "en-gb"},
     "console:settings_logo": {"remove": "1"},
+    "console:settings_sign_in": {
+        "minimum_length": "15",
+        "classes": "0",
+        "history": "0",
+        "expires_after_days": "0",
+        "idle_minutes": "480",
+    },
 }
 """What is sent where an empty form would be refused before anybody is asked for their rights."""
 

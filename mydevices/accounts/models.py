@@ -43,6 +43,8 @@ class Person(AbstractBaseUser):
     unwanted_notices = models.JSONField(default=list, blank=True)
     """Names of notices (accounts.notices) that this person does not want by mail."""
     password_changed_at = models.DateTimeField(null=True, blank=True)
+    expiry_announced_for = models.DateTimeField(null=True, blank=True)
+    """Which password (by `password_changed_at`) its owner was told of that it expires."""
     signed_in_at = models.DateTimeField(null=True, blank=True)
     """Their last sign-in; empty: never yet."""
     provider = models.CharField(max_length=64, blank=True)

@@ -1,6 +1,7 @@
 import base64
 from collections.abc import Collection, Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Final
 from uuid import uuid4
 from zoneinfo import available_timezones
 
@@ -9,6 +10,7 @@ from django.contrib.auth.password_validation import validate_password
 from django.core import signing
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
+from django.db.models import F
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -178,6 +180,34 @@ def change_rules(
     transaction.on_commit(selectors.forget_rules)
     audit.record(Verb.SIGN_IN_RULES_CHANGED, actor=actor, details=values)
     return rules
+
+
+ANNOUNCED: Final = timedelta(days=7)
+"""How long before its password expires somebody is told."""
+
+
+def announce_expiry(*, now: datetime, limit: int = 500) -> int:
+    """Tell people, once for each password, that theirs expires within a week. The number told."""
+    rules = selectors.sign_in_rules()
+    if not rules.expires_after_days:
+        return 0
+    lasting = timedelta(days=rules.expires_after_days)
+    due = Person.objects.filter(
+        is_active=True,
+        provider="",
+        password_changed_at__lte=now - lasting + ANNOUNCED,
+        password_changed_at__gt=now - lasting,
+    ).exclude(expiry_announced_for=F("password_changed_at"))
+    told = 0
+    for person in due[:limit]:
+        if not person.has_usable_password() or person.password_changed_at is None:
+            continue
+        with transaction.atomic():
+            Person.objects.filter(id=person.id).update(expiry_announced_for=person.password_changed_at)
+            until = (person.password_changed_at + lasting).isoformat(timespec="seconds")
+            notify(person=person, notice=Notice.PASSWORD_EXPIRES, facts={"until": until})
+        told += 1
+    return told
 
 
 def notify(*, person: Person, notice: Notice, facts: Mapping[str, str | int] | None = None, address: str = "") -> str:

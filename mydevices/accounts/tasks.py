@@ -7,7 +7,7 @@ from django.contrib.sessions.models import Session
 from django.db import connection
 from django.utils import timezone
 
-from mydevices.accounts import attempts, post
+from mydevices.accounts import attempts, post, services
 from mydevices.outbox import registry
 from mydevices.outbox import services as outbox
 
@@ -18,6 +18,7 @@ KEEP_DEAD_MAIL = timedelta(days=30)
 def register() -> None:
     registry.handler("mail", post.deliver, batch=post.BATCH, lease=post.LEASE, longest_pause=timedelta(hours=1))
     registry.periodic("accounts.clear_mail", timedelta(days=1), clear_mail)
+    registry.periodic("accounts.announce_expiry", timedelta(hours=6), announce_expiry)
     registry.periodic("accounts.clear_sessions", timedelta(days=1), clear_sessions)
     registry.periodic("accounts.clear_cache", timedelta(hours=1), clear_cache)
     registry.periodic("accounts.clear_attempts", timedelta(hours=1), attempts.clear)
@@ -25,6 +26,10 @@ def register() -> None:
 
 def clear_sessions() -> None:
     Session.objects.filter(expire_date__lt=timezone.now()).delete()
+
+
+def announce_expiry() -> None:
+    services.announce_expiry(now=timezone.now())
 
 
 def clear_mail() -> None:

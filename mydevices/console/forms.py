@@ -49,6 +49,39 @@ class BrandForm(forms.Form):
             field.choices = settings.LANGUAGES
 
 
+class SignInRulesForm(forms.Form):
+    minimum_length = forms.IntegerField(
+        label=_("Shortest password"),
+        min_value=8,
+        max_value=64,
+        help_text=_(
+            "Characters. 15 where the password may be all that is asked for. Passwords that are known from "
+            "break-ins are refused whatever their length."
+        ),
+    )
+    classes = forms.IntegerField(
+        label=_("Kinds of characters"),
+        min_value=0,
+        max_value=4,
+        help_text=_("How many of small letters, capital letters, digits and others. Length helps more: leave it at 0."),
+    )
+    history = forms.IntegerField(
+        label=_("Earlier passwords that may not come back"), min_value=0, max_value=10, help_text=_("0: any may.")
+    )
+    expires_after_days = forms.IntegerField(
+        label=_("Days after which a password expires"),
+        min_value=0,
+        max_value=3650,
+        help_text=_("0: never, which is what NIST advises. People are told a week before."),
+    )
+    idle_minutes = forms.IntegerField(
+        label=_("Minutes after which who does nothing is signed out"),
+        min_value=0,
+        max_value=14 * 24 * 60,
+        help_text=_("0: only two weeks after sign-in."),
+    )
+
+
 class LogoForm(forms.Form):
     logo = forms.FileField(
         label=_("Logo"),

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from mydevices.portal.views import factors, providers
+from mydevices.portal.views import account, factors, providers
 
 urlpatterns = [
     path("sign-in/with/<slug:provider_id>", providers.leave, name="openid_connect_login"),
@@ -12,7 +12,7 @@ urlpatterns = [
     path("sign-in/code", factors.second_step, name="mfa_authenticate"),
     path("sign-in/again/code", factors.again_with_code, name="mfa_reauthenticate"),
     path("sign-in/again/passkey", factors.again_with_passkey, name="mfa_reauthenticate_webauthn"),
-    path("account/security", factors.security, name="mfa_index"),
+    path("account/security", account.sign_in, name="mfa_index"),
     path("account/security/passkeys/new", factors.add_passkey, name="mfa_add_webauthn"),
     path("account/security/passkeys/<int:pk>/remove", factors.remove_passkey, name="mfa_remove_webauthn"),
     path("account/security/app", factors.add_app, name="mfa_activate_totp"),

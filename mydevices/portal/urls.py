@@ -38,7 +38,6 @@ urlpatterns = [
     path("account/email/keep", account.keep_email, name="keep_email"),
     path("account/email/confirm/<str:token>", account.confirm_email, name="confirm_email"),
     path("account/email/restore/<str:token>", account.restore_email, name="restore_email"),
-    path("account/sign-in", account.sign_in, name="sign_in"),
     path("account/preferences", account.preferences, name="preferences"),
     path("account/mails", account.notices, name="notices"),
     path("account/password/strength", account.strength, name="strength"),

@@ -75,7 +75,7 @@ def account(portal: Portal) -> None:
 
 
 def ways_to_sign_in(portal: Portal) -> None:
-    portal.page.goto("/account/sign-in")
+    portal.page.goto("/account/security")
 
 
 def preferences(portal: Portal) -> None:
@@ -100,10 +100,6 @@ def another_password(portal: Portal) -> None:
 
 def forgotten_password(portal: Portal) -> None:
     portal.page.goto("/sign-in/forgotten")
-
-
-def security(portal: Portal) -> None:
-    portal.page.goto("/account/security")
 
 
 def passkey(portal: Portal) -> None:
@@ -149,7 +145,6 @@ PAGES: tuple[Callable[[Portal], None], ...] = (
     another_address,
     another_password,
     forgotten_password,
-    security,
     passkey,
     authenticator_app,
     sessions,

@@ -24,7 +24,7 @@ def keyed(visit: Visit, sessions: Sessions, stack: Stack) -> Iterator[Page]:
         while page.get_by_role("link", name=name).count():
             page.get_by_role("link", name=name).first.click()
             page.locator(".sheet").get_by_role("button", name="Remove").click()
-            expect(page.get_by_role("heading", name="Sign-in and security")).to_be_visible()
+            expect(page.get_by_role("link", name="Add a passkey")).to_be_visible()
 
 
 def plug_in(page: Page) -> None:

@@ -23,7 +23,7 @@ from mydevices.outbox.models import Message
 from tests import factories
 from tests.portal.conftest import SignedIn
 
-PAGES = ["portal:account", "portal:email", "portal:sign_in", "portal:preferences", "portal:notices"]
+PAGES = ["portal:account", "portal:email", "mfa_index", "portal:preferences", "portal:notices"]
 DEFAULTS = {"minimum_length": 15, "classes": 0, "history": 0, "expires_after_days": 0, "idle_minutes": 480}
 
 

@@ -13,13 +13,23 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from mydevices.accounts import providers
+from mydevices.accounts import passwords, providers
+from mydevices.accounts import selectors as accounts_selectors
+from mydevices.accounts import services as accounts
 from mydevices.accounts.models import Provider
 from mydevices.accounts.requests import actor_of, rights_of
 from mydevices.accounts.rights import Right
 from mydevices.certificates import push
 from mydevices.console.access import console_page
-from mydevices.console.forms import OWN_BLUE, BrandForm, LogoForm, OrganisationForm, ProviderForm, PushCertificateForm
+from mydevices.console.forms import (
+    OWN_BLUE,
+    BrandForm,
+    LogoForm,
+    OrganisationForm,
+    ProviderForm,
+    PushCertificateForm,
+    SignInRulesForm,
+)
 from mydevices.errors import Conflict, Invalid, NotFound
 from mydevices.organisation import selectors as organisation
 from mydevices.organisation import services as organisation_services
@@ -57,6 +67,7 @@ def index(request: HttpRequest) -> HttpResponse:
     context = {
         "about": organisation.current(),
         "providers": providers.every(),
+        "rules": passwords.described(accounts_selectors.sign_in_rules()),
         "certificate": certificate,
         "certificate_ends": moments.day(certificate.not_after) if certificate and certificate.not_after else "",
         "certificate_warning": push.warning(now),
@@ -78,6 +89,21 @@ def about(request: HttpRequest) -> HttpResponse:
             messages.success(request, _("Saved. Every page says it from now on."))
             return _see("settings")
     return _page(request, "about", form)
+
+
+@EITHER
+@console_page(Right.SEE_SETTINGS)
+def sign_in_rules(request: HttpRequest) -> HttpResponse:
+    present = accounts_selectors.sign_in_rules()
+    form = SignInRulesForm(
+        sent(request), initial={name: getattr(present, name) for name in SignInRulesForm.base_fields}
+    )
+    if request.method == "POST" and form.is_valid():
+        actor = actor_of(request)
+        if _tried(form, lambda: accounts.change_rules(actor=actor, **form.cleaned_data)):
+            messages.success(request, _("Saved. Passwords that people have already stay good."))
+            return _see("settings")
+    return _page(request, "sign_in", form)
 
 
 @EITHER

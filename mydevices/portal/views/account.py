@@ -20,6 +20,7 @@ from mydevices.accounts.notices import OPTIONAL
 from mydevices.accounts.requests import actor_of, address_of, browser_of, person_of
 from mydevices.errors import Conflict, Invalid
 from mydevices.portal.forms import EmailForm, NameForm, NoticesForm, PreferencesForm, SetupForm, time_zones
+from mydevices.portal.views.factors import ways_in
 from mydevices.presentation import moments
 from mydevices.presentation.access import freshly_signed_in, sent
 
@@ -108,6 +109,7 @@ def sign_in(request: HttpRequest) -> HttpResponse:
         "idle": moments.duration(timedelta(minutes=rules.idle_minutes)) if rules.idle_minutes else "",
         "keeper": providers.keeper(person),
         "has_password": person.has_usable_password(),
+        **ways_in(request),
     }
     return render(request, "portal/account/sign_in.html", context)
 

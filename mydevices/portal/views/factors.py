@@ -117,17 +117,14 @@ again_with_code = never_cache(ReauthenticateView.as_view(template_name="mfa/agai
 again_with_passkey = never_cache(AgainWithPasskey.as_view())
 
 
-@require_safe
-@login_required
-@never_cache
-def security(request: HttpRequest) -> HttpResponse:
-    """What the person signs in with, and where they are signed in."""
+def ways_in(request: HttpRequest) -> dict[str, object]:
+    """What the person signs in with beside a password, for their page."""
     person, now = person_of(request), timezone.now()
     own = list(Authenticator.objects.filter(user=person).order_by("created_at"))
     by_type = {factor.type: factor for factor in own}
     recovery = by_type.get(Authenticator.Type.RECOVERY_CODES)
     until = factors.due(person)
-    context = {
+    return {
         "passkeys": [
             {
                 "name": factor.wrap().name,
@@ -143,7 +140,6 @@ def security(request: HttpRequest) -> HttpResponse:
         "due": moments.at(until, now) if until and until > now else "",
         "overdue": until is not None and until <= now,
     }
-    return render(request, "mfa/security.html", context)
 
 
 def _used(factor: Authenticator, now: datetime) -> str:
