@@ -77,11 +77,40 @@ class Simulator:
 
 
 @dataclass(frozen=True)
+class Inbox:
+    """Where every mail of the demo arrives, reached over HTTP as a person's mail program would."""
+
+    port: int
+
+    def link_in(self, to: str, subject: str) -> str:
+        """The first link of the newest mail to this address whose subject holds these words, once it is there."""
+        found: list[str] = []
+
+        def arrived() -> bool:
+            mails = [mail for mail in self._mails() if mail["to"] == to and subject in mail["subject"]]
+            found[:] = mails[0]["links"][:1] if mails else []
+            return bool(found)
+
+        until(arrived, 20, f"a mail to {to} about “{subject}”")
+        return found[0]
+
+    def _mails(self) -> list[dict[str, Any]]:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        try:
+            connection.request("GET", "/api/mails")
+            mails: list[dict[str, Any]] = json.loads(connection.getresponse().read())["mails"]
+        finally:
+            connection.close()
+        return mails
+
+
+@dataclass(frozen=True)
 class Stack:
     """A portal that runs."""
 
     url: str
     simulator: Simulator
+    inbox: Inbox
     ines: Account
     """A person; the demo's devices are hers."""
     amara: Account
@@ -115,10 +144,12 @@ def running_stack(folder: Path, *, undo_seconds: int) -> Iterator[Stack]:
         except AssertionError as problem:
             raise AssertionError(f"{problem}\n{_logs(folder)}") from None
         screens = re.search(r"screens are at  http://localhost:(\d+)", run.said)
+        inbox = re.search(r"inbox is at  http://localhost:(\d+)", run.said)
         people = [
             Account(*found.groups()) for found in re.finditer(r"^  (\w+ \w+) +(\S+@\S+) +(\S+)", run.said, re.MULTILINE)
         ]
         assert screens, run.said
+        assert inbox, run.said
         assert [person.name for person in people] == ["Ines Okafor", "Amara Diallo"], run.said
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("MYDEVICES_", "DATABASE_"))}
         environment = {
@@ -131,6 +162,7 @@ def running_stack(folder: Path, *, undo_seconds: int) -> Iterator[Stack]:
         yield Stack(
             url=f"http://localhost:{port}",
             simulator=Simulator(int(screens[1])),
+            inbox=Inbox(int(inbox[1])),
             ines=people[0],
             amara=people[1],
             undo_seconds=undo_seconds,
