@@ -20,7 +20,7 @@ from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from django.utils import timezone
 
 from mydevices.accounts import factors, providers, rights
-from mydevices.accounts.models import Person
+from mydevices.accounts.models import Group, Person
 from mydevices.accounts.rights import Right
 from mydevices.audit.models import Entry
 from mydevices.certificates import push
@@ -132,7 +132,24 @@ CONSOLE: Final[Mapping[str, Right]] = {
     "console:invitations_new": Right.INVITE,
     "console:invitations_one": Right.SEE_PEOPLE,
     "console:invitations_send": Right.INVITE,
+    "console:audit": Right.SEE_AUDIT,
+    "console:audit_export": Right.EXPORT,
+    "console:devices": Right.SEE_DEVICES,
+    "console:devices_export": Right.EXPORT,
+    "console:devices_one": Right.SEE_DEVICES,
+    "console:groups": Right.SEE_PEOPLE,
+    "console:groups_delete": Right.MANAGE_PEOPLE,
+    "console:groups_new": Right.MANAGE_PEOPLE,
+    "console:groups_one": Right.MANAGE_PEOPLE,
     "console:overview": Right.SEE_DEVICES,
+    "console:people": Right.SEE_PEOPLE,
+    "console:people_change": Right.MANAGE_PEOPLE,
+    "console:people_end_sessions": Right.MANAGE_PEOPLE,
+    "console:people_export": Right.EXPORT,
+    "console:people_factors": Right.MANAGE_PEOPLE,
+    "console:people_person": Right.SEE_PEOPLE,
+    "console:people_resume": Right.MANAGE_PEOPLE,
+    "console:people_suspend": Right.MANAGE_PEOPLE,
     "console:policies": Right.SEE_SETTINGS,
     "console:policies_delete": Right.MANAGE_POLICIES,
     "console:policies_edit": Right.SEE_SETTINGS,
@@ -263,6 +280,7 @@ def scene(monkeypatch: pytest.MonkeyPatch) -> Scene:
         "device_id": device.id,
         "direction": "up",
         "invitation_id": uuid4(),
+        "group_id": Group.objects.create(name="Everybody").id,
         "kind": "registration",
         "person_id": owner.id,
         "pk": key.pk,

@@ -4,7 +4,7 @@ from uuid import UUID
 
 from django.db.models import QuerySet
 
-from mydevices.audit.models import Entry
+from mydevices.audit.models import Entry, Seal
 from mydevices.audit.verbs import Verb
 
 
@@ -59,3 +59,11 @@ def about_actions_of(entries: Sequence[Entry], verbs: Collection[Verb]) -> Query
     oldest = min(entry.pk for entry in entries)
     told = Entry.objects.filter(device_id__in=devices, id__gt=oldest, action_id__in=actions, verb__in=verbs)
     return told.order_by("-id")
+
+
+def sealed() -> tuple[int, int]:
+    """How many entries the chain holds, and how many wait for it: the worker seals every ten seconds."""
+    newest = Seal.objects.order_by("-id").values_list("id", flat=True).first() or 0
+    last = Entry.objects.order_by("-id").values_list("id", flat=True).first() or 0
+    held = Seal.objects.order_by("-id").values_list("entry_id", flat=True).first() or 0
+    return int(newest), max(0, int(last) - int(held))

@@ -6,7 +6,7 @@ from django import forms
 from django.conf import settings
 from django.utils.translation import gettext_lazy as _
 
-from mydevices.accounts.models import Group, Provider
+from mydevices.accounts.models import Group, Person, Provider
 from mydevices.registration.invitees import LONGEST_NAME
 
 OWN_BLUE = "#1b54c0"
@@ -79,6 +79,42 @@ class SignInRulesForm(forms.Form):
         min_value=0,
         max_value=14 * 24 * 60,
         help_text=_("0: only two weeks after sign-in."),
+    )
+
+
+class PersonForm(forms.Form):
+    """A person as administrators may change them. Who is managed by a provider has their name from there; nobody
+    changes their own role."""
+
+    name = forms.CharField(label=_("Name"), max_length=120)
+    role = forms.ChoiceField(
+        label=_("Role"),
+        choices=Person.Role.choices,
+        widget=forms.RadioSelect,
+        help_text=_("What they may do in the console, for others."),
+    )
+    groups = forms.ModelMultipleChoiceField(
+        label=_("Groups"),
+        queryset=Group.objects.order_by("name"),
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+    )
+
+    def __init__(self, *args: Any, is_self: bool, is_kept: bool, **options: Any) -> None:
+        super().__init__(*args, **options)
+        if is_self:
+            del self.fields["role"]
+        if is_kept:
+            del self.fields["name"]
+
+
+class GroupForm(forms.Form):
+    name = forms.CharField(label=_("Name"), max_length=120)
+    description = forms.CharField(label=_("Description"), max_length=300, required=False)
+    factor = forms.BooleanField(
+        label=_("Its members need a second factor"),
+        required=False,
+        help_text=_("A passkey or an authenticator app. They have a week to add one; after that nothing else opens."),
     )
 
 

@@ -25,8 +25,12 @@ class Place:
 
 PLACES: Final = (
     Place("overview", "console:overview", "home", _("Overview"), Right.SEE_DEVICES),
+    Place("people", "console:people", "person", _("People"), Right.SEE_PEOPLE),
+    Place("groups", "console:groups", "people", _("Groups"), Right.SEE_PEOPLE),
+    Place("devices", "console:devices", "device", _("Devices"), Right.SEE_DEVICES),
     Place("invitations", "console:invitations", "mail", _("Invitations"), Right.SEE_PEOPLE),
     Place("policies", "console:policies", "sliders", _("Policies"), Right.SEE_SETTINGS),
+    Place("audit", "console:audit", "list", _("Audit"), Right.SEE_AUDIT),
     Place("settings", "console:settings", "gear", _("Settings"), Right.SEE_SETTINGS),
 )
 

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from mydevices.console.views import invitations, overview, policies, settings
+from mydevices.console.views import audit, devices, invitations, overview, people, policies, settings
 
 app_name = "console"
 
@@ -21,6 +21,23 @@ urlpatterns = [
     path("invitations/mail", invitations.mail_preview, name="invitations_mail"),
     path("invitations/<uuid:invitation_id>", invitations.invitation, name="invitations_one"),
     path("invitations/<uuid:invitation_id>/link", invitations.link, name="invitations_link"),
+    path("people", people.index, name="people"),
+    path("people.csv", people.export, name="people_export"),
+    path("people/<uuid:person_id>", people.person, name="people_person"),
+    path("people/<uuid:person_id>/change", people.change, name="people_change"),
+    path("people/<uuid:person_id>/suspend", people.suspend, name="people_suspend"),
+    path("people/<uuid:person_id>/resume", people.resume, name="people_resume"),
+    path("people/<uuid:person_id>/sessions/end", people.end_sessions, name="people_end_sessions"),
+    path("people/<uuid:person_id>/factors", people.take_factors, name="people_factors"),
+    path("groups", people.groups, name="groups"),
+    path("groups/new", people.group_new, name="groups_new"),
+    path("groups/<uuid:group_id>", people.group, name="groups_one"),
+    path("groups/<uuid:group_id>/delete", people.group_delete, name="groups_delete"),
+    path("devices", devices.index, name="devices"),
+    path("devices.csv", devices.export, name="devices_export"),
+    path("devices/<uuid:device_id>", devices.device, name="devices_one"),
+    path("audit", audit.index, name="audit"),
+    path("audit/file", audit.export, name="audit_export"),
     path("settings", settings.index, name="settings"),
     path("settings/organisation", settings.about, name="settings_about"),
     path("settings/brand", settings.brand, name="settings_brand"),

@@ -1,0 +1,131 @@
+"""What administrators do to people and groups: roles, groups, suspension.
+
+Whatever would leave nobody who can administer is refused; all that could is done one at a time (`organisation.hold`).
+"""
+
+from collections.abc import Collection
+from datetime import datetime
+from uuid import UUID
+
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from mydevices.accounts import factors, rights, sessions
+from mydevices.accounts.models import Group, Membership, Person
+from mydevices.accounts.rights import Right
+from mydevices.audit import services as audit
+from mydevices.audit.actor import Actor
+from mydevices.audit.verbs import Verb
+from mydevices.errors import Conflict, Invalid, NotAllowed
+from mydevices.organisation import services as organisation
+
+
+def _check(actor: Actor, person: Person) -> None:
+    rights.require(actor, Right.MANAGE_PEOPLE)
+    if actor.id == str(person.id):
+        raise NotAllowed(_("Not to yourself: ask another administrator."))
+
+
+def _keep_an_administrator(person: Person) -> None:
+    """Raises Conflict where this person is the last who can administer. Within the line of `organisation.hold`."""
+    others = Person.objects.filter(role=Person.Role.ADMINISTRATOR, is_active=True).exclude(id=person.id)
+    if person.is_administrator and not others.exists():
+        raise Conflict(_("%(name)s is the last administrator. Make somebody else one first.") % {"name": person.name})
+
+
+@transaction.atomic
+def suspend(*, actor: Actor, person: Person) -> Person:
+    """Nothing of this person's works any more, at once and everywhere, until they are resumed. Their devices stay
+    managed. Raises NotAllowed, NeedsFreshAuthentication, Conflict for the last administrator."""
+    _check(actor, person)
+    actor.require_fresh(timezone.now())
+    organisation.hold()
+    _keep_an_administrator(person)
+    if Person.objects.filter(id=person.id, is_active=True).update(is_active=False):
+        person.is_active = False
+        sessions.end_all(actor=actor, person=person)
+        _record(Verb.PERSON_SUSPENDED, actor, person)
+    return person
+
+
+@transaction.atomic
+def resume(*, actor: Actor, person: Person) -> Person:
+    """Let a suspended person in again."""
+    _check(actor, person)
+    if Person.objects.filter(id=person.id, is_active=False).update(is_active=True):
+        person.is_active = True
+        _record(Verb.PERSON_RESUMED, actor, person)
+    return person
+
+
+@transaction.atomic
+def change_role(*, actor: Actor, person: Person, role: str) -> Person:
+    """Raises Invalid for a role that there is not, NotAllowed, NeedsFreshAuthentication, Conflict for the last
+    administrator."""
+    _check(actor, person)
+    actor.require_fresh(timezone.now())
+    if role not in Person.Role.values:
+        raise Invalid(_("There is no such role."))
+    organisation.hold()
+    if role != Person.Role.ADMINISTRATOR:
+        _keep_an_administrator(person)
+    if person.role != role:
+        before, person.role = person.role, role
+        person.save(update_fields=["role"])
+        _record(Verb.ROLE_CHANGED, actor, person, before=before, after=role)
+    return person
+
+
+@transaction.atomic
+def put_in_groups(*, actor: Actor, person: Person, groups: Collection[UUID]) -> None:
+    """Into exactly these groups, but for those that a provider's claim brought: they stay until it takes them back."""
+    rights.require(actor, Right.MANAGE_PEOPLE)
+    wanted = set(Group.objects.filter(id__in=groups).values_list("id", flat=True))
+    here = {row.group_id: row.provider for row in Membership.objects.filter(person=person)}
+    leaving = [group for group, provider in here.items() if group not in wanted and not provider]
+    Membership.objects.filter(person=person, group_id__in=leaving).delete()
+    joining = wanted - set(here)
+    Membership.objects.bulk_create([Membership(person=person, group_id=group) for group in joining])
+    if leaving or joining:
+        _record(Verb.GROUPS_CHANGED, actor, person, joined=len(joining), left=len(leaving))
+
+
+@transaction.atomic
+def save_group(*, actor: Actor, group: Group, demands_factor: bool, now: datetime | None = None) -> Group:
+    """Keep a new group or a changed one. `demands_factor`: its members need a second factor, after a week of grace.
+    Raises Invalid, and Conflict for a name that is taken."""
+    rights.require(actor, Right.MANAGE_PEOPLE)
+    group.name = group.name.strip()
+    try:
+        group.clean_fields()
+    except ValidationError as error:
+        raise Invalid(" ".join(error.messages)) from error
+    if demands_factor and group.second_factor_since is None:
+        group.second_factor_since = now or timezone.now()
+    elif not demands_factor:
+        group.second_factor_since = None
+    try:
+        with transaction.atomic():
+            group.save()
+    except IntegrityError as error:
+        raise Conflict(_("There is a group of this name.")) from error
+    transaction.on_commit(factors.forget)
+    audit.record(Verb.GROUP_CHANGED, actor=actor, details={"group": group.name, "second_factor": demands_factor})
+    return group
+
+
+@transaction.atomic
+def delete_group(*, actor: Actor, group: Group) -> None:
+    """Its members stay as they are; what was for the group reaches them no longer."""
+    rights.require(actor, Right.MANAGE_PEOPLE)
+    actor.require_fresh(timezone.now())
+    name, members = group.name, group.memberships.count()
+    Group.objects.filter(id=group.id).delete()
+    transaction.on_commit(factors.forget)
+    audit.record(Verb.GROUP_DELETED, actor=actor, details={"group": name, "members": members})
+
+
+def _record(verb: Verb, actor: Actor, person: Person, **details: str | int) -> None:
+    audit.record(verb, actor=actor, person_id=person.id, person_name=person.name, details=details)

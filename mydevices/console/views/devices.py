@@ -1,0 +1,166 @@
+"""All devices: a list, and each one as far as its owner's helpers may see it."""
+
+from collections.abc import Iterator, Sequence
+from datetime import timedelta
+from typing import Final
+from uuid import UUID
+
+from django.db.models import Q, QuerySet
+from django.db.models.functions import Lower
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_safe
+
+from mydevices.accounts.models import Group, Person
+from mydevices.accounts.requests import actor_of, person_of, rights_of
+from mydevices.accounts.rights import Right
+from mydevices.audit import selectors as audit
+from mydevices.audit import services as audit_services
+from mydevices.audit.verbs import Verb
+from mydevices.commands import selectors as commands
+from mydevices.console import files, listing
+from mydevices.console.access import console_page
+from mydevices.console.listing import Column, Filter
+from mydevices.devices import selectors as devices
+from mydevices.devices.models import Device, Registration
+from mydevices.organisation import selectors as organisation
+from mydevices.presentation import moments, past, present
+
+SHOWN: Final = 20
+HISTORY: Final = 200
+SILENT: Final = timedelta(days=7)
+
+COLUMNS: Final = (
+    Column("name", gettext_lazy("Device"), (Lower("name"), "id")),
+    Column("owner", gettext_lazy("Owner")),
+    Column("os", gettext_lazy("System")),
+    Column("seen", gettext_lazy("Last seen"), ("registration__last_seen_at", "id")),
+    Column("state", gettext_lazy("State")),
+)
+
+
+def _in_state(rows: "QuerySet[Device]", state: str) -> "QuerySet[Device]":
+    living = rows.filter(registration__state=Registration.State.ACTIVE)
+    if state == "lost":
+        return rows.filter(lost_since__isnull=False)
+    if state == "silent":
+        return living.filter(registration__last_seen_at__lt=timezone.now() - SILENT)
+    if state == "unreachable":
+        return living.filter(registration__unreachable_since__isnull=False)
+    return rows.filter(registration__state=state)
+
+
+def _filters() -> "Sequence[Filter[Device]]":
+    groups = [(str(group.id), group.name) for group in Group.objects.order_by(Lower("name"))[:200]]
+    states = [
+        ("active", _("Managed")),
+        ("pending", _("Registering")),
+        ("silent", _("Silent for a week")),
+        ("unreachable", _("Cannot be woken")),
+        ("lost", _("Lost")),
+        ("retired", _("Retired")),
+        ("wiped", _("Erased")),
+    ]
+    systems = [(name, name) for name in ("iOS", "iPadOS", "macOS")]
+    owners = [("company", _("The organisation’s")), ("personal", _("Personal"))]
+    return (
+        Filter("state", _("Any state"), states, _in_state),
+        Filter("os", _("Any system"), systems, lambda rows, name: rows.filter(os_name=name)),
+        Filter("ownership", _("Anybody’s"), owners, lambda rows, whose: rows.filter(ownership=whose)),
+        Filter(
+            "group",
+            _("Any group"),
+            groups,
+            lambda rows, group: rows.filter(owner__in=Person.objects.filter(memberships__group_id=UUID(group))),
+        ),
+    )
+
+
+def _search(rows: "QuerySet[Device]", text: str) -> "QuerySet[Device]":
+    owners = Person.objects.filter(Q(name__icontains=text) | Q(email__iexact=text)).values("id")
+    return rows.filter(
+        Q(name__icontains=text) | Q(serial_number__iexact=text) | Q(model_name__icontains=text) | Q(owner__in=owners)
+    )
+
+
+def _full(rows: "QuerySet[Device]") -> "QuerySet[Device]":
+    return rows.select_related("owner", "registration", "inventory").prefetch_related("registration__channels")
+
+
+@require_safe
+@console_page(Right.SEE_DEVICES)
+def index(request: HttpRequest) -> HttpResponse:
+    page = listing.page(
+        Device.objects.all(),
+        request.GET,
+        columns=COLUMNS,
+        filters=_filters(),
+        search=_search,
+        full=_full,
+        default="name",
+    )
+    now, name = timezone.now(), organisation.current().name
+    recent = commands.recent_of_each(page.rows)
+    rows = [
+        {
+            "device": row,
+            "face": present.face(row, present.telling(recent[row.id]), organisation=name, now=now),
+            "seen": moments.ago(row.registration.last_seen_at, now)
+            if row.registration and row.registration.last_seen_at
+            else "",
+        }
+        for row in page.rows
+    ]
+    return render(request, "console/devices.html", {"page": page, "rows": rows, "may": rights_of(request)})
+
+
+@require_safe
+@console_page(Right.EXPORT)
+def export(request: HttpRequest) -> HttpResponse:
+    """The devices that the list shows, all pages of it, as a file."""
+    wanted = listing.narrowed(Device.objects.all(), request.GET, search=_search, filters=_filters())
+    audit_services.record(Verb.LIST_EXPORTED, actor=actor_of(request), details={"list": "devices"})
+    head = [_("Device"), _("Owner"), _("E-mail"), _("Model"), _("System"), _("Version"), _("Serial number")]
+    head += [_("Whose"), _("State"), _("Last seen")]
+
+    def lines() -> Iterator[Sequence[object]]:
+        rows = wanted.select_related("owner", "registration").order_by(Lower("name"), "id")
+        for row in rows.iterator(chunk_size=500):
+            life = row.registration
+            seen = life.last_seen_at.isoformat(timespec="seconds") if life and life.last_seen_at else ""
+            state = life.state if life else ""
+            yield (
+                row.name, row.owner.name, row.owner.email, row.model_name, row.os_name, row.os_version,
+                row.serial_number, row.ownership, state, seen,
+            )  # fmt: skip
+
+    return files.file("devices", head, lines())
+
+
+@require_safe
+@console_page(Right.SEE_DEVICES)
+def device(request: HttpRequest, device_id: UUID) -> HttpResponse:
+    found, now = devices.by_id(device_id), timezone.now()
+    name = organisation.current().name
+    recent = commands.recent_of_each([found])[found.id]
+    viewer = person_of(request)
+    entries = list(audit.of_device(found.id)[:HISTORY])
+    context = {
+        "device": found,
+        "face": present.face(found, present.telling(recent), organisation=name, now=now),
+        "facts": present.facts(found, name, now),
+        "lines": past.history(entries, viewer, now)[:SHOWN],
+        "lives": [
+            {
+                "state": life.get_state_display(),
+                "began": moments.day(life.started_at),
+                "ended": moments.day(life.ended_at) if life.ended_at else "",
+            }
+            for life in found.registrations.order_by("-started_at")
+        ],
+        "timelines": [present.timeline(found, progress, viewer, now) for progress in present.on_top(recent, now)],
+    }
+    return render(request, "console/device.html", context)

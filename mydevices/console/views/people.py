@@ -1,0 +1,300 @@
+"""People: a list, each with their devices, what may be done to them, and their groups."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+from uuid import UUID
+
+from django.contrib import messages
+from django.db.models import Count, Exists, OuterRef, Prefetch, Q, QuerySet
+from django.db.models.functions import Lower
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from mydevices.accounts import factors, people, rights, services, sessions
+from mydevices.accounts.models import Group, Person
+from mydevices.accounts.requests import actor_of, person_of, rights_of
+from mydevices.accounts.rights import Right
+from mydevices.audit import selectors as audit
+from mydevices.audit import services as audit_services
+from mydevices.audit.verbs import Verb
+from mydevices.commands import selectors as commands
+from mydevices.console import files, listing
+from mydevices.console.access import console_page
+from mydevices.console.forms import GroupForm, PersonForm
+from mydevices.console.listing import Column, Filter
+from mydevices.devices import selectors as devices
+from mydevices.devices.models import Device
+from mydevices.errors import Conflict, Invalid, NotFound
+from mydevices.organisation import selectors as organisation
+from mydevices.presentation import moments, past, present
+from mydevices.presentation.access import freshly_signed_in, sent
+from mydevices.registration.models import Invitation
+
+EITHER = require_http_methods(["GET", "HEAD", "POST"])
+SHOWN: Final = 20
+HISTORY: Final = 200
+OPEN: Final = Invitation.objects.filter(person=OuterRef("pk"), accepted_at=None, revoked_at=None)
+
+COLUMNS: Final = (
+    Column("name", gettext_lazy("Person"), (Lower("name"), "id")),
+    Column("groups", gettext_lazy("Groups")),
+    Column("devices", gettext_lazy("Devices")),
+    Column("sign_in", gettext_lazy("Last sign-in"), ("signed_in_at", "id")),
+    Column("state", gettext_lazy("State")),
+)
+
+
+def _in_state(rows: "QuerySet[Person]", state: str) -> "QuerySet[Person]":
+    if state == "suspended":
+        return rows.filter(is_active=False)
+    return rows.filter(is_active=True).filter(Exists(OPEN) if state == "invited" else ~Exists(OPEN))
+
+
+def _with_devices(rows: "QuerySet[Person]", which: str) -> "QuerySet[Person]":
+    own = Device.objects.filter(owner=OuterRef("pk"))
+    if which == "lost":
+        return rows.filter(Exists(own.filter(lost_since__isnull=False)))
+    return rows.filter(Exists(own) if which == "some" else ~Exists(own))
+
+
+def _filters() -> Sequence["Filter[Person]"]:
+    groups = [(str(group.id), group.name) for group in Group.objects.order_by(Lower("name"))[:200]]
+    states = [("active", _("Active")), ("invited", _("Invited")), ("suspended", _("Suspended"))]
+    some = [("some", _("Some")), ("none", _("None")), ("lost", _("One is lost"))]
+    return (
+        Filter("state", _("Any state"), states, _in_state),
+        Filter("group", _("Any group"), groups, lambda rows, group: rows.filter(memberships__group_id=UUID(group))),
+        Filter("role", _("Any role"), Person.Role.choices, lambda rows, role: rows.filter(role=role)),
+        Filter("devices", _("Any devices"), some, _with_devices),
+    )
+
+
+def _search(rows: "QuerySet[Person]", text: str) -> "QuerySet[Person]":
+    by_serial = Device.objects.filter(owner=OuterRef("pk"), serial_number__iexact=text)
+    return rows.filter(Q(name__icontains=text) | Q(email__icontains=text) | Exists(by_serial))
+
+
+def _full(rows: "QuerySet[Person]") -> "QuerySet[Person]":
+    return rows.annotate(number=Count("devices", distinct=True), is_invited=Exists(OPEN)).prefetch_related(
+        Prefetch("groups", queryset=Group.objects.order_by(Lower("name")))
+    )
+
+
+@require_safe
+@console_page(Right.SEE_PEOPLE)
+def index(request: HttpRequest) -> HttpResponse:
+    page = listing.page(
+        Person.objects.all(),
+        request.GET,
+        columns=COLUMNS,
+        filters=_filters(),
+        search=_search,
+        full=_full,
+        default="name",
+    )
+    now = timezone.now()
+    rows = [
+        {
+            "person": row,
+            "groups": ", ".join(group.name for group in row.groups.all()),
+            "signed_in": moments.moment(row.signed_in_at, now) if row.signed_in_at else "",
+        }
+        for row in page.rows
+    ]
+    return render(request, "console/people.html", {"page": page, "rows": rows, "may": rights_of(request)})
+
+
+@require_safe
+@console_page(Right.EXPORT)
+def export(request: HttpRequest) -> HttpResponse:
+    """The people that the list shows, all pages of it, as a file."""
+    rights.require(actor_of(request), Right.EXPORT)
+    wanted = listing.narrowed(Person.objects.all(), request.GET, search=_search, filters=_filters())
+    audit_services.record(Verb.LIST_EXPORTED, actor=actor_of(request), details={"list": "people"})
+    head = [_("Name"), _("E-mail"), _("Role"), _("Groups"), _("Devices"), _("Last sign-in"), _("Active")]
+
+    def lines() -> Iterator[Sequence[object]]:
+        for row in _full(wanted.order_by(Lower("name"), "id")).iterator(chunk_size=500):
+            groups = "; ".join(group.name for group in row.groups.all())
+            at = row.signed_in_at.isoformat(timespec="seconds") if row.signed_in_at else ""
+            number = row.number  # type: ignore[attr-defined]  # annotated
+            yield (row.name, row.email, row.role, groups, number, at, "yes" if row.is_active else "no")
+
+    return files.file("people", head, lines())
+
+
+def _person(person_id: UUID) -> Person:
+    found = Person.objects.filter(id=person_id).first()
+    if found is None:
+        raise NotFound(_("There is no such person."))
+    return found
+
+
+@require_safe
+@console_page(Right.SEE_PEOPLE)
+def person(request: HttpRequest, person_id: UUID) -> HttpResponse:
+    found, now = _person(person_id), timezone.now()
+    owned = list(devices.owned_by(found))
+    recent = commands.recent_of_each(owned)
+    name = organisation.current().name
+    faces = [present.face(one, present.telling(recent[one.id]), organisation=name, now=now) for one in owned]
+    entries = list(audit.of_person(found.id)[:HISTORY])
+    may = rights_of(request)
+    context = {
+        "person": found,
+        "is_self": found == person_of(request),
+        "groups": found.groups.order_by(Lower("name")),
+        "faces": faces,
+        "lines": past.history(entries, person_of(request), now, names=present.names(owned))[:SHOWN]
+        if Right.SEE_AUDIT in may or Right.ASSIST in may
+        else [],
+        "joined": moments.day(found.joined_at),
+        "signed_in": moments.ago(found.signed_in_at, now) if found.signed_in_at else "",
+        "is_invited": _is_invited(found),
+        "has_factor": factors.has_one(found),
+        "sessions": len(sessions.of(found)),
+        "may_manage": Right.MANAGE_PEOPLE in may,
+    }
+    return render(request, "console/person.html", context)
+
+
+def _is_invited(person: Person) -> bool:
+    return Invitation.objects.filter(person=person, accepted_at=None, revoked_at=None).exists()
+
+
+@EITHER
+@freshly_signed_in
+@console_page(Right.MANAGE_PEOPLE)
+def change(request: HttpRequest, person_id: UUID) -> HttpResponse:
+    """Name, role and groups."""
+    found, actor = _person(person_id), actor_of(request)
+    initial = {"name": found.name, "role": found.role, "groups": list(found.groups.values_list("id", flat=True))}
+    form = PersonForm(sent(request), initial=initial, is_self=found == person_of(request), is_kept=bool(found.provider))
+    if request.method == "POST" and form.is_valid():
+        values = form.cleaned_data
+        try:
+            if values.get("name") and values["name"] != found.name:
+                services.change_name(actor=actor, person=found, name=values["name"])
+            if values.get("role") and values["role"] != found.role:
+                people.change_role(actor=actor, person=found, role=values["role"])
+            people.put_in_groups(actor=actor, person=found, groups=[group.id for group in values["groups"]])
+        except (Invalid, Conflict) as refusal:
+            form.add_error(None, refusal.message)
+        else:
+            messages.success(request, _("%(name)s is saved.") % {"name": found.name})
+            return _see(found)
+    context = {"form": form, "person": found}
+    return render(request, "console/person_change.html", context, status=400 if form.errors else 200)
+
+
+def _see(found: Person) -> HttpResponse:
+    return HttpResponseRedirect(reverse("console:people_person", args=[found.id]), status=303)
+
+
+@EITHER
+@freshly_signed_in
+@console_page(Right.MANAGE_PEOPLE)
+def suspend(request: HttpRequest, person_id: UUID) -> HttpResponse:
+    found = _person(person_id)
+    if request.method != "POST":
+        context = {"person": found, "number": devices.owned_by(found).count()}
+        return render(request, "console/person_suspend.html", context)
+    return _done(request, found, people.suspend, _("%(name)s is suspended and signed out everywhere."))
+
+
+def _done(request: HttpRequest, found: Person, verb: Any, words: str) -> HttpResponse:
+    try:
+        verb(actor=actor_of(request), person=found)
+        messages.success(request, words % {"name": found.name})
+    except Conflict as refusal:
+        messages.warning(request, refusal.message)
+    return _see(found)
+
+
+@require_POST
+@console_page(Right.MANAGE_PEOPLE)
+def resume(request: HttpRequest, person_id: UUID) -> HttpResponse:
+    return _done(request, _person(person_id), people.resume, _("%(name)s may sign in again."))
+
+
+@require_POST
+@console_page(Right.MANAGE_PEOPLE)
+def end_sessions(request: HttpRequest, person_id: UUID) -> HttpResponse:
+    return _done(request, _person(person_id), sessions.end_all, _("%(name)s is signed out everywhere."))
+
+
+@EITHER
+@freshly_signed_in
+@console_page(Right.MANAGE_PEOPLE)
+def take_factors(request: HttpRequest, person_id: UUID) -> HttpResponse:
+    found = _person(person_id)
+    if request.method != "POST":
+        return render(request, "console/person_factors.html", {"person": found})
+    return _done(
+        request, found, factors.take_away, _("%(name)s signs in with the password alone, until another is added.")
+    )
+
+
+# Groups
+
+
+@require_safe
+@console_page(Right.SEE_PEOPLE)
+def groups(request: HttpRequest) -> HttpResponse:
+    rows = Group.objects.annotate(members=Count("memberships")).order_by(Lower("name"))
+    return render(
+        request, "console/groups.html", {"groups": rows, "may_manage": Right.MANAGE_PEOPLE in rights_of(request)}
+    )
+
+
+@EITHER
+@console_page(Right.MANAGE_PEOPLE)
+def group_new(request: HttpRequest) -> HttpResponse:
+    return _group(request, Group())
+
+
+@EITHER
+@console_page(Right.MANAGE_PEOPLE)
+def group(request: HttpRequest, group_id: UUID) -> HttpResponse:
+    return _group(request, _kept(group_id))
+
+
+def _kept(group_id: UUID) -> Group:
+    found = Group.objects.filter(id=group_id).first()
+    if found is None:
+        raise NotFound(_("There is no such group."))
+    return found
+
+
+def _group(request: HttpRequest, row: Group) -> HttpResponse:
+    is_new = row._state.adding  # noqa: SLF001  Django's own word for whether a row exists
+    initial = {"name": row.name, "description": row.description, "factor": row.second_factor_since is not None}
+    form = GroupForm(sent(request), initial=initial)
+    if request.method == "POST" and form.is_valid():
+        row.name, row.description = form.cleaned_data["name"], form.cleaned_data["description"]
+        try:
+            people.save_group(actor=actor_of(request), group=row, demands_factor=form.cleaned_data["factor"])
+        except (Invalid, Conflict) as refusal:
+            form.add_error("name", refusal.message)
+        else:
+            messages.success(request, _("“%(name)s” is saved.") % {"name": row.name})
+            return HttpResponseRedirect(reverse("console:groups"), status=303)
+    context = {"form": form, "group": None if is_new else row}
+    return render(request, "console/group.html", context, status=400 if form.errors else 200)
+
+
+@EITHER
+@freshly_signed_in
+@console_page(Right.MANAGE_PEOPLE)
+def group_delete(request: HttpRequest, group_id: UUID) -> HttpResponse:
+    row = _kept(group_id)
+    if request.method == "POST":
+        people.delete_group(actor=actor_of(request), group=row)
+        messages.success(request, _("“%(name)s” is deleted.") % {"name": row.name})
+        return HttpResponseRedirect(reverse("console:groups"), status=303)
+    return render(request, "console/group_delete.html", {"group": row, "members": row.memberships.count()})

@@ -1,0 +1,144 @@
+"""Devices and the audit in the console."""
+
+import csv
+import io
+import json
+from datetime import timedelta
+
+import pytest
+from django.core.cache import cache
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+from django.utils import timezone
+
+from mydevices.audit import services as audit
+from mydevices.audit.actor import Actor
+from mydevices.audit.models import Entry
+from mydevices.audit.verbs import Verb
+from mydevices.devices.models import Device, Registration
+from tests import factories
+from tests.console.conftest import SignedInAs
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def unlimited() -> None:
+    cache.clear()
+
+
+def names(browser: Client, query: str = "") -> list[str]:
+    return [row.name for row in browser.get(reverse("console:devices") + query).context["page"].rows]
+
+
+def test_the_list_is_searched_filtered_and_sorted(administrator: Client) -> None:
+    now = timezone.now()
+    ines = factories.person("Ines Okafor")
+    phone = factories.device(ines, name="Ines’s iPhone", now=now)
+    private = factories.device(factories.person("Sam Stone"), name="Private iPhone", ownership="personal", now=now)
+    Device.objects.filter(id=phone.id).update(serial_number="F17XK", lost_since=now)
+    Registration.objects.filter(device=private).update(last_seen_at=now - timedelta(days=8))
+    assert names(administrator) == ["Ines’s iPhone", "Private iPhone"]
+    assert names(administrator, "?sort=-name") == ["Private iPhone", "Ines’s iPhone"]
+    assert names(administrator, "?q=okafor") == ["Ines’s iPhone"]
+    assert names(administrator, "?q=f17xk") == ["Ines’s iPhone"]
+    assert names(administrator, "?ownership=personal") == ["Private iPhone"]
+    assert names(administrator, "?state=lost") == ["Ines’s iPhone"]
+    assert names(administrator, "?state=silent") == ["Private iPhone"]
+    assert names(administrator, "?state=wiped") == []
+    assert names(administrator, "?sort=-seen")[0] in {"Ines’s iPhone", "Private iPhone"}
+
+
+def test_a_page_costs_the_same_however_long_the_list(administrator: Client) -> None:
+    def statements() -> int:
+        with CaptureQueriesContext(connection) as queries:
+            administrator.get(reverse("console:devices"))
+        return len(queries)
+
+    factories.device(factories.person())
+    statements()
+    few = statements()
+    for _number in range(30):
+        factories.device(factories.person())
+    assert statements() == few
+
+
+def test_the_list_goes_into_a_file(sign_in_as: SignedInAs) -> None:
+    factories.device(factories.person("Ines Okafor"), name="Ines’s iPhone")
+    answer = sign_in_as("auditor").get(reverse("console:devices_export"))
+    rows = list(csv.reader(io.StringIO(answer.content.decode("utf-8-sig"))))
+    assert [row[:2] for row in rows] == [["Device", "Owner"], ["Ines’s iPhone", "Ines Okafor"]]
+
+
+@pytest.mark.parametrize("role", ["administrator", "helpdesk", "auditor"])
+def test_a_device_is_shown_with_its_owner_and_its_lives(sign_in_as: SignedInAs, role: str) -> None:
+    device = factories.device(factories.person("Ines Okafor"), name="Ines’s iPhone")
+    page = sign_in_as(role).get(reverse("console:devices_one", args=[device.id])).content.decode()
+    assert "Ines’s iPhone" in page
+    assert "Ines Okafor" in page
+    assert "Registrations" in page
+
+
+def test_a_device_that_is_not_there_is_not_found(administrator: Client) -> None:
+    missing = "00000000-0000-4000-8000-000000000000"
+    assert administrator.get(reverse("console:devices_one", args=[missing])).status_code == 404
+
+
+# The audit
+
+
+def verbs(browser: Client, query: str = "") -> list[str]:
+    return [row["entry"].verb for row in browser.get(reverse("console:audit") + query).context["rows"]]
+
+
+def entries(number: int) -> None:
+    for index in range(number):
+        audit.record(Verb.SETTINGS_CHANGED, actor=Actor.system("a test"), details={"number": index})
+
+
+def test_the_audit_is_narrowed_by_verb_name_address_and_day(administrator: Client) -> None:
+    ines = factories.person("Ines Okafor")
+    audit.record(Verb.PERSON_CHANGED, actor=factories.actor(ines), person_id=ines.id, person_name=ines.name)
+    entries(2)
+    assert verbs(administrator, "?q=okafor") == [Verb.PERSON_CHANGED]
+    assert verbs(administrator, f"?q={ines.id}") == [Verb.PERSON_CHANGED]
+    assert verbs(administrator, "?verb=settings.changed") == [Verb.SETTINGS_CHANGED] * 2
+    tomorrow = (timezone.now() + timedelta(days=2)).date().isoformat()
+    assert verbs(administrator, f"?from={tomorrow}") == []
+    assert verbs(administrator, f"?to={tomorrow}&verb=settings.changed") == [Verb.SETTINGS_CHANGED] * 2
+
+
+@pytest.mark.parametrize(
+    "query", ["?from=2026-13-45&to=x", "?verb=nothing", "?before=999999999999999999999", "?after=-1", "?q=%00"]
+)
+def test_what_cannot_be_meant_is_not_heard(administrator: Client, query: str) -> None:
+    assert administrator.get(reverse("console:audit") + query).status_code == 200
+
+
+def test_older_entries_are_on_other_pages_each_once(administrator: Client) -> None:
+    entries(150)
+    first = administrator.get(reverse("console:audit") + "?verb=settings.changed").context
+    older = first["page"].older
+    second = administrator.get(reverse("console:audit") + f"?verb=settings.changed&before={older}").context
+    seen = [row["entry"].id for row in [*first["rows"], *second["rows"]]]
+    assert len(seen) == len(set(seen)) == 150
+    assert seen == sorted(seen, reverse=True)
+
+
+def test_it_goes_into_a_file_either_way_and_that_is_an_entry_itself(administrator: Client) -> None:
+    entries(3)
+    rows = list(
+        csv.reader(
+            io.StringIO(
+                administrator.get(reverse("console:audit_export") + "?verb=settings.changed").content.decode(
+                    "utf-8-sig"
+                )
+            )
+        )
+    )
+    assert [row[2] for row in rows] == ["verb", *["settings.changed"] * 3]
+    text = administrator.get(reverse("console:audit_export") + "?verb=settings.changed&as=json").content.decode()
+    assert [json.loads(line)["details"] for line in text.splitlines()] == [{"number": 2}, {"number": 1}, {"number": 0}]
+    assert Entry.objects.filter(verb=Verb.LIST_EXPORTED).count() == 2
