@@ -1,0 +1,141 @@
+"""`./run manage demo_data --people N --devices N`: fill a database, to see how the console does with an organisation of
+that size. The devices are rows only: nothing ever polls for them."""
+
+import itertools
+import random
+from argparse import ArgumentParser
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final
+from uuid import UUID
+
+from django.core.management.base import BaseCommand, CommandError
+from django.db import transaction
+from django.utils import timezone
+
+from mydevices.accounts.models import Group, Membership, Person
+from mydevices.audit import services as audit
+from mydevices.audit.actor import Actor
+from mydevices.audit.verbs import Verb
+from mydevices.devices.models import Device, Inventory, Registration
+
+BATCH: Final = 2000
+FIRST: Final = (
+    "Amara", "Bastian", "Chiara", "Dev", "Elif", "Farid", "Greta", "Hana", "Ines", "Jonas", "Kwame", "Leila", "Mateo",
+    "Noor", "Oskar", "Priya", "Quentin", "Rosa", "Sven", "Tomás", "Umar", "Valentina", "Wei", "Ximena", "Yuki", "Zofia",
+)  # fmt: skip
+LAST: Final = (
+    "Abara", "Bergström", "Costa", "Diallo", "Eriksen", "Fontaine", "García", "Haddad", "Ito", "Jansen", "Kovács",
+    "Lindqvist", "Moretti", "Novák", "Okafor", "Pereira", "Quispe", "Raman", "Silva", "Tanaka", "Ueda", "Vogel",
+    "Wójcik", "Xu", "Yilmaz", "Zhang",
+)  # fmt: skip
+GROUPS: Final = ("Sales", "Engineering", "Finance", "Workshop", "Berlin", "London", "Milan", "On call")
+MODELS: Final = (
+    ("iPhone17,1", "iPhone 16 Pro", "iOS", "18.1", "iPhone"),
+    ("iPhone14,5", "iPhone 13", "iOS", "17.6", "iPhone"),
+    ("iPad14,8", "iPad Air 11-inch (M2)", "iPadOS", "18.1", "iPad"),
+    ("Mac15,12", "MacBook Air (13-inch, M3, 2024)", "macOS", "15.1", "MacBook"),
+)
+STATES: Final = (*["active"] * 17, "retired", "wiped", "pending")
+
+
+class Command(BaseCommand):
+    help = "Fill the database with people and devices that nobody has, to try the console at size."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--people", type=int, default=1000)
+        parser.add_argument("--devices", type=int, default=3000)
+        parser.add_argument("--force", action="store_true", help="even where there are devices already")
+
+    def handle(self, *_args: Any, **options: Any) -> None:
+        if Device.objects.exists() and not options["force"]:
+            raise CommandError(
+                "This database has devices already. What is made up here cannot be told from them: --force"
+            )
+        if options["people"] < 1 or options["devices"] < 0:
+            raise CommandError("At least one person, and no less than no devices.")
+        # Always the same, so that two measurements are of the same data.
+        chance = random.Random(20261122)  # noqa: S311  not for secrets
+        now = timezone.now()
+        owners = self._people(options["people"], chance, now)
+        self._devices(options["devices"], owners, chance, now)
+        self.stdout.write(f"{options['people']:,} people and {options['devices']:,} devices are there now.")
+
+    def _people(self, number: int, chance: random.Random, now: datetime) -> Sequence[UUID]:
+        with transaction.atomic():
+            groups = [Group.objects.get_or_create(name=name)[0] for name in GROUPS]
+            audit.record(Verb.LIST_EXPORTED, actor=Actor.system("demo_data"), details={"made_up_people": number})
+        start = Person.objects.count()
+        ids: list[UUID] = []
+        for numbers in _batches(range(start, start + number)):
+            rows = [self._person(index, chance, now) for index in numbers]
+            with transaction.atomic():
+                Person.objects.bulk_create(rows)
+                Membership.objects.bulk_create(
+                    Membership(group=group, person=row)
+                    for row in rows
+                    for group in chance.sample(groups, chance.choice((0, 1, 1, 2)))
+                )
+            ids += [row.id for row in rows]
+        return ids
+
+    def _person(self, index: int, chance: random.Random, now: datetime) -> Person:
+        first, last = chance.choice(FIRST), chance.choice(LAST)
+        person = Person(
+            name=f"{first} {last}",
+            email=f"made.up.{index}@aldermoor.example",
+            is_active=chance.random() > 0.02,
+            signed_in_at=now - timedelta(minutes=chance.randrange(200_000)) if chance.random() > 0.2 else None,
+        )
+        person.set_unusable_password()
+        return person
+
+    def _devices(self, number: int, owners: Sequence[UUID], chance: random.Random, now: datetime) -> None:
+        start = Device.objects.count()
+        for numbers in _batches(range(start, start + number)):
+            devices, lives, inventories = [], [], []
+            for index in numbers:
+                product, model, system, version, kind = chance.choice(MODELS)
+                device = Device(
+                    owner_id=chance.choice(owners),
+                    platform=Device.Platform.APPLE,
+                    hardware_id=f"MADE-UP-{index:08}",
+                    ownership=chance.choice(Device.Ownership.values),
+                    name=f"{chance.choice(FIRST)}’s {kind}",
+                    model=product,
+                    model_name=model,
+                    os_name=system,
+                    os_version=version,
+                    serial_number=f"MU{index:010}",
+                )
+                state = chance.choice(STATES)
+                life = Registration(
+                    device=device,
+                    state=state,
+                    topic="com.apple.mgmt.External.made-up",
+                    server_url="https://devices.example/mdm/apple/connect",
+                    checkin_url="https://devices.example/mdm/apple/checkin",
+                    scep_url="https://devices.example/mdm/apple/scep",
+                    access_rights=8191,
+                    profile_identifier="org.mydevices.made-up",
+                    started_at=now - timedelta(days=200),
+                    last_seen_at=now - timedelta(minutes=chance.randrange(20_000)),
+                    ended_at=now if state in Registration.ENDED else None,
+                )
+                devices.append(device)
+                lives.append(life)
+                inventories.append(Inventory(device=device, collected_at=now, capacity_bytes=256 * 10**9))
+            with transaction.atomic():
+                Device.objects.bulk_create(devices)
+                Registration.objects.bulk_create(lives)
+                for device, life in zip(devices, lives, strict=True):
+                    device.registration = life
+                Device.objects.bulk_update(devices, ["registration"], batch_size=500)
+                Inventory.objects.bulk_create(inventories)
+            self.stderr.write(f"{numbers[-1] + 1 - start:,} devices ...")
+
+
+def _batches(numbers: range) -> Iterator[Sequence[int]]:
+    rest = iter(numbers)
+    while part := list(itertools.islice(rest, BATCH)):
+        yield part
