@@ -8,13 +8,15 @@ from django.db import models
 from django.db.models.functions import Lower
 from django.utils.translation import gettext_lazy as _
 
+from mydevices.search import Searched, Word, word_index
+
 
 class People(BaseUserManager["Person"]):
     def get_by_natural_key(self, username: str | None) -> "Person":
         return self.get(email__iexact=username)
 
 
-class Person(AbstractBaseUser):
+class Person(Searched, AbstractBaseUser):
     """Somebody who signs in: a person with devices, an administrator, or both."""
 
     class Role(models.TextChoices):
@@ -27,6 +29,8 @@ class Person(AbstractBaseUser):
         SYSTEM = "", _("As the device is set")
         LIGHT = "light", _("Light")
         DARK = "dark", _("Dark")
+
+    SEARCHED = ("name", "email")
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     email = models.EmailField()
@@ -101,6 +105,16 @@ class Person(AbstractBaseUser):
     def initials(self) -> str:
         words = self.name.split()
         return "".join(word[0] for word in (words[:1] + words[1:][-1:])).upper()
+
+
+class PersonWord(Word):
+    """What a person is found by."""
+
+    of = models.ForeignKey(Person, on_delete=models.CASCADE, related_name="words", db_index=False)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["of", "word"], name="a_persons_word_once")]
+        indexes = [word_index("people_by_word")]
 
 
 class Group(models.Model):

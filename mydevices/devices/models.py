@@ -7,11 +7,13 @@ from typing import Final
 from django.conf import settings
 from django.db import models
 
+from mydevices.search import Searched, Word, word_index
+
 STILL_TALKING: Final = timedelta(minutes=2)
 """A device's last words while it goes into its lock or erases itself; last-seen is written once a minute."""
 
 
-class Device(models.Model):
+class Device(Searched):
     """A phone, tablet or computer of one person. Its history outlives its registrations."""
 
     class Platform(models.TextChoices):
@@ -20,6 +22,8 @@ class Device(models.Model):
     class Ownership(models.TextChoices):
         PERSONAL = "personal", "Personal"
         COMPANY = "company", "Company"
+
+    SEARCHED = ("name", "model_name", "serial_number", "hardware_id")
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="devices")
@@ -67,6 +71,16 @@ class Device(models.Model):
     @property
     def is_personal(self) -> bool:
         return self.ownership == self.Ownership.PERSONAL
+
+
+class DeviceWord(Word):
+    """What a device is found by."""
+
+    of = models.ForeignKey(Device, on_delete=models.CASCADE, related_name="words", db_index=False)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["of", "word"], name="a_devices_word_once")]
+        indexes = [word_index("devices_by_word")]
 
 
 class Registration(models.Model):
