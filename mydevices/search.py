@@ -138,10 +138,15 @@ class Searched(models.Model):
 
     @classmethod
     def matching(cls, text: str) -> QuerySet[Any, Any]:
-        """The ids of what a search finds, for `id__in`; empty for a text without a word."""
-        rows = cls.words_table().objects
+        """The ids of what has all the words of a search, for `id__in`; empty for a text without a word."""
         first, *others = wanted(text) or ("",)
-        found: QuerySet[Any, Any] = rows.filter(word__prefix=first) if first else rows.none()
+        found = cls.having(first) if first else cls.words_table().objects.none().values("of_id")
         for other in others:
-            found = found.filter(of_id__in=rows.filter(word__prefix=other).values("of_id"))
-        return found.values("of_id")
+            found = found.filter(of_id__in=cls.having(other))
+        return found
+
+    @classmethod
+    def having(cls, beginning: str) -> QuerySet[Any, Any]:
+        """The ids of what has a word with this beginning (`wanted`), for `id__in`."""
+        found: QuerySet[Any, Any] = cls.words_table().objects.filter(word__prefix=beginning).values("of_id")
+        return found

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from mydevices import search
 from mydevices.accounts.models import Person, PersonWord
+from mydevices.devices import selectors as devices
 from mydevices.devices.models import Device, DeviceWord
 from tests import factories
 
@@ -123,3 +124,26 @@ def test_what_was_here_before_gets_its_words(migration: str, table: Any) -> None
     importlib.import_module(migration).find_words(apps, None)
     assert before
     assert set(rows.values_list("of_id", "word")) == before
+
+
+@pytest.mark.django_db
+def test_devices_are_found_by_their_own_words_and_their_owners() -> None:
+    ines = factories.device(factories.person("Ines Okafor"), name="Work phone")
+    factories.device(factories.person("Elif Yıldız"), name="Work phone")
+    everything = Device.objects.all()
+    assert list(devices.searched(everything, "okaf work")) == [ines]
+    assert list(devices.searched(everything, "work")) != [ines]
+    assert not devices.searched(everything, "okafor yildiz").exists()
+    assert not devices.searched(everything, " - ").exists()
+
+
+@pytest.mark.django_db
+def test_people_are_found_by_the_serial_number_of_a_device_and_not_by_its_name() -> None:
+    ines = factories.person("Ines Okafor")
+    device = factories.device(ines, name="Phone")
+    device.serial_number = "C02XG1ABJG5H"
+    device.save(update_fields=["serial_number"])
+    for text in ("c02xg", "C02X G1AB", "okafor"):
+        assert list(devices.searched_people(Person.objects.all(), text)) == [ines]
+    for text in ("phone", "G1AB", ""):
+        assert not devices.searched_people(Person.objects.all(), text).exists()

@@ -6,6 +6,7 @@ from typing import Final
 
 from django.conf import settings
 from django.db import models
+from django.db.models.functions import Lower
 
 from mydevices.search import Searched, Word, word_index
 
@@ -50,6 +51,11 @@ class Device(Searched):
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["owner", "platform", "hardware_id"], name="one_device_per_owner"),
+        ]
+        indexes = [
+            # Lists of a hundred thousand are sorted and searched by these, and never read whole.
+            models.Index(Lower("name"), "id", name="devices_by_name"),
+            models.Index(fields=["serial_number"], name="devices_by_serial", opclasses=["varchar_pattern_ops"]),
         ]
 
     @property

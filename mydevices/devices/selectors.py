@@ -2,6 +2,7 @@ from uuid import UUID
 
 from django.db.models import Count, QuerySet
 
+from mydevices import search
 from mydevices.accounts.models import Person
 from mydevices.devices.models import Device, Registration
 from mydevices.errors import NotFound
@@ -57,3 +58,19 @@ def count_by_state() -> dict[str, int]:
         .annotate(number=Count("id"))
     )
     return {str(state): int(number) for state, number in counted}
+
+
+def searched(rows: QuerySet[Device], text: str) -> QuerySet[Device]:
+    """Those of these devices of which each word of the text begins a word: of their own, or of their owner's."""
+    beginnings = search.wanted(text)
+    for one in beginnings:
+        owned = Device.objects.filter(owner_id__in=Person.having(one)).values("id")
+        rows = rows.filter(id__in=Device.having(one).union(owned))
+    return rows if beginnings else rows.none()
+
+
+def searched_people(rows: QuerySet[Person], text: str) -> QuerySet[Person]:
+    """Those of these people who have all words of the text, or a device whose serial number begins so."""
+    serial = "".join(text.split()).upper()
+    by_serial = Device.objects.filter(serial_number__prefix=serial).values("owner_id")
+    return rows.filter(id__in=Person.matching(text).union(by_serial)) if serial else rows.none()

@@ -17,7 +17,7 @@ from mydevices.audit import services as audit
 from mydevices.audit.actor import Actor
 from mydevices.audit.models import Entry
 from mydevices.audit.verbs import Verb
-from mydevices.devices.models import Device, Registration
+from mydevices.devices.models import Registration
 from tests import factories
 from tests.console.conftest import SignedInAs
 
@@ -38,7 +38,8 @@ def test_the_list_is_searched_filtered_and_sorted(administrator: Client) -> None
     ines = factories.person("Ines Okafor")
     phone = factories.device(ines, name="Ines’s iPhone", now=now)
     private = factories.device(factories.person("Sam Stone"), name="Private iPhone", ownership="personal", now=now)
-    Device.objects.filter(id=phone.id).update(serial_number="F17XK", lost_since=now)
+    phone.serial_number, phone.lost_since = "F17XK", now
+    phone.save()
     Registration.objects.filter(device=private).update(last_seen_at=now - timedelta(days=8))
     assert names(administrator) == ["Ines’s iPhone", "Private iPhone"]
     assert names(administrator, "?sort=-name") == ["Private iPhone", "Ines’s iPhone"]

@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.db.models.functions import Lower
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -79,13 +79,6 @@ def _filters() -> "Sequence[Filter[Device]]":
     )
 
 
-def _search(rows: "QuerySet[Device]", text: str) -> "QuerySet[Device]":
-    owners = Person.objects.filter(Q(name__icontains=text) | Q(email__iexact=text)).values("id")
-    return rows.filter(
-        Q(name__icontains=text) | Q(serial_number__iexact=text) | Q(model_name__icontains=text) | Q(owner__in=owners)
-    )
-
-
 def _full(rows: "QuerySet[Device]") -> "QuerySet[Device]":
     return rows.select_related("owner", "registration", "inventory").prefetch_related("registration__channels")
 
@@ -98,7 +91,7 @@ def index(request: HttpRequest) -> HttpResponse:
         request.GET,
         columns=COLUMNS,
         filters=_filters(),
-        search=_search,
+        search=devices.searched,
         full=_full,
         default="name",
     )
@@ -121,7 +114,7 @@ def index(request: HttpRequest) -> HttpResponse:
 @console_page(Right.EXPORT)
 def export(request: HttpRequest) -> HttpResponse:
     """The devices that the list shows, all pages of it, as a file."""
-    wanted = listing.narrowed(Device.objects.all(), request.GET, search=_search, filters=_filters())
+    wanted = listing.narrowed(Device.objects.all(), request.GET, search=devices.searched, filters=_filters())
     audit_services.record(Verb.LIST_EXPORTED, actor=actor_of(request), details={"list": "devices"})
     head = [_("Device"), _("Owner"), _("E-mail"), _("Model"), _("System"), _("Version"), _("Serial number")]
     head += [_("Whose"), _("State"), _("Last seen")]

@@ -5,7 +5,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from django.contrib import messages
-from django.db.models import Count, Exists, OuterRef, Prefetch, Q, QuerySet
+from django.db.models import Count, Exists, OuterRef, Prefetch, QuerySet
 from django.db.models.functions import Lower
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
@@ -74,11 +74,6 @@ def _filters() -> Sequence["Filter[Person]"]:
     )
 
 
-def _search(rows: "QuerySet[Person]", text: str) -> "QuerySet[Person]":
-    by_serial = Device.objects.filter(owner=OuterRef("pk"), serial_number__iexact=text)
-    return rows.filter(Q(name__icontains=text) | Q(email__icontains=text) | Exists(by_serial))
-
-
 def _full(rows: "QuerySet[Person]") -> "QuerySet[Person]":
     return rows.annotate(number=Count("devices", distinct=True), is_invited=Exists(OPEN)).prefetch_related(
         Prefetch("groups", queryset=Group.objects.order_by(Lower("name")))
@@ -93,7 +88,7 @@ def index(request: HttpRequest) -> HttpResponse:
         request.GET,
         columns=COLUMNS,
         filters=_filters(),
-        search=_search,
+        search=devices.searched_people,
         full=_full,
         default="name",
     )
@@ -114,7 +109,7 @@ def index(request: HttpRequest) -> HttpResponse:
 def export(request: HttpRequest) -> HttpResponse:
     """The people that the list shows, all pages of it, as a file."""
     rights.require(actor_of(request), Right.EXPORT)
-    wanted = listing.narrowed(Person.objects.all(), request.GET, search=_search, filters=_filters())
+    wanted = listing.narrowed(Person.objects.all(), request.GET, search=devices.searched_people, filters=_filters())
     audit_services.record(Verb.LIST_EXPORTED, actor=actor_of(request), details={"list": "people"})
     head = [_("Name"), _("E-mail"), _("Role"), _("Groups"), _("Devices"), _("Last sign-in"), _("Active")]
 
