@@ -135,6 +135,8 @@ CONSOLE: Final[Mapping[str, Right]] = {
     "console:audit": Right.SEE_AUDIT,
     "console:audit_export": Right.EXPORT,
     "console:devices": Right.SEE_DEVICES,
+    "console:devices_act": Right.ASSIST,
+    "console:devices_cancel": Right.ASSIST,
     "console:devices_export": Right.EXPORT,
     "console:devices_one": Right.SEE_DEVICES,
     "console:groups": Right.SEE_PEOPLE,
@@ -171,6 +173,7 @@ CONSOLE: Final[Mapping[str, Right]] = {
 """The right without which a page of the console does not open. What it changes needs what `CHANGES` says."""
 
 CHANGES: Final[Mapping[str, Right]] = {
+    "console:devices_cancel": Right.MANAGE_DEVICES,  # the action that waits in the scene is a wipe
     "console:policies_edit": Right.MANAGE_POLICIES,
     "console:settings_about": Right.MANAGE_SETTINGS,
     "console:settings_brand": Right.MANAGE_SETTINGS,
@@ -282,6 +285,7 @@ def scene(monkeypatch: pytest.MonkeyPatch) -> Scene:
         "invitation_id": uuid4(),
         "group_id": Group.objects.create(name="Everybody").id,
         "kind": "registration",
+        "console:devices_act.kind": "check_in",
         "person_id": owner.id,
         "pk": key.pk,
         "policy_id": policy.id,

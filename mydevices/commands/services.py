@@ -12,6 +12,8 @@ from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from mydevices.accounts import rights
+from mydevices.accounts.rights import Right
 from mydevices.audit import services as audit
 from mydevices.audit.actor import Actor
 from mydevices.audit.verbs import Verb
@@ -20,7 +22,7 @@ from mydevices.commands.models import Action, Command
 from mydevices.commands.outcomes import Others, Outcome, Reported
 from mydevices.commands.states import OPEN, PENDING, State, before
 from mydevices.devices.models import Channel, Device, Registration
-from mydevices.errors import Conflict, NotAllowed, ProtocolError, Unsupported
+from mydevices.errors import Conflict, Invalid, NotAllowed, ProtocolError, Unsupported
 from mydevices.outbox import services as outbox
 from mydevices.platforms import port
 from mydevices.platforms.port import ActionKind, Parameters
@@ -51,16 +53,19 @@ def enqueue(
     kind: ActionKind,
     actor: Actor,
     parameters: Parameters | None = None,
+    reason: str = "",
     now: datetime | None = None,
 ) -> Action:
     """Ask something of a device: three statements and the audit entry, in one transaction.
 
     `device` comes from `devices.selectors`, with its registration and channels loaded. Raises NotAllowed for somebody
-    else's device, NeedsFreshAuthentication, Unsupported with the reason, Conflict when the same is under way
-    already."""
+    else's device without the right, Invalid where they give no `reason`, NeedsFreshAuthentication, Unsupported with
+    the reason, Conflict when the same is under way already."""
     now = now or timezone.now()
     parameters = parameters or Parameters()
     _check_allowed(device, kind, actor, now)
+    if _is_another(device, actor) and not reason.strip():
+        raise Invalid(_("Say why. Its owner reads it."))
     capability = capabilities.of(device)[kind]
     registration = device.registration
     if registration is None or not capability.possible:
@@ -104,7 +109,7 @@ def enqueue(
                 outbox.post("release", {"action": str(action.id)}, key=str(action.id), not_before=held_until)
             else:
                 wake({command.channel_id for command in commands})
-            _record(Verb.ACTION_REQUESTED, actor=actor, device=device, action=action)
+            _record(Verb.ACTION_REQUESTED, actor=actor, device=device, action=action, reason=reason.strip())
     except IntegrityError as error:
         if "one_open_command_of_a_kind" not in str(error) and "exclusive" not in str(error):
             raise
@@ -121,10 +126,23 @@ def undo_seconds() -> int:
 def _check_allowed(device: Device, kind: ActionKind, actor: Actor, now: datetime) -> None:
     if actor.kind == "system":
         return
-    if actor.id != str(device.owner_id) and not actor.is_administrator:
-        raise NotAllowed(_("Only its owner or an administrator can do that."))
+    _check_right(device, kind, actor)
     if kind in FRESH:
         actor.require_fresh(now)
+
+
+def _is_another(device: Device, actor: Actor) -> bool:
+    """Whether a person acts who is not the device's owner."""
+    return actor.kind == "person" and actor.id != str(device.owner_id)
+
+
+def _check_right(device: Device, kind: str, actor: Actor) -> None:
+    """The owner may; others by right. Who assists does not take devices away, nor open an administrator's."""
+    if actor.kind == "system" or (actor.kind == "person" and not _is_another(device, actor)):
+        return
+    rights.require(actor, Right.MANAGE_DEVICES if kind in UNDOABLE else Right.ASSIST)
+    if device.owner.is_administrator and kind == ActionKind.UNLOCK:
+        rights.require(actor, Right.MANAGE_DEVICES)
 
 
 def secret_place(action_id: UUID, device_id: UUID) -> dict[str, str]:
@@ -180,8 +198,7 @@ def cancel(*, action: Action, actor: Actor, now: datetime | None = None) -> bool
     """Call off what has not been sent. True when that was all of it. Raises Conflict when the device has it already or
     it has ended."""
     device = action.device
-    if actor.kind != "system" and actor.id != str(device.owner_id) and not actor.is_administrator:
-        raise NotAllowed(_("Only the device’s owner or an administrator can do that."))
+    _check_right(device, action.kind, actor)
     moved = Command.objects.filter(action=action, state__in=before(State.CANCELLED)).update(
         state=State.CANCELLED, finished_at=now or timezone.now()
     )

@@ -7,6 +7,7 @@ from django.conf import settings
 from django.utils.translation import gettext_lazy as _
 
 from mydevices.accounts.models import Group, Person, Provider
+from mydevices.presentation.access import plain
 from mydevices.registration.invitees import LONGEST_NAME
 
 OWN_BLUE = "#1b54c0"
@@ -106,6 +107,38 @@ class PersonForm(forms.Form):
             del self.fields["role"]
         if is_kept:
             del self.fields["name"]
+
+
+class ActForm(forms.Form):
+    """What somebody asks of a device that is not theirs."""
+
+    message = forms.CharField(
+        label=_("Message on its screen"), required=False, max_length=200, widget=forms.Textarea(attrs={"rows": 2})
+    )
+    phone_number = forms.CharField(
+        label=_("Phone number to call"), required=False, max_length=40, widget=forms.TextInput(attrs={"type": "tel"})
+    )
+    reason = forms.CharField(
+        label=_("Why"), max_length=300, help_text=_("Its owner reads it in their history, with your name.")
+    )
+    typed = forms.CharField(max_length=200, widget=forms.TextInput(attrs={"autocomplete": "off"}))
+
+    def __init__(self, *args: Any, expected: str, locks: bool, takes: bool, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.expected = expected
+        if not locks:
+            del self.fields["message"], self.fields["phone_number"]
+        if takes:
+            self.fields["typed"].label = _("Type “%(name)s” to confirm") % {"name": expected}
+            self.fields["typed"].widget.attrs["data-typed"] = expected
+        else:
+            del self.fields["typed"]
+
+    def clean_typed(self) -> str:
+        name: str = self.cleaned_data["typed"]
+        if plain(name) != plain(self.expected):
+            raise forms.ValidationError(_("That is not its name. It is called “%(name)s”.") % {"name": self.expected})
+        return name
 
 
 class GroupForm(forms.Form):

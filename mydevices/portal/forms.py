@@ -12,6 +12,7 @@ from mydevices.accounts.models import Person
 from mydevices.accounts.notices import Notice
 from mydevices.devices.models import Device
 from mydevices.policies.kinds.registration import RegistrationRules
+from mydevices.presentation.access import plain
 from mydevices.registration.models import Ticket
 from mydevices.registration.services import OF_INTENDED
 
@@ -53,14 +54,9 @@ class TypedNameForm(forms.Form):
 
     def clean_typed(self) -> str:
         name: str = self.cleaned_data["typed"]
-        if _plain(name) != _plain(self.expected):
+        if plain(name) != plain(self.expected):
             raise forms.ValidationError(_("That is not its name. It is called “%(name)s”.") % {"name": self.expected})
         return name
-
-
-def _plain(name: str) -> str:
-    """A keyboard's straight apostrophe stands for the curly one, and capital letters and spaces do not matter."""
-    return " ".join(name.replace("’", "'").split()).casefold()
 
 
 class RegisterForm(forms.Form):

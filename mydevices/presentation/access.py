@@ -34,6 +34,12 @@ def freshly_signed_in(
     return login_required(guarded)
 
 
+def plain(name: str) -> str:
+    """A typed name as it is compared: a keyboard's straight apostrophe stands for the curly one, and capital letters
+    and spaces do not matter."""
+    return " ".join(name.replace("’", "'").split()).casefold()
+
+
 def sent(request: HttpRequest) -> QueryDict | None:
     """What a form was sent with, be it empty; None where it is only looked at."""
     return request.POST if request.method == "POST" else None

@@ -111,7 +111,11 @@ def _sentence(entry: Entry, mine: bool, names: Mapping[str, str] | None) -> Safe
     else:
         text = _sentence_of_person(entry, mine)
     who = "MyDevices" if entry.actor_kind == "system" else entry.actor_name
-    return format_html(text, who=who, device=_device(entry, names)) if text else SafeString()
+    if not text:
+        return SafeString()
+    said = format_html(text, who=who, device=_device(entry, names))
+    why = _why(entry)
+    return format_html(_("{said} Reason: “{why}”"), said=said, why=why) if why else said
 
 
 def _device(entry: Entry, names: Mapping[str, str] | None) -> SafeString:
@@ -125,6 +129,11 @@ def _reason(entry: Entry) -> str:
     refusal = Refusal.read(details)
     decided = _("The policy “%(policy)s” decides this.") % {"policy": refusal.policy} if refusal.policy else ""
     return f"{refusal.reason()} {decided}".strip()
+
+
+def _why(entry: Entry) -> str:
+    """What somebody said who acted on a device that is not theirs; empty for its owner."""
+    return str(entry.details.get("reason", "")) if entry.verb == Verb.ACTION_REQUESTED else ""
 
 
 def _sentence_of_action(kind: str, mine: bool, *, one_device: bool) -> str:

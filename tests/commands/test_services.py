@@ -100,7 +100,7 @@ def test_a_stranger_cannot_lock_the_device() -> None:
 def test_an_administrator_can_lock_the_device() -> None:
     device = factories.device(factories.person())
     boss = factories.administrator()
-    services.enqueue(device=device, kind=ActionKind.LOCK, actor=factories.actor(boss), now=NOW)
+    services.enqueue(device=device, kind=ActionKind.LOCK, actor=factories.actor(boss), reason="Stolen.", now=NOW)
     assert Action.objects.get(kind=ActionKind.LOCK).actor_name == boss.name
 
 

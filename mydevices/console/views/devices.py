@@ -1,33 +1,44 @@
 """All devices: a list, and each one as far as its owner's helpers may see it."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
+from django.contrib import messages
 from django.db.models import QuerySet
 from django.db.models.functions import Lower
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from django.views.decorators.http import require_safe
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from mydevices.accounts import rights
 from mydevices.accounts.models import Group, Person
 from mydevices.accounts.requests import actor_of, person_of, rights_of
 from mydevices.accounts.rights import Right
 from mydevices.audit import selectors as audit
 from mydevices.audit import services as audit_services
 from mydevices.audit.verbs import Verb
+from mydevices.commands import capabilities
 from mydevices.commands import selectors as commands
+from mydevices.commands import services as commands_services
 from mydevices.console import files, listing
 from mydevices.console.access import console_page
+from mydevices.console.forms import ActForm
 from mydevices.console.listing import Column, Filter
 from mydevices.devices import selectors as devices
 from mydevices.devices.models import Device, Registration
+from mydevices.errors import Conflict, NotFound, Unsupported
 from mydevices.organisation import selectors as organisation
+from mydevices.platforms import port
+from mydevices.platforms.port import ActionKind, Parameters
 from mydevices.presentation import moments, past, present
+from mydevices.presentation.access import freshly_signed_in, sent
 
 SHOWN: Final = 20
 HISTORY: Final = 200
@@ -141,6 +152,7 @@ def device(request: HttpRequest, device_id: UUID) -> HttpResponse:
     recent = commands.recent_of_each([found])[found.id]
     viewer = person_of(request)
     entries = list(audit.of_device(found.id)[:HISTORY])
+    able = capabilities.of(found)
     context = {
         "device": found,
         "face": present.face(found, present.telling(recent), organisation=name, now=now),
@@ -154,6 +166,101 @@ def device(request: HttpRequest, device_id: UUID) -> HttpResponse:
             }
             for life in found.registrations.order_by("-started_at")
         ],
-        "timelines": [present.timeline(found, progress, viewer, now) for progress in present.on_top(recent, now)],
+        "offers": [
+            {
+                "title": present.called(kind),
+                "url": reverse("console:devices_act", args=[found.id, kind.value]),
+                "reason": able[kind].reason,
+                "text": able[kind].explanation,
+                "tone": "danger" if kind == ActionKind.WIPE else "",
+            }
+            for kind, right in RIGHTS.items()
+            if right in rights_of(request) and kind in able
+        ],
+        "cancellable": [
+            {
+                "title": present.called(one.action.kind),
+                "url": reverse("console:devices_cancel", args=[found.id, one.action.id]),
+            }
+            for one in recent
+            if one.can_be_cancelled
+        ]
+        if Right.ASSIST in rights_of(request)
+        else [],
+        "timelines": [
+            replace(present.timeline(found, progress, viewer, now), button=None)
+            for progress in present.on_top(recent, now)
+        ],
     }
     return render(request, "console/device.html", context)
+
+
+RIGHTS: Final = {
+    ActionKind.LOCK: Right.ASSIST,
+    ActionKind.CHECK_IN: Right.ASSIST,
+    ActionKind.UNLOCK: Right.ASSIST,
+    ActionKind.RETIRE: Right.MANAGE_DEVICES,
+    ActionKind.WIPE: Right.MANAGE_DEVICES,
+}
+"""What this page offers to whom, in this order. The verb asks for itself."""
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@console_page(Right.ASSIST)
+def act(request: HttpRequest, device_id: UUID, kind: str) -> HttpResponse:
+    """Ask something of somebody's device, with the reason that they will read."""
+    wanted = next((one for one in RIGHTS if one.value == kind), None)
+    if wanted is None:
+        raise NotFound(_("There is no such action."))
+    rights.require(actor_of(request), RIGHTS[wanted])
+    return (_fresh_act if wanted in commands_services.FRESH else _act)(request, device_id, wanted)
+
+
+def _act(request: HttpRequest, device_id: UUID, kind: ActionKind) -> HttpResponse:
+    found = devices.by_id(device_id)
+    capability = capabilities.of(found)[kind]
+    address = reverse("console:devices_one", args=[found.id])
+    if not capability.possible:
+        messages.warning(request, capability.reason)
+        return HttpResponseRedirect(address, status=303)
+    name, takes = present.name_of(found), kind in commands_services.UNDOABLE
+    form = ActForm(sent(request), expected=name, locks=kind == ActionKind.LOCK, takes=takes)
+    if request.method == "POST" and form.is_valid():
+        said = {part: form.cleaned_data.get(part, "") for part in ("message", "phone_number")}
+        try:
+            commands_services.enqueue(
+                device=found,
+                kind=kind,
+                actor=actor_of(request),
+                parameters=Parameters(**said) if kind == ActionKind.LOCK else None,
+                reason=form.cleaned_data["reason"],
+            )
+        except (Conflict, Unsupported) as refusal:
+            messages.warning(request, refusal.message)
+        return HttpResponseRedirect(address, status=303)
+    context = {
+        "device": found,
+        "name": name,
+        "kind": kind.value,
+        "called": present.called(kind),
+        "explanation": capability.explanation,
+        "form": form,
+        "takes": takes,
+        "fates": port.adapter_for(found.platform).fates(found, kind) if takes else None,
+    }
+    return render(request, "console/device_act.html", context, status=400 if form.errors else 200)
+
+
+_fresh_act = freshly_signed_in(_act)
+
+
+@require_POST
+@console_page(Right.ASSIST)
+def cancel(request: HttpRequest, device_id: UUID, action_id: UUID) -> HttpResponse:
+    found = devices.by_id(device_id)
+    try:
+        commands_services.cancel(action=commands.action_of(found, action_id), actor=actor_of(request))
+        messages.success(request, _("Called off."))
+    except Conflict as conflict:
+        messages.warning(request, conflict.message)
+    return HttpResponseRedirect(reverse("console:devices_one", args=[found.id]), status=303)

@@ -1,0 +1,118 @@
+"""What administrators and the helpdesk ask of devices that are not theirs."""
+
+from datetime import timedelta
+
+import pytest
+from django.core.cache import cache
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from mydevices.accounts.models import Person
+from mydevices.audit.models import Entry
+from mydevices.audit.verbs import Verb
+from mydevices.commands import services
+from mydevices.commands.models import Action
+from mydevices.devices.models import Device
+from mydevices.errors import Invalid, NotAllowed
+from mydevices.platforms.port import ActionKind
+from tests import factories
+from tests.console.conftest import SignedInAs
+from tests.factories import PASSWORD
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def unlimited() -> None:
+    cache.clear()
+
+
+@pytest.fixture
+def ines() -> Person:
+    return factories.person("Ines Okafor", password=PASSWORD)
+
+
+@pytest.fixture
+def phone(ines: Person) -> Device:
+    return factories.device(ines, name="Ines’s iPhone", now=timezone.now())
+
+
+def ask(device: Device, kind: str) -> str:
+    return reverse("console:devices_act", args=[device.id, kind])
+
+
+def test_the_owner_reads_who_did_it_and_why(administrator: Client, phone: Device, ines: Person) -> None:
+    answer = administrator.post(ask(phone, "lock"), {"reason": "Reported stolen.", "message": "Call us."})
+    assert answer.status_code == 303
+    action = Action.objects.get()
+    assert (action.kind, action.actor_name) == ("lock", "A administrator")
+    assert Entry.objects.get(verb=Verb.ACTION_REQUESTED).details == {"action": "lock", "reason": "Reported stolen."}
+    own = Client()
+    own.post(reverse("account_login"), {"login": ines.email, "password": PASSWORD})
+    history = own.get(reverse("portal:history")).content.decode()
+    assert "A administrator asked to lock" in history
+    assert "Reported stolen." in history
+
+
+def test_without_a_reason_nothing_is_asked(administrator: Client, phone: Device) -> None:
+    assert administrator.post(ask(phone, "lock"), {"reason": " "}).status_code == 400
+    assert not Action.objects.exists()
+    with pytest.raises(Invalid):
+        services.enqueue(device=phone, kind=ActionKind.LOCK, actor=factories.actor(factories.administrator()))
+
+
+@pytest.mark.parametrize("kind", ["wipe", "retire"])
+def test_what_takes_a_device_away_is_confirmed_by_its_name(administrator: Client, phone: Device, kind: str) -> None:
+    assert administrator.post(ask(phone, kind), {"reason": "Left.", "typed": "another"}).status_code == 400
+    assert not Action.objects.exists()
+    assert administrator.post(ask(phone, kind), {"reason": "Left.", "typed": "ines's iphone"}).status_code == 303
+    action = Action.objects.get()
+    assert action.held_until is not None
+    page = administrator.get(reverse("console:devices_one", args=[phone.id])).content.decode()
+    assert "Call off" in page
+    administrator.post(reverse("console:devices_cancel", args=[phone.id, action.id]))
+    assert Entry.objects.filter(verb=Verb.ACTION_CANCELLED).exists()
+
+
+def test_the_helpdesk_assists_and_takes_nothing_away(sign_in_as: SignedInAs, phone: Device) -> None:
+    desk = sign_in_as("helpdesk")
+    assert desk.post(ask(phone, "check_in"), {"reason": "Asked by phone."}).status_code == 303
+    assert Action.objects.get().kind == "check_in"
+    page = desk.get(reverse("console:devices_one", args=[phone.id])).content.decode()
+    assert "Wipe…" not in page
+    for kind in ("wipe", "retire"):
+        assert desk.post(ask(phone, kind), {"reason": "x", "typed": "Ines’s iPhone"}).status_code == 403
+    assert Action.objects.count() == 1
+
+
+@pytest.mark.parametrize(
+    ("role", "kind"), [("helpdesk", ActionKind.WIPE), ("auditor", ActionKind.LOCK), ("person", ActionKind.CHECK_IN)]
+)
+def test_the_verb_asks_for_the_right_itself(phone: Device, role: str, kind: ActionKind) -> None:
+    actor = factories.actor(factories.person(role=role), proved=timezone.now())
+    with pytest.raises(NotAllowed):
+        services.enqueue(device=phone, kind=kind, actor=actor, reason="because")
+
+
+def test_the_helpdesk_opens_no_administrators_device() -> None:
+    theirs = factories.device(factories.administrator(), now=timezone.now())
+    desk = factories.actor(factories.person(role="helpdesk"), proved=timezone.now())
+    with pytest.raises(NotAllowed):
+        services.enqueue(device=theirs, kind=ActionKind.UNLOCK, actor=desk, reason="because")
+    services.enqueue(device=theirs, kind=ActionKind.LOCK, actor=desk, reason="Stolen.")
+
+
+@pytest.mark.parametrize("kind", ["wipe", "retire", "unlock"])
+def test_what_is_dangerous_needs_a_fresh_proof(administrator: Client, phone: Device, kind: str) -> None:
+    session = administrator.session
+    for record in session["account_authentication_methods"]:
+        record["at"] -= timedelta(minutes=6).total_seconds()
+    session.save()
+    answer = administrator.post(ask(phone, kind), {"reason": "x", "typed": "Ines’s iPhone"})
+    assert answer["Location"].startswith(reverse("account_reauthenticate"))
+    assert not Action.objects.exists()
+
+
+def test_an_action_that_there_is_not_is_not_found(administrator: Client, phone: Device) -> None:
+    assert administrator.get(ask(phone, "explode")).status_code == 404
