@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 from django.contrib.sessions.models import Session
 from django.db import connection
-from django.test import Client
+from django.test import Client, override_settings
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
@@ -64,6 +64,7 @@ def test_another_address_takes_a_fresh_proof(sign_in: SignedIn, ines: Person) ->
     assert not Message.objects.filter(payload__notice=Notice.EMAIL_CONFIRM).exists()
 
 
+@override_settings(LANGUAGES=[("en-gb", "English"), ("ar", "العربية")])
 def test_pages_are_in_the_language_zone_and_theme_that_their_person_chose(browser: Client, ines: Person) -> None:
     values = {"language": "ar", "time_zone": "new york", "theme": "dark"}
     assert browser.post(reverse("portal:preferences"), values).status_code == 303
