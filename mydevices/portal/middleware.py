@@ -50,6 +50,28 @@ class TranslateErrors:
         return render(request, template, {"message": error.message}, status=status)
 
 
+class Readable:
+    """No database keeps a NUL as text, and PostgreSQL takes none as a question either: an address or a form that has
+    one is refused here, once for every page. Cookies that have one are as good as none."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        for name in [name for name, value in request.COOKIES.items() if "\0" in value]:
+            del request.COOKIES[name]
+        return self.get_response(request)
+
+    def process_view(self, request: HttpRequest, *_view: object) -> HttpResponse | None:
+        given = [request.path_info]
+        for fields in (request.GET, request.POST):
+            given.extend(text for name, values in fields.lists() for text in (name, *map(str, values)))
+        if not any("\0" in text for text in given):
+            return None
+        message = _("This has characters that cannot be kept. Type it anew.")
+        return render(request, "400.html", {"message": message}, status=400)
+
+
 class Preferences:
     """Pages are in the language and time zone that their reader chose; else in the zone that the page's script found
     and left in a cookie, and in the language that the browser asks for. The theme is the template's work."""

@@ -112,7 +112,7 @@ def test_the_audit_is_narrowed_by_verb_name_address_and_day(administrator: Clien
 
 
 @pytest.mark.parametrize(
-    "query", ["?from=2026-13-45&to=x", "?verb=nothing", "?before=999999999999999999999", "?after=-1", "?q=%00"]
+    "query", ["?from=2026-13-45&to=x", "?verb=nothing", "?before=999999999999999999999", "?after=-1"]
 )
 def test_what_cannot_be_meant_is_not_heard(administrator: Client, query: str) -> None:
     assert administrator.get(reverse("console:audit") + query).status_code == 200
