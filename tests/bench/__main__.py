@@ -55,12 +55,12 @@ def _stage(folder: str, url: str, options: argparse.Namespace) -> list[dict[str,
 
 def table(database: str, figures: Sequence[Mapping[str, Any]]) -> str:
     bare = next(each["rate"] for each in figures if each["what"] == BARE)
-    head = f"{database:<28}{'per second':>11}{'p50 ms':>9}{'p99 ms':>9}{'statements':>12}{'of bare':>9}{'failed':>8}"
+    head = f"{database:<30}{'per second':>11}{'p50 ms':>9}{'p99 ms':>9}{'statements':>12}{'of bare':>9}{'failed':>8}"
     lines = [head, "-" * len(head)]
     for each in figures:
         statements = "" if each["statements"] is None else str(each["statements"])
         lines.append(
-            f"{each['what']:<28}{each['rate']:>11,.0f}{each['p50']:>9.2f}{each['p99']:>9.2f}{statements:>12}"
+            f"{each['what']:<30}{each['rate']:>11,.0f}{each['p50']:>9.2f}{each['p99']:>9.2f}{statements:>12}"
             f"{each['rate'] / bare:>8.0%} {each['failed']:>7}"
         )
     return "\n".join(lines)

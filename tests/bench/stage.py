@@ -34,6 +34,7 @@ from mydevices.commands.states import State  # noqa: E402
 from mydevices.devices import selectors as devices  # noqa: E402
 from mydevices.devices.models import Device  # noqa: E402
 from mydevices.outbox.models import Message  # noqa: E402
+from mydevices.platforms.apple import signed  # noqa: E402
 from mydevices.platforms.port import ActionKind, Request  # noqa: E402
 from mydevices.registration import services as registration  # noqa: E402
 from mydevices.registration.models import Ticket  # noqa: E402
@@ -144,6 +145,16 @@ def raw(outgoing: Outgoing) -> bytes:
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + outgoing.body
 
 
+def unlike(polls: Sequence[bytes], number: int) -> Iterator[bytes]:
+    """That many requests of which no two are alike, from these. The signatures hold: what differs are spaces in the
+    header's Base64, which its reader leaves out."""
+    for turn in range(number):
+        poll = polls[turn % len(polls)]
+        begin = poll.index(b"Mdm-Signature: ") + len(b"Mdm-Signature: ") + 1
+        spaces, place = divmod(turn // len(polls), poll.index(b"\r", begin) - begin)
+        yield poll[: begin + place] + b" " * (spaces + 1) + poll[begin + place :]
+
+
 def acknowledgement(simulated: Simulated, uuid: str) -> bytes:
     body = {"UDID": simulated.udid, "Status": "Acknowledged", "CommandUUID": uuid}
     return raw(simulated.signed_request(plistlib.dumps(body)))
@@ -243,6 +254,8 @@ def measure(port: int, folder: Path, number: int, seconds: float, workers: int) 
     say(f"  polls: a request of {len(polls[0][0])} bytes each ...")
     load.measure(Task(port, polls, seconds=min(2.0, seconds)))  # to warm up
     idle = load.measure(Task(port, polls, seconds=seconds))
+    others = [(poll,) for poll in unlike([poll for (poll,) in polls], signed.MOST + signed.MOST // 8)]
+    anew = load.measure(Task(port, others, seconds=seconds))
     bare = load.measure(Task(port, health, seconds=seconds))
     say("  command round trips ...")
     trips, queued = round_trips(port, owners, fleet_by_udid, seconds)
@@ -253,6 +266,7 @@ def measure(port: int, folder: Path, number: int, seconds: float, workers: int) 
         generator = load.measure(Task(other, polls, seconds=seconds))
     return [
         figure("idle poll", idle, statements_idle),
+        figure("idle poll, unlike any before", anew, statements_idle),
         figure("command round trip", trips, statements_trip),
         figure("enqueue (one process)", queued, statements_enqueue),
         figure("bare endpoint (/healthz)", bare),

@@ -9,7 +9,14 @@ from pathlib import Path
 from django.db import connection
 
 ROOT = Path(__file__).resolve().parents[2]
-LINES = ("idle poll", "command round trip", "enqueue (one process)", "bare endpoint (/healthz)", "load generator alone")
+LINES = (
+    "idle poll",
+    "idle poll, unlike any before",
+    "command round trip",
+    "enqueue (one process)",
+    "bare endpoint (/healthz)",
+    "load generator alone",
+)
 
 
 def processes_that_name(text: str) -> list[str]:

@@ -11,8 +11,6 @@ import logging
 import plistlib
 import secrets
 import sqlite3
-import threading
-from collections.abc import Container
 from datetime import datetime
 from typing import Final
 from urllib.parse import parse_qs
@@ -34,7 +32,7 @@ from mydevices.devices.models import Registration
 from mydevices.devices.seen import COLLECTOR
 from mydevices.devices.services import Introduction
 from mydevices.errors import Conflict, Invalid, NotAllowed, ProtocolError
-from mydevices.platforms.apple import queries, render
+from mydevices.platforms.apple import queries, render, signed
 from mydevices.platforms.apple.outcomes import plain_words
 from mydevices.platforms.port import ActionKind, Request, Response, route
 from mydevices.protocols.apple import checkin, models, reports
@@ -50,7 +48,7 @@ from mydevices.protocols.apple.checkin import (
     UserAuthenticate,
 )
 from mydevices.protocols.apple.reports import Status
-from mydevices.protocols.pki import mdm_signature, scep, x509
+from mydevices.protocols.pki import scep
 from mydevices.registration import services as registration
 
 log = logging.getLogger(__name__)
@@ -60,7 +58,6 @@ MESSAGE_LIMIT: Final = 4 * 1024 * 1024
 """Bytes of a check-in or report: a CertificateList or an app list of a full device stays well below."""
 SCEP_LIMIT: Final = 64 * 1024
 DONE: Final = Response(200)
-_SAYS_IDLE: Final = b">Idle<"
 _QUICK_HEADER: Final = 12 * 1024
 """Characters of the longest Mdm-Signature that is looked at on the event loop; real ones have 2,000 to 9,000."""
 OF_STATUS: Final = {
@@ -132,57 +129,18 @@ def _scep_reply(body: bytes) -> Response:
     return Response(200, body, scep.MESSAGE_TYPE)
 
 
-# Who signed
-
-
-def _signer(request: Request, now: datetime, known: Container[bytes] | None = None) -> str:
-    """The fingerprint of the certificate that signed exactly this body and that our authority issued.
-
-    Raises ProtocolError for a missing, wrong or foreign signature, and for a certificate that is not among the `known`
-    where these are given. Whose certificate it is, is the caller's next question."""
-    header = request.headers.get("mdm-signature", "")
-    if not header:
-        raise ProtocolError("The request carries no Mdm-Signature.")
-    weak = settings.ENVIRONMENT.allow_weak_scep
-    der = mdm_signature.verify(header, request.body, allow_weak=weak, known=known)
-    fingerprint, begins, ends = _trusted(der)
-    if not begins <= now <= ends:
-        raise ProtocolError("The certificate that signed this has expired or is not valid yet.")
-    return fingerprint
-
-
-_MOST_TRUSTED: Final = 20_000
-_TRUSTED: Final[dict[bytes, tuple[str, datetime, datetime]]] = {}
-"""Certificates that our authority has signed, by their DER: fingerprint, begin and end. Read without the lock."""
-_TRUST: Final = threading.Lock()
-
-
-def _trusted(der: bytes) -> tuple[str, datetime, datetime]:
-    """That our authority signed a certificate never changes: checked once per process and certificate."""
-    found = _TRUSTED.get(der)
-    if found is None:
-        x509.check_signed_by(der, certificates.authority())  # first: a strict parser raises anything for a stranger's
-        certificate = cryptography_x509.load_der_x509_certificate(der)
-        found = x509.fingerprint(der), certificate.not_valid_before_utc, certificate.not_valid_after_utc
-        with _TRUST:
-            if len(_TRUSTED) >= _MOST_TRUSTED:
-                del _TRUSTED[next(iter(_TRUSTED))]
-            _TRUSTED[der] = found
-    return found
+# Check-in (mdm/checkin/*.yaml)
 
 
 def _unrecognized() -> Response:
     return Response(403, plistlib.dumps({"code": "com.apple.unrecognized.device"}), PLIST)
 
 
-# Check-in (mdm/checkin/*.yaml)
-
-
 def checkin_endpoint(request: Request) -> Response:
     if request.method not in {"PUT", "POST"}:
         return _wrong_method("PUT", "POST")
     now = timezone.now()
-    fingerprint = _signer(request, now)
+    fingerprint = signed.signer(request, now)
     message = checkin.parse(request.body)
     certificate = certificates_selectors.by_fingerprint(fingerprint)
     if certificate is None or certificate.state == DeviceCertificate.State.SUPERSEDED:
@@ -288,8 +246,7 @@ def connect_endpoint(request: Request) -> Response:
     if request.method not in {"PUT", "POST"}:
         return _wrong_method("PUT", "POST")
     now = timezone.now()
-    fingerprint = _signer(request, now)
-    report = reports.parse(request.body)
+    fingerprint, report = signed.report(request, now)
     answered = _answered(report.command_uuid)
     is_idle = report.status == Status.IDLE
     first = True
@@ -326,15 +283,14 @@ def connect_quickly(request: Request) -> Response | None:
 
     Only a signer whom the endpoint has accepted before costs more than the reading of a certificate."""
     if (
-        _SAYS_IDLE not in request.body
+        signed.SAYS_IDLE not in request.body
         or request.method not in {"PUT", "POST"}
         or len(request.headers.get("mdm-signature", "")) > _QUICK_HEADER
     ):
         return None
     try:
         now = timezone.now()
-        fingerprint = _signer(request, now, known=_TRUSTED)
-        report = reports.parse(request.body)
+        fingerprint, report = signed.report(request, now, known=signed.TRUSTED)
         if report.status != Status.IDLE:
             return None
         poll = queries.BESIDE.idle_poll(fingerprint=fingerprint, user_id=report.identity.user_key, now=now)

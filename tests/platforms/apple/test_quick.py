@@ -6,7 +6,7 @@ import plistlib
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from urllib.parse import urlsplit
@@ -24,10 +24,11 @@ from mydevices.commands.states import State
 from mydevices.devices.models import Device, Registration
 from mydevices.devices.seen import COLLECTOR, EVERY, Collector
 from mydevices.errors import ProtocolError
-from mydevices.platforms.apple import endpoints, queries
+from mydevices.platforms.apple import queries, signed
 from mydevices.platforms.apple.endpoints import DONE, connect_endpoint, connect_quickly
+from mydevices.platforms.apple.signed import Memory
 from mydevices.platforms.port import ActionKind, Request
-from mydevices.protocols.pki import keys
+from mydevices.protocols.pki import keys, mdm_signature
 from simulator.connection import Outgoing
 from simulator.device import Device as Simulated
 from tests.platforms.apple.conftest import Registers, fresh
@@ -179,7 +180,8 @@ def test_the_key_of_a_signer_whom_the_endpoint_has_not_accepted_is_not_even_look
     simulated, _device = registered
     looked_at: list[bytes] = []
     monkeypatch.setattr(keys, "load", recording(looked_at, keys.load))
-    monkeypatch.setattr(endpoints, "_TRUSTED", {})
+    monkeypatch.setattr(signed, "TRUSTED", Memory())
+    monkeypatch.setattr(signed, "_HEARD", Memory())
     assert connect_quickly(idle(simulated)) is None
     assert not looked_at
     assert not traced
@@ -192,24 +194,73 @@ def test_a_forger_s_certificate_does_not_become_known(
     registered: Registered, shared_key: rsa.RSAPrivateKey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     simulated, _device = registered
-    trusted: dict[bytes, object] = {}
-    monkeypatch.setattr(endpoints, "_TRUSTED", trusted)
+    trusted, heard = Memory[bytes, object](), Memory[bytes, object]()
+    monkeypatch.setattr(signed, "TRUSTED", trusted)
+    monkeypatch.setattr(signed, "_HEARD", heard)
     genuine = simulated.identity
     assert genuine is not None
     monkeypatch.setattr(simulated, "identity", replace(genuine, key=shared_key))
     with pytest.raises(ProtocolError):
         connect_endpoint(idle(simulated))
-    assert not trusted
+    assert len(trusted) == len(heard) == 0
 
 
-def test_what_is_known_has_a_bound(registered: Registered, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_known_has_a_bound() -> None:
+    memory = Memory[str, int](most=2)
+    for number, key in enumerate(["oldest", "older", "new"]):
+        memory.keep(key, number)
+    assert len(memory) == 2
+    assert "oldest" not in memory
+    assert [memory.get(key) for key in ("oldest", "older", "new")] == [None, 1, 2]
+
+
+def test_the_same_bytes_are_verified_once_and_other_bytes_anew(
+    registered: Registered, monkeypatch: pytest.MonkeyPatch
+) -> None:
     simulated, _device = registered
-    trusted: dict[bytes, object] = {b"oldest": (), b"older": ()}
-    monkeypatch.setattr(endpoints, "_TRUSTED", trusted)
-    monkeypatch.setattr(endpoints, "_MOST_TRUSTED", 2)
-    assert connect_endpoint(idle(simulated)) is DONE
-    assert len(trusted) == 2
-    assert b"oldest" not in trusted
+    verified: list[str | bytes] = []
+    verify = mdm_signature.verify
+
+    def recorded(header: str | bytes, body: bytes, *, allow_weak: bool, known: Container[bytes] | None = None) -> bytes:
+        verified.append(header)
+        return verify(header, body, allow_weak=allow_weak, known=known)
+
+    monkeypatch.setattr(mdm_signature, "verify", recorded)
+    again = idle(simulated)
+    assert [connect_quickly(again), connect_quickly(again), connect_endpoint(again)] == [DONE] * 3
+    assert len(verified) <= 1
+    verified.clear()
+    for header in (again.headers["mdm-signature"] + " ", " " + again.headers["mdm-signature"]):
+        assert connect_quickly(replace(again, headers={"mdm-signature": header})) is DONE
+    assert len(verified) == 2
+
+
+def test_a_remembered_poll_ends_with_its_certificate_and_its_registration(
+    registered: Registered, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    simulated, _device = registered
+    remembered = idle(simulated)
+    assert connect_quickly(remembered) is DONE
+    with monkeypatch.context() as patch:
+        later = timezone.now() + timedelta(days=4000)
+        patch.setattr(timezone, "now", lambda: later)
+        with pytest.raises(ProtocolError, match="expired"):
+            connect_endpoint(remembered)
+    DeviceCertificate.objects.update(state=DeviceCertificate.State.SUPERSEDED)
+    with pytest.raises(ProtocolError, match="not in use"):
+        connect_endpoint(remembered)
+
+
+def test_a_header_does_not_pass_for_the_body_that_follows_it(registered: Registered) -> None:
+    simulated, _device = registered
+    genuine = idle(simulated)
+    assert connect_quickly(genuine) is DONE
+    header, body = genuine.headers["mdm-signature"], genuine.body
+    for moved in (1, 40, len(header)):
+        shifted = replace(genuine, headers={"mdm-signature": header[:-moved]}, body=header[-moved:].encode() + body)
+        assert connect_quickly(shifted) is None
+        with pytest.raises(ProtocolError):
+            connect_endpoint(shifted)
 
 
 def test_the_device_counts_as_seen(registered: Registered, collecting: None) -> None:
