@@ -9,6 +9,7 @@ from uuid import UUID
 
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
+from django.db.models.functions import Lower
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -88,8 +89,15 @@ def put_in_groups(*, actor: Actor, person: Person, groups: Collection[UUID]) -> 
     Membership.objects.filter(person=person, group_id__in=leaving).delete()
     joining = wanted - set(here)
     Membership.objects.bulk_create([Membership(person=person, group_id=group) for group in joining])
-    if leaving or joining:
-        _record(Verb.GROUPS_CHANGED, actor, person, joined=len(joining), left=len(leaving))
+    note_groups(actor=actor, person=person, joined=joining, left=leaving)
+
+
+def note_groups(*, actor: Actor, person: Person, joined: Collection[UUID], left: Collection[UUID]) -> None:
+    """Record that somebody came into groups and left others, by name; nothing when neither."""
+    names = dict(Group.objects.filter(id__in=[*joined, *left]).order_by(Lower("name")).values_list("id", "name"))
+    if names:
+        into, out = (", ".join(name for key, name in names.items() if key in some) for some in (joined, left))
+        _record(Verb.GROUPS_CHANGED, actor, person, joined=into, left=out)
 
 
 @transaction.atomic

@@ -9,6 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
+from uuid import UUID
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
@@ -17,7 +18,7 @@ from django.db.models.functions import Lower
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from mydevices.accounts import rights, services
+from mydevices.accounts import people, rights, services
 from mydevices.accounts.models import Group, Membership, Person, Provider
 from mydevices.accounts.rights import Right
 from mydevices.audit import services as audit
@@ -190,7 +191,7 @@ def admit(*, provider: Provider, claims: Claims, known: Person | None, address: 
         raise NotAllowed(_("Your account here is suspended. Ask the helpdesk."))
     _describe(person, provider, claims, actor)
     if provider.groups_claim:
-        _sort(person, provider, claims.groups)
+        _sort(person, provider, claims.groups, actor)
     return person
 
 
@@ -249,12 +250,15 @@ def _describe(person: Person, provider: Provider, claims: Claims, actor: Actor) 
         )
 
 
-def _sort(person: Person, provider: Provider, values: Collection[str]) -> None:
+def _sort(person: Person, provider: Provider, values: Collection[str], actor: Actor) -> None:
     """Into the groups that the claim names, and out of those that it brought and names no longer."""
     names = {str(provider.group_names.get(value, value)).lower() for value in values}
     wanted = set(Group.objects.alias(lower=Lower("name")).filter(lower__in=names).values_list("id", flat=True))
-    here: Mapping[object, str] = dict(Membership.objects.filter(person=person).values_list("group_id", "provider"))
-    Membership.objects.filter(person=person, provider=provider.id).exclude(group_id__in=wanted).delete()
+    here: Mapping[UUID, str] = dict(Membership.objects.filter(person=person).values_list("group_id", "provider"))
+    leaving = [group for group, by in here.items() if by == provider.id and group not in wanted]
+    joining = wanted - set(here)
+    Membership.objects.filter(person=person, group_id__in=leaving).delete()
     Membership.objects.bulk_create(
-        [Membership(person=person, group_id=group, provider=provider.id) for group in wanted if group not in here]
+        [Membership(person=person, group_id=group, provider=provider.id) for group in joining]
     )
+    people.note_groups(actor=actor, person=person, joined=joining, left=leaving)

@@ -145,7 +145,7 @@ def person(request: HttpRequest, person_id: UUID) -> HttpResponse:
         "is_self": found == person_of(request),
         "groups": found.groups.order_by(Lower("name")),
         "faces": faces,
-        "lines": past.history(entries, person_of(request), now, names=present.names(owned))[:SHOWN]
+        "lines": past.history(entries, person_of(request), now, names=present.names(owned), about=found)[:SHOWN]
         if Right.SEE_AUDIT in may or Right.ASSIST in may
         else [],
         "joined": moments.day(found.joined_at),
