@@ -1,4 +1,5 @@
-"""The catalogues of messages: `python -m tests.messages` brings them up to the sources and compiles them.
+"""The catalogues of messages: `python -m tests.messages` brings them up to the sources and compiles them; with
+languages (`python -m tests.messages ar`) those alone.
 
 Pure Python (Babel, and Django's own reading of templates), so that it works without gettext's tools. New messages
 arrive without a translation, which tests/test_messages.py refuses.
@@ -26,6 +27,7 @@ KEYWORDS: Final = {
     "gettext": None,
     "gettext_lazy": None,
     "gettext_noop": None,
+    "lazy": None,
     "ngettext": (1, 2),
     "ngettext_lazy": (1, 2),
     "npgettext": ((1, "c"), 2, 3),
@@ -100,8 +102,8 @@ def compiled(catalog: Catalog) -> bytes:
     return buffer.getvalue()
 
 
-def main() -> int:
-    for language in LANGUAGES:
+def main(*languages: str) -> int:
+    for language in languages or LANGUAGES:
         catalog = read(language)
         catalog.update(template(), no_fuzzy_matching=True)
         catalog.obsolete.clear()
@@ -118,4 +120,4 @@ def _is_translated(string: str | tuple[str, ...] | list[str] | None) -> bool:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(*sys.argv[1:]))

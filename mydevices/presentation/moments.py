@@ -19,13 +19,17 @@ def ago(when: datetime, now: datetime) -> SafeString:
 
 def since(when: datetime, now: datetime) -> str:
     seconds = max(0, int((now - when).total_seconds()))
+    # The numbers have names, so that a language may say one and two in words.
     if seconds < _MINUTE:
-        return ngettext("%d second ago", "%d seconds ago", seconds) % seconds
+        return ngettext("%(number)d second ago", "%(number)d seconds ago", seconds) % {"number": seconds}
     if seconds < _HOUR:
-        return ngettext("%d minute ago", "%d minutes ago", seconds // _MINUTE) % (seconds // _MINUTE)
+        number = seconds // _MINUTE
+        return ngettext("%(number)d minute ago", "%(number)d minutes ago", number) % {"number": number}
     if seconds < _DAY:
-        return ngettext("%d hour ago", "%d hours ago", seconds // _HOUR) % (seconds // _HOUR)
-    return ngettext("%d day ago", "%d days ago", seconds // _DAY) % (seconds // _DAY)
+        number = seconds // _HOUR
+        return ngettext("%(number)d hour ago", "%(number)d hours ago", number) % {"number": number}
+    number = seconds // _DAY
+    return ngettext("%(number)d day ago", "%(number)d days ago", number) % {"number": number}
 
 
 def days(when: datetime, now: datetime) -> int:
@@ -68,10 +72,12 @@ def duration(length: timedelta) -> str:
     """“8 hours”, in the largest unit in which it is a whole number."""
     minutes = round(length.total_seconds() / 60)
     if minutes % 1440 == 0:
-        return ngettext("%d day", "%d days", minutes // 1440) % (minutes // 1440)
+        number = minutes // 1440
+        return ngettext("%(number)d day", "%(number)d days", number) % {"number": number}
     if minutes % 60 == 0:
-        return ngettext("%d hour", "%d hours", minutes // 60) % (minutes // 60)
-    return ngettext("%d minute", "%d minutes", minutes) % minutes
+        number = minutes // 60
+        return ngettext("%(number)d hour", "%(number)d hours", number) % {"number": number}
+    return ngettext("%(number)d minute", "%(number)d minutes", minutes) % {"number": minutes}
 
 
 def day(when: datetime) -> SafeString:

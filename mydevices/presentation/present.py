@@ -338,7 +338,7 @@ def status(device: Device, newest: Progress | None, now: datetime) -> Status:
         return Status("lock", format_html(_("Locked {when}"), when=when), screen="lock")
     if now - seen > SILENT:
         passed = moments.days(seen, now)
-        text = ngettext("No answer for %d day", "No answer for %d days", passed) % passed
+        text = ngettext("No answer for %(number)d day", "No answer for %(number)d days", passed) % {"number": passed}
         return Status("clock", text, "warn", "clock")
     if newest is not None and newest.state == State.FAILED and newest.finished_at and now - newest.finished_at < NEWS:
         when = moments.at(newest.finished_at, now)

@@ -346,7 +346,9 @@ def _groups(entry: Entry) -> str:
 
 def _names(groups: object) -> str:
     """Names; entries of earlier versions have their number only."""
-    return ngettext("%d group", "%d groups", groups) % groups if isinstance(groups, int) else str(groups)
+    if not isinstance(groups, int):
+        return str(groups)
+    return ngettext("%(number)d group", "%(number)d groups", groups) % {"number": groups}
 
 
 def _factor(entry: Entry) -> str:
@@ -356,12 +358,14 @@ def _factor(entry: Entry) -> str:
 
 def _sessions(entry: Entry) -> str:
     number = int(entry.details.get("number", 1))
-    return ngettext("%d browser", "%d browsers", number) % number
+    return ngettext("%(number)d browser", "%(number)d browsers", number) % {"number": number}
 
 
 def _codes(entry: Entry) -> str:
     left = int(entry.details.get("left", 0))
-    return ngettext("%d code is left.", "%d codes are left.", left) % left if left else _("None is left.")
+    if not left:
+        return _("None is left.")
+    return ngettext("%(number)d code is left.", "%(number)d codes are left.", left) % {"number": left}
 
 
 WHAT: Final[Mapping[str, Callable[[Entry], str]]] = {

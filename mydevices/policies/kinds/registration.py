@@ -112,7 +112,7 @@ class RegistrationRules(Kind):
         }
         lines = [Line("sign_in", _("Registering asks for"), signs.get(self.sign_in, self.sign_in))]
         if self.asks_pin:
-            days = ngettext("%d day", "%d days", self.pin_days) % self.pin_days
+            days = ngettext("%(number)d day", "%(number)d days", self.pin_days) % {"number": self.pin_days}
             facts = {"length": self.pin_length, "days": days}
             text = (
                 _("%(length)d characters, valid for %(days)s, and people may ask for a new one")
@@ -131,7 +131,8 @@ class RegistrationRules(Kind):
     def _limit(self) -> str:
         if not self.device_limit:
             return _("As many as they like")
-        text = ngettext("At most %d", "At most %d", self.device_limit) % self.device_limit
+        number = {"number": self.device_limit}
+        text = ngettext("At most %(number)d", "At most %(number)d", self.device_limit) % number
         return text if self.company_devices_count else _("%(limit)s, not counting the organisation’s") % {"limit": text}
 
     def _terms(self) -> str:

@@ -71,10 +71,10 @@ def _index(request: HttpRequest) -> dict[str, object]:
 def _summary(cards: list[present.Card]) -> str:
     living = sum(not card.ended for card in cards)
     urgent = sum(card.face.status.needs_you for card in cards)
-    text = ngettext("%d device", "%d devices", living) % living
+    text = ngettext("%(number)d device", "%(number)d devices", living) % {"number": living}
     if not urgent:
         return _("%(devices)s, all well.") % {"devices": text} if living else ""
-    needing = ngettext("%d needs you", "%d need you", urgent) % urgent
+    needing = ngettext("%(number)d needs you", "%(number)d need you", urgent) % {"number": urgent}
     return _("%(devices)s, %(needing)s.") % {"devices": text, "needing": needing}
 
 
