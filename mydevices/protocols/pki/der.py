@@ -1,8 +1,8 @@
 """A small reader and writer of DER (X.690), for the few structures that devices send and we answer with.
 
 Reading is a walk by offsets: no objects, no unbounded recursion, every length checked before it is used. The one
-concession to BER is what real encoders produce (Apple's does both): indefinite lengths, which `definite` rewrites,
-and octet strings in pieces, which `octets` joins. Everything wrong is a `ProtocolError`.
+concession to BER is what real encoders produce (Apple's does both): indefinite lengths, which `definite` and
+`definite_throughout` rewrite, and octet strings in pieces, which `octets` joins. Everything wrong is a `ProtocolError`.
 """
 
 from collections.abc import Iterable
@@ -38,6 +38,13 @@ _ENCODINGS = {
     0x1C: "utf-32-be",  # UniversalString
     0x1E: "utf-16-be",  # BMPString
 }
+
+
+class TooDeep(ProtocolError):
+    """Elements within elements, further down than anything we read goes."""
+
+    def __init__(self) -> None:
+        super().__init__("The message is nested too deeply.")
 
 
 def element(data: bytes, position: int, end: int) -> tuple[int, int, int]:
@@ -162,7 +169,7 @@ def _definite(data: bytes, position: int, depth: int) -> tuple[bytes, int]:
     if not tag & CONSTRUCTED or tag & 0x1F == 0x1F:
         raise ProtocolError("The message uses an indefinite length where there can be none.")
     if depth == 0:
-        raise ProtocolError("The message is nested too deeply.")
+        raise TooDeep
     parts = []
     position += 2
     while data[position : position + 2] != b"\0\0":
@@ -171,6 +178,37 @@ def _definite(data: bytes, position: int, depth: int) -> tuple[bytes, int]:
         if len(parts) > _MAXIMUM_ELEMENTS:
             raise ProtocolError(f"The message holds a list of more than {_MAXIMUM_ELEMENTS} elements.")
     return tlv(tag, *parts), position + 2
+
+
+def definite_throughout(data: bytes) -> tuple[bytes, int]:
+    """The one element that `data` begins with, rewritten so that every length in it is definite, and where it ended in
+    `data`. Octet strings are values: what they hold is kept to the byte.
+    """
+    if len(data) > MAXIMUM_SIZE:
+        raise ProtocolError(f"The message is longer than {MAXIMUM_SIZE // 1024} kB.")
+    return _throughout(data, 0, len(data), _MAXIMUM_DEPTH)
+
+
+def _throughout(data: bytes, position: int, end: int, depth: int) -> tuple[bytes, int]:
+    indefinite = data[position + 1 : position + 2] == b"\x80" and position + 2 <= end
+    tag, start, stop = (data[position], position + 2, end) if indefinite else element(data, position, end)
+    if not tag & CONSTRUCTED:
+        if indefinite:
+            raise ProtocolError("The message uses an indefinite length where there can be none.")
+        return data[position:stop], stop
+    if depth == 0:
+        raise TooDeep
+    parts = []
+    while start < stop and not (indefinite and data[start : start + 2] == b"\0\0"):
+        part, start = _throughout(data, start, stop, depth - 1)
+        parts.append(part)
+        if len(parts) > _MAXIMUM_ELEMENTS:
+            raise ProtocolError(f"The message holds a list of more than {_MAXIMUM_ELEMENTS} elements.")
+    if not indefinite:
+        return tlv(tag, *parts), stop
+    if start + 2 > stop:
+        raise ProtocolError("The message ends in the middle of an element.")
+    return tlv(tag, *parts), start + 2
 
 
 def tlv(tag: int, *parts: bytes) -> bytes:
