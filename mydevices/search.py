@@ -131,7 +131,7 @@ class Searched(models.Model):
     def _texts(self) -> tuple[str, ...]:
         return tuple(getattr(self, name) for name in self.SEARCHED)
 
-    def fresh(self) -> Sequence[Word]:
+    def fresh(self) -> Sequence[Any]:
         """The rows of its words, not saved yet."""
         table = self.words_table()
         return [table(of=self, word=word) for word in sorted(words(*self._texts()))]

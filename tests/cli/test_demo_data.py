@@ -4,6 +4,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from mydevices.accounts.models import Person
+from mydevices.devices import selectors as devices
 from mydevices.devices.models import Device, Registration
 from tests import factories
 
@@ -15,8 +16,20 @@ def test_it_makes_as_many_as_it_is_told_each_whole() -> None:
     assert Person.objects.count() == 30
     assert Device.objects.count() == 50
     assert Registration.objects.count() == 50
-    assert all(device.registration and device.inventory for device in Device.objects.select_related("registration"))
+    assert all(
+        device.registration and device.registration.device_id == device.id and device.inventory
+        for device in Device.objects.select_related("registration")
+    )
     assert not any(person.has_usable_password() for person in Person.objects.all())
+
+
+def test_what_it_makes_is_found_by_a_search() -> None:
+    call_command("demo_data", people=3, devices=4)
+    last = Device.objects.get(serial_number="MU0000000003")
+    assert set(devices.searched(Device.objects.all(), "mu0000000003")) == {last}
+    assert last in devices.searched(Device.objects.all(), last.owner.email)
+    found = Person.objects.filter(id__in=Person.matching("made.up.2@aldermoor"))
+    assert [one.email for one in found] == ["made.up.2@aldermoor.example"]
 
 
 def test_it_keeps_away_from_devices_that_somebody_has() -> None:

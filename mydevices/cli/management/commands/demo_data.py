@@ -10,14 +10,15 @@ from typing import Any, Final
 from uuid import UUID
 
 from django.core.management.base import BaseCommand, CommandError
-from django.db import transaction
+from django.db import connection, transaction
+from django.db.models import OuterRef, Subquery
 from django.utils import timezone
 
-from mydevices.accounts.models import Group, Membership, Person
+from mydevices.accounts.models import Group, Membership, Person, PersonWord
 from mydevices.audit import services as audit
 from mydevices.audit.actor import Actor
 from mydevices.audit.verbs import Verb
-from mydevices.devices.models import Device, Inventory, Registration
+from mydevices.devices.models import Device, DeviceWord, Inventory, Registration
 
 BATCH: Final = 2000
 FIRST: Final = (
@@ -54,6 +55,11 @@ class Command(BaseCommand):
             )
         if options["people"] < 1 or options["devices"] < 0:
             raise CommandError("At least one person, and no less than no devices.")
+        if connection.vendor == "sqlite":
+            with connection.cursor() as cursor:
+                cursor.execute(
+                    "PRAGMA cache_size = -262144"
+                )  # KiB: keys are random, and fall on every page of an index
         # Always the same, so that two measurements are of the same data.
         chance = random.Random(20261122)  # noqa: S311  not for secrets
         now = timezone.now()
@@ -71,6 +77,7 @@ class Command(BaseCommand):
             rows = [self._person(index, chance, now) for index in numbers]
             with transaction.atomic():
                 Person.objects.bulk_create(rows)
+                PersonWord.objects.bulk_create(word for row in rows for word in row.fresh())
                 Membership.objects.bulk_create(
                     Membership(group=group, person=row)
                     for row in rows
@@ -99,7 +106,7 @@ class Command(BaseCommand):
                 device = Device(
                     owner_id=chance.choice(owners),
                     platform=Device.Platform.APPLE,
-                    hardware_id=f"MADE-UP-{index:08}",
+                    hardware_id=f"MADEUP{index:010}",
                     ownership=chance.choice(Device.Ownership.values),
                     name=f"{chance.choice(FIRST)}’s {kind}",
                     model=product,
@@ -128,10 +135,10 @@ class Command(BaseCommand):
             with transaction.atomic():
                 Device.objects.bulk_create(devices)
                 Registration.objects.bulk_create(lives)
-                for device, life in zip(devices, lives, strict=True):
-                    device.registration = life
-                Device.objects.bulk_update(devices, ["registration"], batch_size=500)
+                life_of = Subquery(Registration.objects.filter(device=OuterRef("pk")).values("id"))
+                Device.objects.filter(id__in=[device.id for device in devices]).update(registration_id=life_of)
                 Inventory.objects.bulk_create(inventories)
+                DeviceWord.objects.bulk_create(word for device in devices for word in device.fresh())
             self.stderr.write(f"{numbers[-1] + 1 - start:,} devices ...")
 
 
