@@ -23,6 +23,10 @@ iPhone"), `address` an IP address, `by` the name of who did it, where that was n
 | DEVICE_REGISTERED | device (its name), model, at, address, by |
 | REGISTRATION_PIN | secret_pin, until, by |
 | REGISTRATION_PIN_UNKNOWN | at, browser, address |
+| CERTIFICATE_EXPIRES | certificate (its type's label), issuer, until |
+| CERTIFICATE_KEY_ENDS | certificate, issuer, until (when the private key is deleted) |
+| CERTIFICATE_KEY_DELETED | certificate, issuer, at |
+| CERTIFICATE_DOWNLOADED | certificate, issuer, at, browser, address |
 
 Every template also has: `person` (name and first_name, empty for a stranger), `organisation`, `site` (the server's
 address, without a slash at the end) and `accent`.
@@ -59,12 +63,18 @@ class Notice(StrEnum):
     REGISTRATION_PIN = "registration_pin"
     REGISTRATION_PIN_UNKNOWN = "registration_pin_unknown"
     """To an address that somebody asked a PIN for, and that gets none: nobody here has it, or registers by PIN."""
+    CERTIFICATE_EXPIRES = "certificate_expires"
+    CERTIFICATE_KEY_ENDS = "certificate_key_ends"
+    CERTIFICATE_KEY_DELETED = "certificate_key_deleted"
+    CERTIFICATE_DOWNLOADED = "certificate_downloaded"
+    """With its private key."""
 
 
 OPTIONAL: Final[Collection[Notice]] = frozenset({Notice.NEW_SIGN_IN, Notice.DEVICE_REGISTERED})
 """What a person may do without. Everything else is about the safety of their account, or was asked for."""
 
 _WHERE: Final = frozenset({"at", "browser", "address"})
+_CERTIFICATE: Final = frozenset({"certificate", "issuer"})
 
 FACTS: Final[Mapping[Notice, frozenset[str]]] = {
     Notice.INVITATION: frozenset({"secret_link", "until", "by", "secret_pin"}),
@@ -84,5 +94,9 @@ FACTS: Final[Mapping[Notice, frozenset[str]]] = {
     Notice.DEVICE_REGISTERED: _WHERE | {"device", "model", "by"},
     Notice.REGISTRATION_PIN: frozenset({"secret_pin", "until", "by"}),
     Notice.REGISTRATION_PIN_UNKNOWN: _WHERE,
+    Notice.CERTIFICATE_EXPIRES: _CERTIFICATE | {"until"},
+    Notice.CERTIFICATE_KEY_ENDS: _CERTIFICATE | {"until"},
+    Notice.CERTIFICATE_KEY_DELETED: _CERTIFICATE | {"at"},
+    Notice.CERTIFICATE_DOWNLOADED: _CERTIFICATE | _WHERE,
 }
 """The names in the table above. `services.post_mail` refuses others."""

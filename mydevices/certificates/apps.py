@@ -8,7 +8,10 @@ class Config(AppConfig):
     label = "certificates"
 
     def ready(self) -> None:
-        from mydevices.certificates.models import Authority, PushCertificate  # noqa: PLC0415  models must be loaded first
+        from mydevices.certificates import tasks  # noqa: PLC0415  models must be loaded first
+        from mydevices.certificates.models import Authority, Certificate, PushCertificate  # noqa: PLC0415  the same
 
+        tasks.register()
         registry.column(Authority, "key")
         registry.column(PushCertificate, "key")
+        registry.column(Certificate, "key")

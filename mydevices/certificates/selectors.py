@@ -1,9 +1,18 @@
+from base64 import b64decode
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
+from typing import Literal
+from uuid import UUID
 
 from django.db.models import QuerySet
+from django.utils.translation import gettext as _
 
-from mydevices.certificates.models import RENEW_BEFORE, DeviceCertificate
+from mydevices.accounts.models import Person
+from mydevices.certificates.models import RENEW_BEFORE, Certificate, CertificateType, DeviceCertificate
 from mydevices.devices.models import Registration
+from mydevices.errors import NotFound
+from mydevices.protocols.pki.pkcs12 import Bundle
+from mydevices.vault import services as vault
 
 
 def due_for_renewal(now: datetime) -> QuerySet[DeviceCertificate]:
@@ -28,3 +37,86 @@ def by_fingerprint(fingerprint: str) -> DeviceCertificate | None:
         .filter(fingerprint=fingerprint)
         .first()
     )
+
+
+# --- what people bring
+
+
+def types() -> "QuerySet[CertificateType]":
+    """All that a person can choose from, by name."""
+    return CertificateType.objects.order_by("label")
+
+
+def type_by_id(type_id: UUID) -> CertificateType:
+    """Raises NotFound."""
+    one = CertificateType.objects.filter(id=type_id).first()
+    if one is None:
+        raise NotFound(_("There is no such type of certificate any more."))
+    return one
+
+
+def purpose_of(one: CertificateType) -> Literal["signing", "encryption", "both"]:
+    """The type's purpose, in the words of who judges certificates."""
+    if one.purpose == CertificateType.Purpose.SIGNING:
+        return "signing"
+    return "encryption" if one.purpose == CertificateType.Purpose.ENCRYPTION else "both"
+
+
+def listed() -> "QuerySet[Certificate]":
+    """Certificates without what is secret or large, each with its person and type."""
+    return Certificate.objects.defer("der", "chain").select_related("person", "type")
+
+
+def of_person(person: Person) -> Sequence[Certificate]:
+    """All of a person's, by the names of their types; of each type the present one first, then history, newest first.
+
+    Their keys are not opened."""
+    found = Certificate.objects.filter(person=person).select_related("type").order_by("type__label", "-uploaded_at")
+    return sorted(found, key=lambda one: (one.type.label.casefold(), not one.is_present))
+
+
+def owned_by(person: Person, certificate_id: UUID) -> Certificate:
+    """One of a person's. Raises NotFound."""
+    found = Certificate.objects.select_related("person", "type").filter(person=person, id=certificate_id).first()
+    if found is None:
+        raise NotFound(_("There is no such certificate."))
+    return found
+
+
+def present(person_ids: Collection[UUID], type_ids: Collection[UUID]) -> Mapping[tuple[UUID, UUID], Certificate]:
+    """The present certificates of these people and types, by (person, type)."""
+    found = Certificate.objects.select_related("person", "type").filter(
+        person__in=person_ids, type__in=type_ids, replaced_at=None
+    )
+    return {(one.person_id, one.type_id): one for one in found}
+
+
+def history(person_ids: Collection[UUID], type_ids: Collection[UUID]) -> Sequence[Certificate]:
+    """Replaced certificates of these people and types, newest first."""
+    found = Certificate.objects.select_related("person", "type").filter(
+        person__in=person_ids, type__in=type_ids, replaced_at__isnull=False
+    )
+    return list(found.order_by("-replaced_at", "id"))
+
+
+def identity(certificate: Certificate) -> Bundle | None:
+    """The certificate with its chain and its private key, opened; nothing once the key was cleared. Raises CannotOpen
+    without the master key for it, or for a key that was copied from another row."""
+    if certificate.key is None:
+        return None
+    return Bundle(
+        key=vault.open_sealed(certificate.key, **place_of_key(certificate)),
+        certificate=bytes(certificate.der),
+        chain=tuple(b64decode(one) for one in certificate.chain),
+        friendly_name=certificate.type.label,
+    )
+
+
+def place_of_key(certificate: Certificate) -> dict[str, str]:
+    """What the sealed key is bound to: it opens in its own row and for its owner only."""
+    return {
+        "table": "certificates_certificate",
+        "column": "key",
+        "row": str(certificate.id),
+        "owner": str(certificate.person_id),
+    }

@@ -89,6 +89,19 @@ def _pin_issued(entry: Entry) -> Say:
     )
 
 
+def _key_cleared(entry: Entry) -> Say:
+    if entry.actor_kind == "system":
+        return Say(
+            lazy("The private key of a certificate of yours was deleted after its time: {what}."),
+            theirs=lazy("The private key of a certificate was deleted after its time: {what}."),
+        )
+    return Say(
+        lazy("{who} cleared the private key of a certificate of yours: {what}."),
+        lazy("You cleared the private key of a certificate: {what}."),
+        lazy("{who} cleared the private key of a certificate: {what}."),
+    )
+
+
 def _wiped(entry: Entry) -> Say:
     if is_presumed(entry):
         return Say(lazy("{device} was told to erase itself and has not been heard of since."))
@@ -240,6 +253,36 @@ OF_PEOPLE: Final[Mapping[Verb, Say | Callable[[Entry], Say]]] = {
         lazy("{who} looked at the PIN of {device}."),
         lazy("You looked at the PIN of {device}."),
     ),
+    Verb.CERTIFICATE_UPLOADED: Say(
+        lazy("{who} uploaded a certificate for you: {what}."),
+        lazy("You uploaded a certificate: {what}."),
+        lazy("{who} uploaded a certificate: {what}."),
+    ),
+    Verb.CERTIFICATE_REPLACED: Say(
+        lazy("{who} replaced a certificate of yours: {what}."),
+        lazy("You replaced a certificate: {what}."),
+        lazy("{who} replaced a certificate: {what}."),
+    ),
+    Verb.CERTIFICATE_NOTE_CHANGED: Say(
+        lazy("{who} changed your note on a certificate: {what}."),
+        lazy("You changed your note on a certificate: {what}."),
+        lazy("{who} changed the note on a certificate: {what}."),
+    ),
+    Verb.CERTIFICATE_KEY_CLEARED: _key_cleared,
+    Verb.CERTIFICATE_DELETED: Say(
+        lazy("{who} deleted a certificate of yours: {what}."),
+        lazy("You deleted a certificate: {what}."),
+        lazy("{who} deleted a certificate: {what}."),
+    ),
+    Verb.CERTIFICATE_DOWNLOADED: Say(
+        lazy("A certificate of yours was downloaded with its private key: {what}."),
+        lazy("You downloaded a certificate with its private key: {what}."),
+        lazy("{who} downloaded a certificate with its private key: {what}."),
+    ),
+    Verb.CERTIFICATE_EXPIRES: Say(
+        lazy("You were told that a certificate of yours expires: {what}."),
+        theirs=lazy("A reminder went out that a certificate expires: {what}."),
+    ),
 }
 """What an account's history says, for each verb that can stand in one beside the actions on devices."""
 
@@ -257,6 +300,9 @@ OF_NO_PERSON: Final[Mapping[Verb, str]] = {
     Verb.PUSH_CERTIFICATE_REQUESTED: "about the installation",
     Verb.PUSH_CERTIFICATE_INSTALLED: "about the installation",
     Verb.PUSH_CERTIFICATE_EXPIRES: "about the installation",
+    Verb.CERTIFICATE_TYPE_CREATED: "about a type, whoever has a certificate of it",
+    Verb.CERTIFICATE_TYPE_CHANGED: "about a type, whoever has a certificate of it",
+    Verb.CERTIFICATE_TYPE_DELETED: "about a type: who loses a certificate has an entry of their own",
 }
 """Verbs that never stand in a person's history, and why."""
 
@@ -313,6 +359,8 @@ OF_NO_DEVICE: Final[Mapping[str, str]] = {
     "terms": "before there is a device",
     "registration_pin": "before there is a device",
     "push_certificate": "about the installation",
+    "certificate_type": "about what people may upload",
+    "certificate": "about a person's own, whatever devices have it",
 }
 """Subjects of verbs (what stands before their dot) that never stand in a device's history, and why."""
 
@@ -368,7 +416,20 @@ def _codes(entry: Entry) -> str:
     return ngettext("%(number)d code is left.", "%(number)d codes are left.", left) % {"number": left}
 
 
+def _certificate(entry: Entry) -> str:
+    """Its type, and who issued it."""
+    label, issuer = (str(entry.details.get(name, "")) for name in ("certificate", "issuer"))
+    return _("%(certificate)s, issued by %(issuer)s") % {"certificate": label, "issuer": issuer} if issuer else label
+
+
 WHAT: Final[Mapping[str, Callable[[Entry], str]]] = {
+    Verb.CERTIFICATE_UPLOADED: _certificate,
+    Verb.CERTIFICATE_REPLACED: _certificate,
+    Verb.CERTIFICATE_NOTE_CHANGED: _certificate,
+    Verb.CERTIFICATE_KEY_CLEARED: _certificate,
+    Verb.CERTIFICATE_DELETED: _certificate,
+    Verb.CERTIFICATE_DOWNLOADED: _certificate,
+    Verb.CERTIFICATE_EXPIRES: _certificate,
     Verb.ROLE_CHANGED: _role,
     Verb.GROUPS_CHANGED: _groups,
     Verb.FACTOR_ADDED: _factor,

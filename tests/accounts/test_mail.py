@@ -36,6 +36,8 @@ SAMPLES: dict[str, str | int] = {
     "left": 3,
     "device": "Ines's iPhone",
     "model": "iPhone 16 Pro",
+    "certificate": "Signing & encryption",
+    "issuer": "Aldermoor Mail",
 }
 READER = Reader(name="Ines Okafor", time_zone="Europe/Berlin")
 POSTED = datetime(2026, 11, 22, 14, 6, tzinfo=UTC)

@@ -24,6 +24,11 @@ DETAILS: dict[Verb, Details] = {
     Verb.RECOVERY_USED: {"left": 3},
     Verb.TICKET_REFUSED: {"why": "system", "system": "macOS", "policy": "Everybody"},
     Verb.DEVICE_REGISTERED: {"ownership": "personal"},
+    **{
+        verb: {"certificate": "Signing certificate", "issuer": "Aldermoor Mail"}
+        for verb in Verb
+        if verb.startswith("certificate.")
+    },
 }
 VOICES = ("own", "another's", "at the console")
 
