@@ -1,8 +1,9 @@
-"""python -m simulator run | register | push-certificate
+"""python -m simulator run | register | push-certificate | mail-identity
 
 run               the gateway, the screens and an inbox, with every device of the state directory, until SIGTERM
 register          register one device, keep it in the state directory, and end
 push-certificate  play Apple's push certificate portal: sign a request
+mail-identity     play who issues e-mail certificates: a PKCS #12 file for somebody
 """
 
 import argparse
@@ -17,12 +18,13 @@ from types import FrameType
 
 from cryptography import x509
 
-from simulator.apple import Apple, topic_of
+from simulator.apple import Apple, topic_of, write_private
 from simulator.device import Device
 from simulator.errors import SimulatorError, Unreachable
 from simulator.fleet import USUAL_USER, Fleet, new_device
 from simulator.gateway import Gateway, Manners
 from simulator.inbox import Inbox
+from simulator.issuer import mail_identity
 from simulator.scep import CURRENT, OLD
 from simulator.screens import Screens
 from simulator.transport import HttpTransport
@@ -91,6 +93,15 @@ def arguments(argv: Sequence[str]) -> argparse.Namespace:
     portal.add_argument("--csr", type=Path, required=True, metavar="FILE")
     portal.add_argument("--out", type=Path, required=True, metavar="FILE")
     portal.add_argument("--topic", default=None, help="keep this topic, for a renewal")
+
+    issuer = verbs.add_parser("mail-identity", help="issue an e-mail certificate")
+    issuer.add_argument("--state", type=Path, required=True, metavar="DIR")
+    issuer.add_argument("--name", required=True, metavar="“Ines Okafor”")
+    issuer.add_argument("--email", required=True, metavar="ADDRESS")
+    issuer.add_argument("--purpose", default="both", choices=["signing", "encryption", "both"])
+    issuer.add_argument("--password", required=True)
+    issuer.add_argument("--days", type=int, default=None, metavar="N", help="valid for so long")
+    issuer.add_argument("--out", type=Path, required=True, metavar="FILE.p12")
     return parser.parse_args(argv)
 
 
@@ -190,7 +201,23 @@ def push_certificate(options: argparse.Namespace) -> None:
     print(f"topic {topic} gateway-authority {apple.gateway_authority_file}")
 
 
-VERBS = {"run": run, "register": register, "push-certificate": push_certificate}
+def issue_mail_identity(options: argparse.Namespace) -> None:
+    data = mail_identity(
+        name=options.name, email=options.email, purpose=options.purpose, password=options.password, days=options.days
+    )
+    try:
+        write_private(options.out, data)
+    except OSError as error:
+        raise SimulatorError(f"{error.filename}: {error.strerror}") from error
+    print(f"issued {options.out}")
+
+
+VERBS = {
+    "run": run,
+    "register": register,
+    "push-certificate": push_certificate,
+    "mail-identity": issue_mail_identity,
+}
 
 
 def main(argv: Sequence[str]) -> int:

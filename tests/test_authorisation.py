@@ -35,6 +35,7 @@ from mydevices.policies.kinds.registration import RegistrationRules
 from mydevices.registration import services as registration
 from mydevices.registration.models import Ticket
 from tests import factories, passkeys
+from tests.certificates import identities
 from tests.factories import PASSWORD
 
 pytestmark = pytest.mark.django_db
@@ -84,6 +85,8 @@ OWN: Final = frozenset(
         "mfa_reauthenticate_webauthn",
         "mfa_view_recovery_codes",
         "portal:account",
+        "portal:certificate_add",
+        "portal:certificates",
         "portal:devices",
         "portal:devices_now",
         "portal:email",
@@ -105,6 +108,11 @@ OWNED: Final = frozenset(
     {
         "mfa_remove_webauthn",
         "portal:cancel",
+        "portal:certificate_clear",
+        "portal:certificate_delete",
+        "portal:certificate_edit",
+        "portal:certificate_file",
+        "portal:certificate_take",
         "portal:check_in",
         "portal:device",
         "portal:device_history",
@@ -273,12 +281,14 @@ def scene(monkeypatch: pytest.MonkeyPatch) -> Scene:
         user=owner, ip="127.0.0.1", session_key=elsewhere.session.session_key, user_agent="a browser"
     )
     boss = factories.actor(people["administrator"], proved=now)
+    certificate = identities.uploaded(owner, identities.type_for(key_download=True)).certificate
     policy = policies.create(
         actor=boss, name="For everybody", values=RegistrationRules(), assignment=Assignment(to=To.NOBODY)
     )
     things = {
         "action_id": action.id,
         "accent": "123456",
+        "certificate_id": certificate.id,
         "code": registration.code_of(ticket),
         "device_id": device.id,
         "direction": "up",

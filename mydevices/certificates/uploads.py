@@ -28,13 +28,15 @@ from mydevices.certificates.models import Certificate, CertificateType
 from mydevices.certificates.opening import open_guarded
 from mydevices.errors import Conflict, Invalid, NotAllowed, NotFound, TooMany
 from mydevices.protocols.pki import smime, wrapping
-from mydevices.protocols.pki.pkcs12 import Bundle
+from mydevices.protocols.pki.pkcs12 import MAXIMUM_SIZE, Bundle
 from mydevices.protocols.pki.refusals import Refused
 from mydevices.protocols.pki.smime import Assessment
 from mydevices.vault import services as vault
 
 LIMIT: Final = Limit(30, timedelta(minutes=10))
 """Files that one person may have opened: each takes up to a second of the machine's time."""
+LARGEST: Final = MAXIMUM_SIZE
+"""Bytes of a file."""
 SHORTEST_PASSWORD: Final = 8
 LONGEST_PASSWORD: Final = 256
 
@@ -82,13 +84,14 @@ def examine(*, actor: Actor, person: Person, type_id: UUID, data: bytes, passwor
 
 
 @transaction.atomic
-def store(*, actor: Actor, person: Person, examined: Examined, note: str = "", now: datetime) -> Stored:
+def store(*, actor: Actor, person: Person, examined: Examined, note: str | None = None, now: datetime) -> Stored:
     """Keep it as the present certificate of its type. One that was present becomes history, where it is of use to read
-    old mail, and else is deleted with its key. The same certificate once more takes the place of itself.
+    old mail, and else is deleted with its key. The same certificate once more takes the place of itself. Without a note
+    that of the replaced one stays.
 
     Raises Conflict where the type has changed or gone since, NotFound, Invalid for a note."""
     _require_own(actor, person)
-    note = _checked_note(note)
+    note = None if note is None else _checked_note(note)
     # Of two uploads at once one waits here, and replaces the other.
     if not Person.objects.select_for_update().filter(id=person.id, is_active=True).exists():
         raise NotAllowed(_("This account is suspended."))
@@ -99,7 +102,7 @@ def store(*, actor: Actor, person: Person, examined: Examined, note: str = "", n
     before = Certificate.objects.filter(person=person, type=one, replaced_at=None).first()
     same = Certificate.objects.filter(person=person, type=one, fingerprint=facts.fingerprint).first()
     certificate = _filled(same or Certificate(id=uuid4(), person=person, type=one), examined, now)
-    certificate.note = note or (before.note if before else "")
+    certificate.note = (before.note if before else "") if note is None else note
     previous = None
     if before is not None and (same is None or before.id != same.id):
         previous = _set_aside(before, now, one)

@@ -18,6 +18,8 @@ ROOT: Final = Path(__file__).resolve().parents[2]
 FOLDER: Final = Path(os.environ.get("MYDEVICES_DEMO_DATA", ROOT / "demo-data"))
 SIMULATOR: Final = FOLDER / "simulator"
 LOGS: Final = FOLDER / "logs"
+CERTIFICATES: Final = FOLDER / "certificates"
+"""Files for the demo's person to upload."""
 NOTES: Final = FOLDER / "demo.json"
 """What a later start must know: the port that the devices were registered with, and which devices were."""
 

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from mydevices.portal.views import account, actions, brand, devices, forgotten, invitation, registration
+from mydevices.portal.views import account, actions, brand, certificates, devices, forgotten, invitation, registration
 
 app_name = "portal"
 
@@ -18,6 +18,13 @@ urlpatterns = [
     path("devices/<uuid:device_id>/retire", actions.retire, name="retire"),
     path("devices/<uuid:device_id>/pins", actions.pins, name="pins"),
     path("devices/<uuid:device_id>/actions/<uuid:action_id>/cancel", actions.cancel, name="cancel"),
+    path("certificates", certificates.index, name="certificates"),
+    path("certificates/add", certificates.add, name="certificate_add"),
+    path("certificates/<uuid:certificate_id>", certificates.edit, name="certificate_edit"),
+    path("certificates/<uuid:certificate_id>/clear", certificates.clear, name="certificate_clear"),
+    path("certificates/<uuid:certificate_id>/delete", certificates.delete, name="certificate_delete"),
+    path("certificates/<uuid:certificate_id>/file", certificates.public, name="certificate_file"),
+    path("certificates/<uuid:certificate_id>/key", certificates.take, name="certificate_take"),
     path("register", registration.register, name="register"),
     path("register/terms", registration.terms, name="terms"),
     path("register/new-pin", registration.new_pin, name="new_pin"),

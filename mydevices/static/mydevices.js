@@ -88,7 +88,12 @@
     dialog.showModal();
   };
   const fill = (dialog, html) => {
+    const chosen = [...dialog.querySelectorAll("input[type=file]")].map(({ id, files }) => [id, files]);
     dialog.replaceChildren(...new DOMParser().parseFromString(html, "text/html").body.childNodes);
+    for (const [id, files] of chosen) {
+      const field = document.getElementById(id);
+      if (field && field.ariaInvalid !== "true") field.files = files; // what was wrong is chosen anew
+    }
     guard(dialog);
     unveil(dialog);
   };
@@ -102,7 +107,8 @@
     submitter?.setAttribute("aria-busy", "true");
     if (submitter) submitter.disabled = true;
     try {
-      const body = new URLSearchParams(new FormData(form));
+      const data = new FormData(form);
+      const body = form.enctype === "multipart/form-data" ? data : new URLSearchParams(data);
       const response = await fetch(form.action, { ...asDialog, method: "POST", body });
       const go = response.headers.get("X-Go");
       if (go) return location.assign(go);
@@ -126,6 +132,14 @@
     }
   };
   guard(document);
+
+  /* A file that is too large is not sent first. */
+  document.addEventListener("change", ({ target }) => {
+    if (!target.dataset?.largest) return;
+    const isTooLarge = target.files[0]?.size > Number(target.dataset.largest);
+    target.setCustomValidity(isTooLarge ? target.dataset.tooLarge : "");
+    if (isTooLarge) target.reportValidity();
+  });
 
   /* How hard a new password is to guess. The server judges, here as when it is sent, and keeps nothing. */
   const asked = new WeakMap();

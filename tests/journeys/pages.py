@@ -70,6 +70,16 @@ def history(portal: Portal) -> None:
     portal.page.goto("/history")
 
 
+def certificates(portal: Portal) -> None:
+    portal.page.goto("/certificates")
+
+
+def add_certificate(portal: Portal) -> None:
+    portal.page.goto("/certificates")
+    portal.page.get_by_role("link", name="Add Certificate").first.click()
+    expect(portal.dialog).to_be_visible()
+
+
 def account(portal: Portal) -> None:
     portal.page.goto("/account")
 
@@ -138,6 +148,8 @@ PAGES: tuple[Callable[[Portal], None], ...] = (
     ticket,
     opened_ticket,
     history,
+    certificates,
+    add_certificate,
     account,
     ways_to_sign_in,
     preferences,

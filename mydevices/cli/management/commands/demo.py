@@ -12,6 +12,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
+from uuid import uuid4
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
@@ -21,7 +22,9 @@ from mydevices.accounts import selectors as accounts_selectors
 from mydevices.accounts import services as accounts
 from mydevices.accounts.models import Person
 from mydevices.audit.actor import Actor
-from mydevices.certificates import push
+from mydevices.certificates import push, types
+from mydevices.certificates import selectors as certificates_selectors
+from mydevices.certificates.types import TypeRules
 from mydevices.cli import demonstration, processes, serving, start, web
 from mydevices.devices.assignment import EVERYONE
 from mydevices.devices.models import Device
@@ -34,6 +37,8 @@ from mydevices.registration import services as registration
 from mydevices.registration.models import Ticket
 
 ACTOR: Final = Actor.system("demo")
+MAIL_PURPOSES: Final = ("signing", "encryption")
+MAIL_PASSWORD: Final = "meadow-lantern-7"  # noqa: S105  of files that the demo makes for its own person
 PATIENCE: Final = 90.0
 
 
@@ -163,6 +168,23 @@ def _introduce() -> None:
         _simulate("push-certificate", "--csr", str(request), "--out", str(answer))
         push.install(actor=ACTOR, pem=answer.read_bytes(), now=timezone.now())
 
+    _bring_certificates()
+
+
+def _bring_certificates() -> None:
+    """Two files that the demo's person can upload, and the types that they are for."""
+    demonstration.CERTIFICATES.mkdir(exist_ok=True)
+    for purpose in MAIL_PURPOSES:
+        file = demonstration.CERTIFICATES / f"{purpose}.p12"
+        if not file.exists():
+            person = ("--name", PERSON.name, "--email", PERSON.email)
+            made = ("--purpose", purpose, "--password", MAIL_PASSWORD, "--out", str(file))
+            _simulate("mail-identity", *person, *made)
+    if not certificates_selectors.types().exists():
+        for purpose in MAIL_PURPOSES:
+            rules = TypeRules(label=f"{purpose.capitalize()} certificate", purpose=purpose)
+            types.create(actor=ACTOR, type_id=uuid4(), rules=rules)
+
 
 def _simulator_command(verb: str, *arguments: str) -> list[str]:
     return [sys.executable, "-P", "-m", "simulator", verb, "--state", str(demonstration.SIMULATOR), *arguments]
@@ -232,6 +254,9 @@ Try this, with both pages side by side:
   - Lock Studio MacBook and read its PIN.
   - Wipe Ines’s iPhone, and undo it in time. Private iPhone cannot be wiped, and its page says why.
   - Register another device: the screens’ page can play one.
+  - Under My Certificates, upload signing.p12 and encryption.p12 from
+    {demonstration.CERTIFICATES}
+    Their password is  {MAIL_PASSWORD}
   - Sign in as Amara, open the console and invite somebody: the mail is in the inbox.
 
 Ctrl-C stops the demo; ./run demo goes on where it was, ./run demo --fresh starts over.
