@@ -138,6 +138,13 @@ class Environment(BaseSettings):
     """A retire, or a wipe that was given, which the device never answers counts as done after so many days of
     silence."""
 
+    map_tiles: str = ""
+    """Where a map gets its pictures, such as `https://tiles.example.org/{z}/{x}/{y}.png`. Empty: an outline of the
+    world that this server has."""
+
+    map_attribution: str = ""
+    """Whose map it is, as the tiles' makers want it said."""
+
     smtp_url: str = Field(default="", repr=False)
     """Where mail leaves: `smtp://user:password@host:587?tls=starttls|tls|none`. Empty: no mail is sent."""
 
@@ -186,6 +193,22 @@ class Environment(BaseSettings):
     @classmethod
     def _split(cls, value: object) -> object:
         return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+    @field_validator("map_tiles")
+    @classmethod
+    def _tile_server(cls, value: str) -> str:
+        if value:
+            parts = urlsplit(value)
+            has_places = all(f"{{{name}}}" in parts.path for name in "zxy")
+            if parts.scheme != "https" or not parts.hostname or "{" in parts.netloc or not has_places:
+                raise ValueError("must be an https address of one server, with {z}, {x} and {y} in its path")
+        return value
+
+    @property
+    def map_origin(self) -> str:
+        """The server that the tiles come from, for the Content-Security-Policy; empty where there is none."""
+        parts = urlsplit(self.map_tiles)
+        return f"{parts.scheme}://{parts.netloc}" if self.map_tiles else ""
 
     @field_validator("smtp_url")
     @classmethod

@@ -78,6 +78,13 @@ class Verb(StrEnum):
     ACTION_VOID = "action.void"
     PIN_REVEALED = "pin.revealed"
 
+    POSITION_SHARED = "position.shared"
+    POSITION_SEEN = "position.seen"
+    LOCATION_SWITCHED_ON = "location.switched_on"
+    LOCATION_SWITCHED_OFF = "location.switched_off"
+    REPORTER_MADE = "reporter.made"
+    REPORTER_REMOVED = "reporter.removed"
+
     PUSH_CERTIFICATE_REQUESTED = "push_certificate.requested"
     PUSH_CERTIFICATE_INSTALLED = "push_certificate.installed"
     PUSH_CERTIFICATE_EXPIRES = "push_certificate.expires"

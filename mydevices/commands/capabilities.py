@@ -19,9 +19,25 @@ def of(device: Device) -> Mapping[ActionKind, Capability]:
 
 def _by_rule(device: Device, capability: Capability) -> Capability:
     reason = _ended(device)
-    if not reason and device.is_lost and capability.kind == ActionKind.UNLOCK:
-        reason = _("It is marked lost. Whoever holds it could use it; say that you found it first.")
+    if not reason and not capability.reason:
+        reason = _of_the_lost(capability.kind) if device.is_lost else _of_what_is_not_lost(capability.kind)
     return replace(capability, reason=reason) if reason else capability
+
+
+def _of_the_lost(kind: ActionKind) -> str:
+    return {
+        ActionKind.UNLOCK: _("It is marked lost. Whoever holds it could use it; say that you found it first."),
+        ActionKind.LOCK: _("It is marked lost, and locked until you say that you found it."),
+        ActionKind.RETIRE: _("It is marked lost, and would stay locked for ever. Say that you found it first."),
+    }.get(kind, "")
+
+
+def _of_what_is_not_lost(kind: ActionKind) -> str:
+    return {
+        ActionKind.LOCATE: _("Only a lost device says where it is. Mark it as lost first."),
+        ActionKind.SOUND: _("Only a lost device plays a sound. Mark it as lost first."),
+        ActionKind.FOUND: _("It is not marked lost."),
+    }.get(kind, "")
 
 
 def _erased(registration: Registration) -> str:

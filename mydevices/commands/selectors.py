@@ -149,6 +149,17 @@ def waits_for(registration: Registration, kind: ActionKind) -> bool:
     return Command.objects.filter(action__registration=registration, action__kind=kind, state__in=PENDING).exists()
 
 
+def was_lost_before(action: Action) -> bool:
+    """Whether its device has been told to be lost, by another action of this life, and not to be found since."""
+    told = Action.objects.filter(
+        registration_id=action.registration_id,
+        kind__in=[ActionKind.LOST, ActionKind.FOUND],
+        commands__sent_at__isnull=False,
+    )
+    newest = told.exclude(id=action.id).order_by("-requested_at").values_list("kind", flat=True).first()
+    return newest == ActionKind.LOST
+
+
 def past_their_use(moment: datetime) -> QuerySet[Action]:
     """Actions that ended before this moment and that nobody can need any more. What is left out: a PIN that a computer
     may still wait for, because the computer has not spoken since it was sent; and the order to erase itself of a device

@@ -21,11 +21,14 @@ from mydevices.commands import capabilities, outcomes, selectors
 from mydevices.commands.models import Action, Command
 from mydevices.commands.outcomes import Others, Outcome, Reported
 from mydevices.commands.states import OPEN, PENDING, State, before
+from mydevices.devices import services as devices
 from mydevices.devices.models import Channel, Device, Registration
 from mydevices.errors import Conflict, Invalid, NotAllowed, ProtocolError, Unsupported
 from mydevices.outbox import services as outbox
 from mydevices.platforms import port
 from mydevices.platforms.port import ActionKind, Parameters
+from mydevices.policies import selectors as policies
+from mydevices.policies.kinds.privacy import Privacy
 from mydevices.vault import services as vault
 
 FRESH: Final = frozenset({ActionKind.WIPE, ActionKind.RETIRE, ActionKind.UNLOCK})
@@ -36,6 +39,7 @@ UNDOABLE: Final = frozenset({ActionKind.WIPE, ActionKind.RETIRE})
 LIFETIMES: Final[Mapping[str, timedelta]] = {
     ActionKind.UNLOCK: timedelta(hours=1),
     ActionKind.CHECK_IN: timedelta(days=1),
+    ActionKind.SOUND: timedelta(hours=1),
 }
 """What pointless late obedience would be. Whatever is not named waits for the device without end."""
 
@@ -105,6 +109,7 @@ def enqueue(
         with transaction.atomic():
             action.save(force_insert=True)
             Command.objects.bulk_create(commands)
+            _follow(action, now)
             if held:
                 outbox.post("release", {"action": str(action.id)}, key=str(action.id), not_before=held_until)
             else:
@@ -115,6 +120,19 @@ def enqueue(
             raise
         raise Conflict(_("This is under way already. See how far it is on the device’s page.")) from error
     return action
+
+
+def _follow(action: Action, now: datetime) -> None:
+    """What being lost, or found, means for the device and for what waits for it."""
+    if action.kind == ActionKind.LOST:
+        devices.lost(device_id=action.device_id, now=now)
+        pointless = [ActionKind.UNLOCK]
+    elif action.kind == ActionKind.FOUND:
+        pointless = [ActionKind.LOST, ActionKind.LOCATE, ActionKind.SOUND]
+    else:
+        return
+    waiting = Q(action__registration_id=action.registration_id, action__kind__in=pointless)
+    _end(waiting, State.CANCELLED, Verb.ACTION_CANCELLED, now)
 
 
 def undo_seconds() -> int:
@@ -143,6 +161,11 @@ def _check_right(device: Device, kind: str, actor: Actor) -> None:
     rights.require(actor, Right.MANAGE_DEVICES if kind in UNDOABLE else Right.ASSIST)
     if device.owner.is_administrator and kind == ActionKind.UNLOCK:
         rights.require(actor, Right.MANAGE_DEVICES)
+    if kind == ActionKind.LOCATE:
+        decided = policies.effective(device, Privacy)
+        if not decided.values.administrators_may_locate:
+            words = {"policy": decided.policy_name}
+            raise NotAllowed(_("The policy “%(policy)s” lets nobody but its owner ask where it is.") % words)
 
 
 def secret_place(action_id: UUID, device_id: UUID) -> dict[str, str]:
@@ -205,6 +228,8 @@ def cancel(*, action: Action, actor: Actor, now: datetime | None = None) -> bool
     if not moved:
         raise Conflict(_("Too late to call this off: the device has it already, or it has ended."))
     _record(Verb.ACTION_CANCELLED, actor=actor, device=device, action=action)
+    if action.kind == ActionKind.LOST and not selectors.was_lost_before(action):
+        devices.found(device_id=device.id)
     return not Command.objects.filter(action=action, sent_at__isnull=False).exists()
 
 

@@ -10,6 +10,7 @@ from mydevices.accounts.models import Group
 from mydevices.devices.assignment import Assignment, To
 from mydevices.devices.models import Device
 from mydevices.policies.kinds.kind import Kind
+from mydevices.policies.kinds.privacy import Privacy
 from mydevices.policies.kinds.registration import SYSTEMS, RegistrationRules
 
 
@@ -161,7 +162,28 @@ class RegistrationForm(KindForm):
                 return value
 
 
-FORMS: Final[Mapping[str, type[KindForm]]] = {form.kind.name(): form for form in (RegistrationForm,)}
+class PrivacyForm(KindForm):
+    kind = Privacy
+    layout = ((_("Location"), ("location", "position_days", "administrators_may_locate")),)
+
+    location = forms.ChoiceField(
+        label=_("Location"),
+        widget=forms.RadioSelect,
+        choices=[
+            ("off", _("Off: no position is ever kept")),
+            ("choice", _("The person’s choice, which starts as off")),
+            ("on", _("On: a lost device is asked where it is")),
+        ],
+    )
+    position_days = forms.IntegerField(label=_("Days that a position is kept"), help_text=_("1 to 90."))
+    administrators_may_locate = forms.BooleanField(
+        label=_("Administrators and the helpdesk may locate a lost device"),
+        required=False,
+        help_text=_("Its owner sees who has looked."),
+    )
+
+
+FORMS: Final[Mapping[str, type[KindForm]]] = {form.kind.name(): form for form in (RegistrationForm, PrivacyForm)}
 
 
 def beginning(values: Kind) -> dict[str, object]:

@@ -100,6 +100,16 @@ def pin_locked(*, device_id: UUID, now: datetime) -> None:
     Device.objects.filter(id=device_id).update(pin_locked_at=now)
 
 
+def lost(*, device_id: UUID, now: datetime) -> None:
+    """Its owner misses it. Since when stays as it was where it is lost already."""
+    Device.objects.filter(id=device_id, lost_since=None).update(lost_since=now)
+
+
+def found(*, device_id: UUID) -> None:
+    """It is lost no longer."""
+    Device.objects.filter(id=device_id).exclude(lost_since=None).update(lost_since=None)
+
+
 def save_description(*, device: Device) -> None:
     """Save what `describe` changed and nothing else: the device may have begun another life meanwhile."""
     device.save(update_fields=list(_LENGTHS))
@@ -201,8 +211,10 @@ def store_facts(
     is_supervised: bool | None,
     facts: Mapping[str, object],
     now: datetime,
-) -> None:
-    """Take over a part of an inventory. Parts come in any order; each stands for itself."""
+) -> Device | None:
+    """Take over a part of an inventory. Parts come in any order; each stands for itself. The device, where it has
+    introduced itself with this part."""
+    device = None
     if introduction is not None:
         device = Device.objects.get(id=device_id)
         describe(device=device, introduction=introduction)
@@ -211,3 +223,4 @@ def store_facts(
             Registration.objects.filter(device=device_id, ended_at=None).update(is_supervised=is_supervised)
     values = dict(facts) | {"collected_at": now}
     Inventory.objects.update_or_create(device_id=device_id, defaults=values)
+    return device

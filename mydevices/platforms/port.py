@@ -27,6 +27,11 @@ class ActionKind(StrEnum):
     WIPE = "wipe"
     RETIRE = "retire"
     CHECK_IN = "check_in"
+    LOST = "lost"
+    """Mark it lost: it locks itself and shows its finder a message, until it is found."""
+    LOCATE = "locate"
+    SOUND = "sound"
+    FOUND = "found"
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,6 +35,30 @@ class LockForm(forms.Form):
     )
 
 
+class LostForm(LockForm):
+    """What stands on the screen of a lost device: one of the two at least (device.lostmode.enable.yaml)."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.fields["message"].help_text = _("For whoever finds it.")
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or {}
+        if not self.errors and not cleaned.get("message") and not cleaned.get("phone_number"):
+            raise forms.ValidationError(
+                _("Give a message or a phone number, so that whoever finds it knows what to do.")
+            )
+        return cleaned
+
+
+class PlaceForm(forms.Form):
+    """What a browser says of where it is (Geolocation API): degrees and metres."""
+
+    latitude = forms.FloatField(min_value=-90, max_value=90)
+    longitude = forms.FloatField(min_value=-180, max_value=180)
+    accuracy = forms.FloatField(min_value=0, required=False)
+
+
 class TypedNameForm(forms.Form):
     """A wipe is confirmed by typing the device's name."""
 

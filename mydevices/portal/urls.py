@@ -1,6 +1,16 @@
 from django.urls import path
 
-from mydevices.portal.views import account, actions, brand, certificates, devices, forgotten, invitation, registration
+from mydevices.portal.views import (
+    account,
+    actions,
+    brand,
+    certificates,
+    devices,
+    forgotten,
+    invitation,
+    places,
+    registration,
+)
 
 app_name = "portal"
 
@@ -16,6 +26,15 @@ urlpatterns = [
     path("devices/<uuid:device_id>/unlock", actions.unlock, name="unlock"),
     path("devices/<uuid:device_id>/wipe", actions.wipe, name="wipe"),
     path("devices/<uuid:device_id>/retire", actions.retire, name="retire"),
+    path("devices/<uuid:device_id>/lost", actions.lost, name="lost"),
+    path("devices/<uuid:device_id>/where", places.where, name="where"),
+    path("devices/<uuid:device_id>/where/now", places.where_now, name="where_now"),
+    path("devices/<uuid:device_id>/where/ask", places.locate, name="locate"),
+    path("devices/<uuid:device_id>/where/share", places.share, name="share"),
+    path("devices/<uuid:device_id>/where/app", places.make_reporter, name="make_reporter"),
+    path("devices/<uuid:device_id>/where/app/remove", places.remove_reporter, name="remove_reporter"),
+    path("devices/<uuid:device_id>/sound", places.sound, name="sound"),
+    path("devices/<uuid:device_id>/found", places.found, name="found"),
     path("devices/<uuid:device_id>/pins", actions.pins, name="pins"),
     path("devices/<uuid:device_id>/actions/<uuid:action_id>/cancel", actions.cancel, name="cancel"),
     path("certificates", certificates.index, name="certificates"),
@@ -45,12 +64,14 @@ urlpatterns = [
     path("account/email/keep", account.keep_email, name="keep_email"),
     path("account/email/confirm/<str:token>", account.confirm_email, name="confirm_email"),
     path("account/email/restore/<str:token>", account.restore_email, name="restore_email"),
+    path("account/location", places.choose, name="location_choice"),
     path("account/preferences", account.preferences, name="preferences"),
     path("account/mails", account.notices, name="notices"),
     path("account/password/strength", account.strength, name="strength"),
     path("sign-in/forgotten", forgotten.ask, name="forgotten"),
     path("sign-in/forgotten/<uuid:person_id>/<str:token>", forgotten.reset, name="reset"),
     path("sign-in/forgotten/<uuid:person_id>/<str:token>/strength", forgotten.strength, name="reset_strength"),
+    path("owntracks", places.owntracks, name="owntracks"),
     path("setup/<str:token>", account.setup, name="setup"),
     path("user/login.html", account.old_sign_in, name="old_sign_in"),
 ]

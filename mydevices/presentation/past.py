@@ -159,6 +159,10 @@ def _sentence_of_action(kind: str, mine: bool, *, one_device: bool) -> str:
             ActionKind.WIPE.value: _("You asked to wipe {device}."),
             ActionKind.RETIRE.value: _("You asked to retire {device}."),
             ActionKind.CHECK_IN.value: _("You asked {device} to check in."),
+            ActionKind.LOST.value: _("You marked {device} as lost."),
+            ActionKind.LOCATE.value: _("You asked {device} where it is."),
+            ActionKind.SOUND.value: _("You asked {device} to play a sound."),
+            ActionKind.FOUND.value: _("You said that you found {device}."),
         }.get(kind, "")
     return {
         ActionKind.LOCK.value: _("{who} asked to lock {device}."),
@@ -166,4 +170,8 @@ def _sentence_of_action(kind: str, mine: bool, *, one_device: bool) -> str:
         ActionKind.WIPE.value: _("{who} asked to wipe {device}."),
         ActionKind.RETIRE.value: _("{who} asked to retire {device}."),
         ActionKind.CHECK_IN.value: _("{who} asked {device} to check in."),
+        ActionKind.LOST.value: _("{who} marked {device} as lost."),
+        ActionKind.LOCATE.value: _("{who} asked {device} where it is."),
+        ActionKind.SOUND.value: _("{who} asked {device} to play a sound."),
+        ActionKind.FOUND.value: _("{who} said that {device} was found."),
     }.get(kind, "")

@@ -226,6 +226,10 @@ def called(kind: str) -> str:
         ActionKind.WIPE.value: _("Wipe"),
         ActionKind.RETIRE.value: _("Retire"),
         ActionKind.CHECK_IN.value: _("Check in"),
+        ActionKind.LOST.value: _("Mark as lost"),
+        ActionKind.LOCATE.value: _("Locate"),
+        ActionKind.SOUND.value: _("Play a sound"),
+        ActionKind.FOUND.value: _("End Lost Mode"),
     }.get(kind, kind)
 
 
@@ -237,6 +241,10 @@ def _titled(kind: str, what: str) -> str:
         ActionKind.WIPE.value: _("Wipe %(what)s"),
         ActionKind.RETIRE.value: _("Retire %(what)s"),
         ActionKind.CHECK_IN.value: _("Check in"),
+        ActionKind.LOST.value: _("Mark %(what)s as lost"),
+        ActionKind.LOCATE.value: _("Locate %(what)s"),
+        ActionKind.SOUND.value: _("Play a sound on %(what)s"),
+        ActionKind.FOUND.value: _("End Lost Mode of %(what)s"),
     }.get(kind, kind) % {"what": what}
 
 
@@ -247,6 +255,10 @@ def _ended_as(kind: str) -> str:
         ActionKind.WIPE.value: _("Erased"),
         ActionKind.RETIRE.value: _("Retired"),
         ActionKind.CHECK_IN.value: _("Checked in"),
+        ActionKind.LOST.value: _("Locked, with your message"),
+        ActionKind.LOCATE.value: _("Located"),
+        ActionKind.SOUND.value: _("Plays a sound"),
+        ActionKind.FOUND.value: _("Lost Mode ended"),
     }.get(kind, _("Done"))
 
 
@@ -256,8 +268,22 @@ ICONS: Final[Mapping[str, str]] = {
     ActionKind.WIPE: "erase",
     ActionKind.RETIRE: "out",
     ActionKind.CHECK_IN: "sync",
+    ActionKind.LOST: "pin",
+    ActionKind.LOCATE: "pin",
+    ActionKind.SOUND: "sound",
+    ActionKind.FOUND: "check",
 }
-ORDER: Final = (ActionKind.CHECK_IN, ActionKind.LOCK, ActionKind.UNLOCK, ActionKind.RETIRE, ActionKind.WIPE)
+ORDER: Final = (
+    ActionKind.CHECK_IN,
+    ActionKind.LOCK,
+    ActionKind.LOST,
+    ActionKind.UNLOCK,
+    ActionKind.RETIRE,
+    ActionKind.WIPE,
+)
+"""As a device's page lists them. What only concerns a lost device stands on the page where it is looked for."""
+_UNTOLD: Final = frozenset({ActionKind.CHECK_IN, ActionKind.LOCATE, ActionKind.SOUND})
+"""What leaves a device as it was, and so says nothing of a lock before it."""
 
 
 # Pictures
@@ -294,11 +320,11 @@ def drawing(
 
 def telling(recent: Sequence[Progress]) -> Progress | None:
     """The action that says most about how a device is now: what is under way, else the newest that was not called off.
-    A check in says nothing of a lock before it."""
+    A check in says nothing of a lock before it, nor does a sound."""
     running = [progress for progress in recent if progress.is_open]
-    asked = [progress for progress in running if progress.action.kind != ActionKind.CHECK_IN] or running
+    asked = [progress for progress in running if progress.action.kind not in _UNTOLD] or running
     ended = [progress for progress in recent if progress.state in {State.DONE, State.FAILED, State.EXPIRED}]
-    lasting = [progress for progress in ended if progress.action.kind != ActionKind.CHECK_IN]
+    lasting = [progress for progress in ended if progress.action.kind not in _UNTOLD]
     return next(iter([*asked, *lasting, *ended]), None)
 
 
@@ -329,6 +355,10 @@ def status(device: Device, newest: Progress | None, now: datetime) -> Status:
         return _status_of_the_gone(registration, now)
     if newest is not None and newest.is_open:
         return _status_of_the_busy(newest, what, now)
+    if device.lost_since is not None:
+        return Status(
+            "pin", format_html(_("Marked as lost {when}"), when=moments.at(device.lost_since, now)), "warn", "pin"
+        )
     if registration.unreachable_since is not None:
         text = format_html(_("Not reachable since {when}"), when=moments.day(registration.unreachable_since))
         return Status("alert", text, "warn", "alert")
@@ -387,6 +417,10 @@ def _status_of_the_busy(newest: Progress, what: str, now: datetime) -> Status:
         ActionKind.WIPE.value: _("Wiping, waiting for the %(noun)s"),
         ActionKind.RETIRE.value: _("Retiring, waiting for the %(noun)s"),
         ActionKind.CHECK_IN.value: _("Check in sent, waiting for the %(noun)s"),
+        ActionKind.LOST.value: _("Marked as lost, waiting for the %(noun)s"),
+        ActionKind.LOCATE.value: _("Asked where it is, waiting for the %(noun)s"),
+        ActionKind.SOUND.value: _("Told to play a sound, waiting for the %(noun)s"),
+        ActionKind.FOUND.value: _("Found, waiting for the %(noun)s"),
     }.get(kind, _("Waiting for the %(noun)s"))
     tone = "danger" if kind == ActionKind.WIPE else ""
     return Status(ICONS.get(kind, "sync"), doing % {"noun": what}, tone, "sync")
@@ -407,6 +441,8 @@ def _button(device: Device, kind: ActionKind, *, short: bool = False) -> Button:
     if kind == ActionKind.CHECK_IN:
         label = _("Check in") if short else _("Check in now")
         return Button(label, reverse("portal:check_in", args=[device.id]), post=True)
+    if kind == ActionKind.LOST and device.is_lost:
+        return where_button(device)
     tone = "danger" if kind == ActionKind.WIPE else ""
     return Button(
         _("%(action)s…") % {"action": _titled(kind, what)},
@@ -418,6 +454,10 @@ def _button(device: Device, kind: ActionKind, *, short: bool = False) -> Button:
 
 def pins_button(device: Device) -> Button:
     return Button(_("Show PIN…"), reverse("portal:pins", args=[device.id]), dialog=True)
+
+
+def where_button(device: Device) -> Button:
+    return Button(_("Where it is"), reverse("portal:where", args=[device.id]))
 
 
 def cancel_button(progress: Progress) -> Button:
@@ -449,6 +489,9 @@ def card(
     if newest is not None and newest.state == State.HELD:
         likeliest = [cancel_button(newest)]
         first: list[ActionKind] = []
+    elif device.is_lost:
+        likeliest = [where_button(device)]
+        first = [ActionKind.CHECK_IN]
     elif shown.status.screen == "clock":
         first = [ActionKind.CHECK_IN, ActionKind.RETIRE]
     elif appearance(device).has_pins and shown.status.screen == "lock":
@@ -461,7 +504,8 @@ def card(
         first = [kind for kind in (ActionKind.CHECK_IN, ActionKind.LOCK) if kind != running][:1]
     chosen = [kind for kind in first if kind in possible and kind != running]
     likeliest += [_button(device, kind, short=True) for kind in chosen]
-    menu = [_button(device, kind, short=True) for kind in possible if kind not in chosen and kind != running]
+    beside = [kind for kind in possible if kind not in chosen and kind != running]
+    menu = [_button(device, kind, short=True) for kind in beside if not (device.is_lost and kind == ActionKind.LOST)]
     if appearance(device).has_pins and shown.status.screen != "lock":
         menu.append(pins_button(device))
     menu.append(Button(_("All actions"), page))

@@ -283,6 +283,25 @@ OF_PEOPLE: Final[Mapping[Verb, Say | Callable[[Entry], Say]]] = {
         lazy("You were told that a certificate of yours expires: {what}."),
         theirs=lazy("A reminder went out that a certificate expires: {what}."),
     ),
+    Verb.POSITION_SHARED: Say(lazy("{who} shared where {device} is."), lazy("You shared where {device} is.")),
+    Verb.POSITION_SEEN: Say(lazy("{who} saw where {device} is."), lazy("You saw where {device} is.")),
+    Verb.LOCATION_SWITCHED_ON: Say(
+        lazy("{who} let your devices say where they are."),
+        lazy("You let your devices say where they are."),
+        lazy("{who} let their devices say where they are."),
+    ),
+    Verb.LOCATION_SWITCHED_OFF: Say(
+        lazy("{who} no longer lets your devices say where they are."),
+        lazy("You no longer let your devices say where they are. Their positions were deleted."),
+        lazy("{who} no longer lets their devices say where they are."),
+    ),
+    Verb.REPORTER_MADE: Say(
+        lazy("{who} let an app report where {device} is."), lazy("You let an app report where {device} is.")
+    ),
+    Verb.REPORTER_REMOVED: Say(
+        lazy("{who} no longer lets an app report where {device} is."),
+        lazy("You no longer let an app report where {device} is."),
+    ),
 }
 """What an account's history says, for each verb that can stand in one beside the actions on devices."""
 
@@ -342,6 +361,12 @@ OF_DEVICES: Final[Mapping[Verb, Say | Callable[[Entry], Say]]] = {
     Verb.CHANNEL_CLOSED: Say(lazy("One of its users is no longer managed")),
     Verb.PUSH_TOKEN_DEAD: Say(lazy("Can no longer be woken")),
     Verb.PIN_REVEALED: Say(lazy("PIN shown to {who}"), lazy("PIN shown to you")),
+    Verb.POSITION_SHARED: Say(lazy("{who} shared where it is"), lazy("You shared where it is")),
+    Verb.POSITION_SEEN: Say(lazy("{who} saw where it is"), lazy("You saw where it is")),
+    Verb.REPORTER_MADE: Say(lazy("{who} let an app report where it is"), lazy("You let an app report where it is")),
+    Verb.REPORTER_REMOVED: Say(
+        lazy("{who} no longer lets an app report where it is"), lazy("You no longer let an app report where it is")
+    ),
 }
 """What a device's history says, for each verb that can stand in one beside the actions on it."""
 
@@ -361,6 +386,7 @@ OF_NO_DEVICE: Final[Mapping[str, str]] = {
     "push_certificate": "about the installation",
     "certificate_type": "about what people may upload",
     "certificate": "about a person's own, whatever devices have it",
+    "location": "about all devices of a person",
 }
 """Subjects of verbs (what stands before their dot) that never stand in a device's history, and why."""
 

@@ -34,6 +34,7 @@ from mydevices.devices import services as devices
 from mydevices.devices.models import STILL_TALKING, Channel, Device, Registration
 from mydevices.devices.services import Introduction, Terms
 from mydevices.errors import Conflict, NotAllowed, NotFound, ProtocolError
+from mydevices.location import services as location
 from mydevices.platforms import port
 from mydevices.platforms.port import ActionKind, Document
 from mydevices.policies.kinds.registration import SYSTEMS, RegistrationRules, is_older
@@ -383,6 +384,7 @@ def retired(*, registration: Registration, reason: str, now: datetime) -> None:
     """The device has left: it said so, acknowledged it, cannot be pushed to, or has been silent for long. Done once."""
     commands.conclude(registration=registration, kind=ActionKind.RETIRE, reason=reason, now=now)
     _end(registration, Registration.State.RETIRED, Verb.DEVICE_RETIRED, now, reason)
+    location.forget(device=registration.device)
 
 
 @transaction.atomic

@@ -52,6 +52,17 @@ def pins(portal: Portal) -> None:
     expect(portal.dialog.get_by_role("link", name="Close")).to_be_visible()
 
 
+def lost(portal: Portal) -> None:
+    portal.open_device("Ines’s iPhone")
+    portal.ask("Mark as lost")
+
+
+def where(portal: Portal) -> None:
+    portal.open_device("Ines’s iPhone")
+    portal.page.goto(f"{portal.page.url}/where")
+    expect(portal.page.locator(".map path.m-land").first).to_be_attached()
+
+
 def register(portal: Portal) -> None:
     portal.page.goto("/register")
 
@@ -144,6 +155,8 @@ PAGES: tuple[Callable[[Portal], None], ...] = (
     wipe,
     retire,
     pins,
+    lost,
+    where,
     register,
     ticket,
     opened_ticket,

@@ -14,7 +14,8 @@ from mydevices.certificates import push as push_certificate
 from mydevices.certificates import services as certificates
 from mydevices.devices.models import Channel, Device
 from mydevices.devices.services import Terms
-from mydevices.errors import Unsupported
+from mydevices.errors import Invalid, Unsupported
+from mydevices.location import selectors as location
 from mydevices.organisation import selectors as organisation
 from mydevices.platforms.apple import push
 from mydevices.platforms.port import (
@@ -34,6 +35,12 @@ from mydevices.protocols.pki import cms
 
 PLATFORM: Final = Device.Platform.APPLE
 CHECK_IN: Final = ("DeviceInformation", "SecurityInfo", "ProfileList", "CertificateList")
+_PLAIN: Final = {
+    ActionKind.SOUND: "PlayLostModeSound",
+    ActionKind.FOUND: "DisableLostMode",
+    ActionKind.RETIRE: "RemoveProfile",
+}
+"""Actions of one command without a parameter."""
 PIN_DIGITS: Final = 6
 PROFILE_TYPE: Final = "application/x-apple-aspen-config"
 
@@ -51,6 +58,10 @@ class Adapter:
                 (ActionKind.CHECK_IN, _explain_check_in, _refuse_nothing),
                 (ActionKind.LOCK, _explain_lock, _refuse_lock),
                 (ActionKind.UNLOCK, _explain_unlock, _refuse_unlock),
+                (ActionKind.LOST, _explain_lost, _refuse_lost),
+                (ActionKind.LOCATE, _explain_locate, _refuse_lost),
+                (ActionKind.SOUND, _explain_sound, _refuse_lost),
+                (ActionKind.FOUND, _explain_found, _refuse_lost),
                 (ActionKind.RETIRE, _explain_retire, _refuse_nothing),
                 (ActionKind.WIPE, _explain_wipe, _refuse_wipe),
             )
@@ -69,8 +80,13 @@ class Adapter:
                 return Plan([Step("ClearPasscode")])
             case ActionKind.WIPE:
                 return Plan([Step("EraseDevice")], _new_pin() if mac else b"")
-            case ActionKind.RETIRE:
-                return Plan([Step("RemoveProfile")])
+            case ActionKind.LOST:
+                return Plan([Step("EnableLostMode", _for_the_finder(device, parameters))])
+            case ActionKind.LOCATE:
+                location.require(device=device)
+                return Plan([Step("DeviceLocation")])
+            case ActionKind.SOUND | ActionKind.FOUND | ActionKind.RETIRE:
+                return Plan([Step(_PLAIN[kind])])
 
     def fates(self, device: Device, kind: ActionKind) -> Fates:
         name = organisation.current().name
@@ -233,6 +249,54 @@ def _refuse_unlock(device: Device) -> str:
     if channel is None or channel.unlock_token is None:
         return _(
             "The %(noun)s has not given its unlock token: it does so once a passcode is set. Check in, then look again."
+        ) % {"noun": noun(device)}
+    return ""
+
+
+def _for_the_finder(device: Device, parameters: Parameters) -> dict[str, str]:
+    """What the lost device's screen says (device.lostmode.enable.yaml): whose it is stands at its foot."""
+    if not parameters.public():
+        raise Invalid(_("Give a message or a phone number, so that whoever finds it knows what to do."))
+    if device.is_personal:
+        return parameters.public()
+    return {
+        **parameters.public(),
+        "footnote": _("Property of %(organisation)s") % {"organisation": organisation.current().name},
+    }
+
+
+def _explain_lost(device: Device) -> str:
+    return _(
+        "Locks the %(noun)s with your message for whoever finds it. It stays so until you say that you found it."
+    ) % {"noun": noun(device)}
+
+
+def _explain_locate(device: Device) -> str:
+    return _("Asks the %(noun)s where it is. It tells whoever holds it that it was asked.") % {"noun": noun(device)}
+
+
+def _explain_sound(device: Device) -> str:
+    return _("Plays a sound for two minutes, or until somebody silences the %(noun)s.") % {"noun": noun(device)}
+
+
+def _explain_found(device: Device) -> str:
+    return _("Ends Lost Mode: the %(noun)s asks for its passcode again, as it always did.") % {"noun": noun(device)}
+
+
+def _refuse_lost(device: Device) -> str:
+    if is_mac(device):
+        return _("Macs have no Lost Mode. Lock the Mac with a PIN and a message instead.")
+    if _is_user_enrolled(device):
+        return _("On a device that is your own, Apple leaves this to you: use Find My.")
+    supervised = device.registration.is_supervised if device.registration else None
+    if supervised is None:
+        return _("The %(noun)s has not said yet whether it is supervised. Check in, then look again.") % {
+            "noun": noun(device)
+        }
+    if not supervised:
+        return _(
+            "Lost Mode works on supervised devices only, which the %(noun)s is not. Lock it with a message instead, or "
+            "use Find My."
         ) % {"noun": noun(device)}
     return ""
 

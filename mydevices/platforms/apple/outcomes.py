@@ -1,17 +1,28 @@
 """What a finished Apple command means: facts to keep, a registration that ends, and the device's reasons in plain
 words."""
 
+import contextlib
 from collections.abc import Mapping
+from datetime import datetime
 
 from django.utils.translation import gettext_noop as _
 
+from mydevices.audit.actor import Actor
 from mydevices.commands import outcomes
+from mydevices.commands import selectors as commands_selectors
+from mydevices.commands import services as commands
 from mydevices.commands.outcomes import Outcome, Reported
 from mydevices.commands.states import State
+from mydevices.devices import selectors as devices_selectors
 from mydevices.devices import services as devices
-from mydevices.devices.models import Registration
+from mydevices.devices.models import Device, Registration
 from mydevices.devices.services import Introduction
-from mydevices.protocols.apple import inventory, models
+from mydevices.errors import Conflict
+from mydevices.location import selectors as location
+from mydevices.location import services as location_services
+from mydevices.location.models import Position
+from mydevices.platforms.port import ActionKind
+from mydevices.protocols.apple import inventory, lost_mode, models
 from mydevices.protocols.apple.reports import DeviceError
 from mydevices.registration import services as registration
 
@@ -22,6 +33,9 @@ def register() -> None:
         ("SecurityInfo", _security_info),
         ("ProfileList", _profile_list),
         ("CertificateList", _certificate_list),
+        ("EnableLostMode", _enable_lost_mode),
+        ("DisableLostMode", _disable_lost_mode),
+        ("DeviceLocation", _device_location),
         ("EraseDevice", _erase_device),
         ("RemoveProfile", _remove_profile),
     ):
@@ -47,7 +61,7 @@ def _device_information(command: Reported, outcome: Outcome) -> None:
     if answer is None:
         return
     facts = inventory.device_information(answer)
-    devices.store_facts(
+    device = devices.store_facts(
         device_id=command.device_id,
         introduction=Introduction(
             hardware_id="",
@@ -68,6 +82,51 @@ def _device_information(command: Reported, outcome: Outcome) -> None:
         },
         now=outcome.at,
     )
+    if device is not None and facts.is_lost_mode_on is not None and facts.is_lost_mode_on != device.is_lost:
+        _take_at_its_word(command, facts.is_lost_mode_on, outcome.at)
+
+
+def _take_at_its_word(command: Reported, is_lost: bool, now: datetime) -> None:
+    """Whether it is in Lost Mode is the device's to say, but for what it has not been told yet."""
+    life = _life(command)
+    if is_lost and not commands_selectors.waits_for(life, ActionKind.FOUND):
+        devices.lost(device_id=command.device_id, now=now)
+    elif not is_lost and not commands_selectors.waits_for(life, ActionKind.LOST):
+        devices.found(device_id=command.device_id)
+
+
+def _enable_lost_mode(command: Reported, outcome: Outcome) -> None:
+    """A lost device is asked where it is at once, where that is allowed; one that could not be put into Lost Mode is
+    asked how it is instead."""
+    device = _life(command).device
+    if outcome.state == State.FAILED:
+        _ask(device, ActionKind.CHECK_IN, outcome.at)
+    elif location.permission(device).may_collect:
+        _ask(device, ActionKind.LOCATE, outcome.at)
+
+
+def _disable_lost_mode(command: Reported, outcome: Outcome) -> None:
+    """One that says it could not is most likely not lost: it is asked, and what it says then holds."""
+    devices.found(device_id=command.device_id)
+    if outcome.state == State.FAILED:
+        _ask(_life(command).device, ActionKind.CHECK_IN, outcome.at)
+
+
+def _ask(device: Device, kind: ActionKind, now: datetime) -> None:
+    with contextlib.suppress(Conflict):  # it is being asked already
+        loaded = devices_selectors.by_id(device.id)
+        commands.enqueue(device=loaded, kind=kind, actor=Actor.system("lost mode"), now=now)
+
+
+def _device_location(command: Reported, outcome: Outcome) -> None:
+    answer = _answer(outcome)
+    if answer is not None:
+        location_services.record(
+            device=_life(command).device,
+            source=Position.Source.LOST_MODE,
+            fix=lost_mode.fix(answer),
+            now=outcome.at,
+        )
 
 
 def _security_info(command: Reported, outcome: Outcome) -> None:

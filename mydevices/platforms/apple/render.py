@@ -8,9 +8,10 @@ from uuid import UUID
 
 from mydevices.commands.models import Command
 from mydevices.commands.services import secret_place
-from mydevices.devices.models import Registration
+from mydevices.devices.models import Device, Registration
 from mydevices.devices.services import token_place
 from mydevices.errors import Conflict
+from mydevices.location import selectors as location
 from mydevices.protocols.apple import commands, inventory, models
 from mydevices.protocols.apple.commands import Payload
 from mydevices.registration import services as registration
@@ -95,6 +96,14 @@ def _install_profile(due: Due) -> Payload:
     return commands.install_profile(payload=document.content)
 
 
+def _device_location(due: Due) -> Payload:
+    """Whether it may be asked is asked now, and not when it was queued: its owner may have said no meanwhile."""
+    allowed = location.permission(Device.objects.select_related("owner").get(id=due.device_id))
+    if not allowed.may_collect:
+        raise Conflict(allowed.reason)
+    return commands.device_location()
+
+
 _RENDERERS: Final[dict[str, Callable[[Due], Payload]]] = {
     "DeviceLock": _device_lock,
     "ClearPasscode": _clear_passcode,
@@ -103,6 +112,12 @@ _RENDERERS: Final[dict[str, Callable[[Due], Payload]]] = {
     "RemoveProfile": lambda due: commands.remove_profile(identifier=due.profile_identifier),
     "InstallProfile": _install_profile,
     "DeviceInformation": lambda _due: commands.device_information(queries=inventory.QUERIES),
+    "EnableLostMode": lambda due: commands.enable_lost_mode(
+        message=due.text("message"), phone_number=due.text("phone_number"), footnote=due.text("footnote")
+    ),
+    "DisableLostMode": lambda _due: commands.disable_lost_mode(),
+    "DeviceLocation": _device_location,
+    "PlayLostModeSound": lambda _due: commands.play_lost_mode_sound(),
     "SecurityInfo": lambda _due: commands.security_info(),
     "ProfileList": lambda _due: commands.profile_list(),
     "CertificateList": lambda _due: commands.certificate_list(managed_only=True),

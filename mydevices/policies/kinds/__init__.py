@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from typing import Final
 
 from mydevices.policies.kinds.kind import Kind
+from mydevices.policies.kinds.privacy import Privacy
 from mydevices.policies.kinds.registration import RegistrationRules
 
-KINDS: Final[Mapping[str, type[Kind]]] = {kind.name(): kind for kind in (RegistrationRules,)}
+KINDS: Final[Mapping[str, type[Kind]]] = {kind.name(): kind for kind in (RegistrationRules, Privacy)}
 """By the name that rows carry; in the order in which pages list them."""

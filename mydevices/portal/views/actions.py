@@ -1,5 +1,6 @@
 """What a person asks of a device: a form where something is to be read or said first, and one verb behind them all."""
 
+from collections.abc import Mapping
 from uuid import UUID
 
 from django.contrib import messages
@@ -20,10 +21,11 @@ from mydevices.commands import services as commands
 from mydevices.devices import selectors as devices
 from mydevices.devices.models import Device
 from mydevices.errors import Conflict, Unsupported
+from mydevices.location import selectors as location
 from mydevices.organisation import selectors as organisation
 from mydevices.platforms import port
 from mydevices.platforms.port import ActionKind, Parameters
-from mydevices.portal.forms import LockForm, TypedNameForm
+from mydevices.portal.forms import LockForm, LostForm, TypedNameForm
 from mydevices.presentation import present
 from mydevices.presentation.access import freshly_signed_in, go, in_dialog, sent
 
@@ -45,6 +47,25 @@ def lock(request: HttpRequest, device_id: UUID) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         return _ask(request, device, ActionKind.LOCK, Parameters(**form.cleaned_data))
     return _question(request, device, ActionKind.LOCK, form)
+
+
+@READ_AND_WRITE
+@login_required
+@never_cache
+def lost(request: HttpRequest, device_id: UUID) -> HttpResponse:
+    device = _device(request, device_id)
+    form = LostForm(sent(request))
+    if request.method == "POST" and form.is_valid():
+        _ask(request, device, ActionKind.LOST, Parameters(**form.cleaned_data))
+        return go(request, reverse("portal:where", args=[device.id]))
+    allowed = location.permission(device)
+    return _question(
+        request,
+        device,
+        ActionKind.LOST,
+        form,
+        {"collects": allowed.may_collect, "not_collected": allowed.reason},
+    )
 
 
 @READ_AND_WRITE
@@ -122,7 +143,9 @@ def _to(request: HttpRequest, device: Device) -> HttpResponse:
     return go(request, reverse("portal:device", args=[device.id]))
 
 
-def _question(request: HttpRequest, device: Device, kind: ActionKind, form: Form) -> HttpResponse:
+def _question(
+    request: HttpRequest, device: Device, kind: ActionKind, form: Form, more: Mapping[str, object] | None = None
+) -> HttpResponse:
     capability = capabilities.of(device)[kind]
     if not capability.possible:
         messages.warning(request, capability.reason)
@@ -133,6 +156,7 @@ def _question(request: HttpRequest, device: Device, kind: ActionKind, form: Form
         "form": form,
         "fates": port.adapter_for(device.platform).fates(device, kind) if takes else None,
         "undo_seconds": commands.undo_seconds(),
+        **(more or {}),
     }
     return _render(request, f"portal/{kind}.html", device, context, status=400 if form.errors else 200)
 

@@ -1,0 +1,83 @@
+"""Where a device is, in words: for the page beside the map, and for those who see no map."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.utils.formats import number_format
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+
+from mydevices.accounts.models import Person
+from mydevices.location.models import Position
+from mydevices.location.selectors import Sighting
+from mydevices.presentation import moments
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A position as a page shows it. `latitude`, `longitude` and `accuracy` are for the map: with a point, whatever the
+    language."""
+
+    latitude: str
+    longitude: str
+    accuracy: str
+    coordinates: str
+    within: str
+    when: str
+    source: str
+    battery: str
+    link: str
+    """Opens the map application of whatever the page is read on."""
+    seen_by: Sequence[str]
+
+
+def places(sightings: Sequence[Sighting], reader: Person, agent: str, now: datetime) -> Sequence[Place]:
+    """Newest first, as they come. `agent` is what the reader's browser calls itself."""
+    return [_place(sighting, reader, agent, now) for sighting in sightings]
+
+
+def _place(sighting: Sighting, reader: Person, agent: str, now: datetime) -> Place:
+    fix = sighting.fix
+    latitude, longitude = f"{fix.latitude:.6f}", f"{fix.longitude:.6f}"
+    return Place(
+        latitude=latitude,
+        longitude=longitude,
+        accuracy="" if fix.accuracy is None else f"{fix.accuracy:.0f}",
+        coordinates=_coordinates(fix.latitude, fix.longitude),
+        within=_("Accuracy unknown") if fix.accuracy is None else _("Within %(far)s") % {"far": distance(fix.accuracy)},
+        when=moments.ago(fix.measured_at, now),
+        source={
+            Position.Source.LOST_MODE.value: _("The device itself, in Lost Mode"),
+            Position.Source.BROWSER.value: _("A browser on it, when its owner asked"),
+            Position.Source.OWNTRACKS.value: _("The app OwnTracks on it"),
+        }[sighting.source],
+        battery="" if fix.battery is None else f"{round(fix.battery * 100)} %",
+        link=_link(latitude, longitude, agent),
+        seen_by=[_("you") if seen.person_id == reader.id else seen.name for seen in sighting.seen_by],
+    )
+
+
+def distance(metres: float) -> str:
+    """“35 m”, “1.2 km”."""
+    if metres < 1000:
+        return _("%(number)s m") % {"number": number_format(max(1, round(metres)))}
+    return _("%(number)s km") % {"number": number_format(round(metres / 1000, 1 if metres < 10_000 else 0))}
+
+
+def _coordinates(latitude: float, longitude: float) -> SafeString:
+    north = _("{degrees}° N") if latitude >= 0 else _("{degrees}° S")
+    east = _("{degrees}° E") if longitude >= 0 else _("{degrees}° W")
+    return format_html(
+        "{}, {}",
+        format_html(north, degrees=number_format(abs(latitude), 5)),
+        format_html(east, degrees=number_format(abs(longitude), 5)),
+    )
+
+
+def _link(latitude: str, longitude: str, agent: str) -> str:
+    """Apple's devices open their Maps, which knows no geo address; everything else takes RFC 5870."""
+    if any(name in agent for name in ("iPhone", "iPad", "Macintosh")):
+        return f"https://maps.apple.com/?ll={latitude},{longitude}&q={latitude},{longitude}"
+    return f"geo:{latitude},{longitude}?q={latitude},{longitude}"

@@ -1,0 +1,101 @@
+"""A lost phone, as its owner lives it: marked, seen on the map, heard, and found."""
+
+import re
+
+from playwright.sync_api import Page, expect
+
+from tests.journeys.browser import DESK, PHONE, PHONE_PLAIN, on
+from tests.journeys.portal import Portal
+from tests.journeys.stack import Simulator
+
+
+def switch(page: Page, wanted: str) -> None:
+    """Have location on, or off, whatever it was before."""
+    expect(page.get_by_role("button", name=re.compile("^Switch location"))).to_be_visible()
+    button = page.get_by_role("button", name=f"Switch location {wanted}")
+    if button.is_visible():
+        button.click()
+    other = "off" if wanted == "on" else "on"
+    expect(page.get_by_role("button", name=f"Switch location {other}")).to_be_visible()
+
+
+def look_for(portal: Portal, name: str) -> None:
+    portal.open_device(name)
+    portal.page.goto(f"{portal.page.url}/where")
+    expect(portal.page.get_by_role("heading", name=name, level=1)).to_be_visible()
+
+
+@on(DESK, PHONE)
+def test_a_lost_iphone_is_seen_on_the_map_and_found(ines: Portal, simulator: Simulator) -> None:
+    page, name = ines.page, f"Strayed iPhone {ines.page.viewport_size['width']}"  # type: ignore[index]  # it has one
+    ines.register(name)
+    look_for(ines, name)
+    switch(page, "on")
+    expect(page.get_by_text("No position yet.")).to_be_visible()
+    page.get_by_role("link", name="Mark iPhone as lost…").click()
+    question = ines.dialog
+    question.get_by_label("Message").fill("This iPhone is lost. Please call me.")
+    question.get_by_label("Phone number").fill("020 7946 0188")
+    question.get_by_role("button", name="Mark iPhone as lost").click()
+
+    # Its position arrives by itself, beside the map and on it.
+    expect(page.get_by_role("heading", name="What its screen says")).to_be_visible()
+    ines.stay()
+    expect(page.get_by_text("The device itself, in Lost Mode")).to_be_visible()
+    ines.expect_same_document()
+    expect(page.locator(".map path.m-pin")).to_have_count(1)
+    expect(page.locator(".map figcaption")).to_contain_text("Within 12 m")
+    expect(page.locator("#live")).to_contain_text("seen by you")
+    expect(page.locator("blockquote")).to_contain_text("020 7946 0188")
+    phone = simulator.find(name)
+    assert (phone["screen"], phone["message"]) == ("lost", "This iPhone is lost. Please call me.")
+
+    page.get_by_role("button", name="Play a sound").click()
+    expect(page.get_by_role("region", name="Play a sound on iPhone")).to_have_count(0)
+    page.get_by_role("button", name="I found it").click()
+    expect(page.get_by_role("link", name="Mark iPhone as lost…")).to_be_visible()
+    assert simulator.find(name)["screen"] == "locked"
+
+    # Switching location off deletes what was kept.
+    switch(page, "off")
+    expect(page.locator("#live")).to_contain_text("Location is off")
+    expect(page.locator("[data-latitude]")).to_have_count(0)
+    ines.open_device(name)
+    expect(page.locator("#history")).to_contain_text("You saw where it is")
+
+
+@on(PHONE_PLAIN)
+def test_a_lost_iphone_is_found_without_scripts(ines: Portal, simulator: Simulator) -> None:
+    page = ines.page
+    ines.register("Plain lost iPhone")
+    look_for(ines, "Plain lost iPhone")
+    switch(page, "on")
+    page.get_by_role("link", name="Mark iPhone as lost…").click()
+    page.get_by_label("Message").fill("Please call me.")
+    page.get_by_role("button", name="Mark iPhone as lost").click()
+    expect(page.get_by_text("The device itself, in Lost Mode")).to_be_visible(timeout=20_000)
+    expect(page.get_by_role("link", name="Open in Maps")).to_be_visible()
+    expect(page.locator(".map")).to_be_hidden()
+    page.get_by_role("button", name="I found it").click()
+    expect(page.get_by_role("link", name="Mark iPhone as lost…")).to_be_visible(timeout=20_000)
+    assert simulator.find("Plain lost iPhone")["screen"] == "locked"
+    switch(page, "off")
+
+
+def test_a_mac_says_why_it_cannot_be_found_and_shares_from_its_own_browser(ines: Portal) -> None:
+    page = ines.page
+    look_for(ines, "Studio MacBook")
+    expect(page.get_by_text("Macs have no Lost Mode.")).to_be_visible()
+    switch(page, "on")
+    page.context.grant_permissions(["geolocation"])
+    page.context.set_geolocation({"latitude": 51.5072, "longitude": -0.1276, "accuracy": 40})
+    page.get_by_role("button", name="Share this browser’s position").click()
+    expect(page.get_by_text("A browser on it, when its owner asked")).to_be_visible()
+    expect(page.locator("#live")).to_contain_text("51.50720° N, 0.12760° W")
+    page.get_by_text("OwnTracks", exact=True).click()
+    page.get_by_role("button", name="Make a password for the app").click()
+    expect(page.get_by_text("This password is shown once.")).to_be_visible()
+    page.reload()
+    expect(page.get_by_text("This password is shown once.")).to_have_count(0)
+    switch(page, "off")
+    expect(page.locator("#live")).not_to_contain_text("51.50720")
