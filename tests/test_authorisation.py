@@ -151,6 +151,8 @@ CONSOLE: Final[Mapping[str, Right]] = {
     "console:invitations_new": Right.INVITE,
     "console:invitations_one": Right.SEE_PEOPLE,
     "console:invitations_send": Right.INVITE,
+    "console:certificates": Right.SEE_PEOPLE,
+    "console:certificates_export": Right.EXPORT,
     "console:audit": Right.SEE_AUDIT,
     "console:audit_export": Right.EXPORT,
     "console:devices": Right.SEE_DEVICES,

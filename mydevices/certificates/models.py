@@ -208,7 +208,8 @@ class Certificate(models.Model):
 
     @property
     def has_key(self) -> bool:
-        return self.key is not None
+        """Without reading it: the database keeps the two in step."""
+        return self.key_cleared_at is None
 
     @property
     def is_present(self) -> bool:

@@ -4,10 +4,11 @@ from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
 
-from mydevices.accounts.models import Person
+from mydevices import search
+from mydevices.accounts.models import Person, PersonWord
 from mydevices.certificates.models import RENEW_BEFORE, Certificate, CertificateType, DeviceCertificate
 from mydevices.devices.models import Registration
 from mydevices.errors import NotFound
@@ -64,14 +65,24 @@ def purpose_of(one: CertificateType) -> Literal["signing", "encryption", "both"]
 
 def listed() -> "QuerySet[Certificate]":
     """Certificates without what is secret or large, each with its person and type."""
-    return Certificate.objects.defer("der", "chain").select_related("person", "type")
+    return Certificate.objects.defer("key", "der", "chain").select_related("person", "type")
+
+
+def searched(rows: "QuerySet[Certificate]", text: str) -> "QuerySet[Certificate]":
+    """Those that have every word of the text: as the beginning of a word of their person's name or address, or
+    anywhere in the name of their type, of who issued them, or of whom they are for."""
+    for word in search.wanted(text):
+        people = PersonWord.objects.filter(word__prefix=word).values("of")
+        named = Q(type__label__icontains=word) | Q(issuer__icontains=word) | Q(subject__icontains=word)
+        rows = rows.filter(named | Q(person__in=people))
+    return rows
 
 
 def of_person(person: Person) -> Sequence[Certificate]:
     """All of a person's, by the names of their types; of each type the present one first, then history, newest first.
 
-    Their keys are not opened."""
-    found = Certificate.objects.filter(person=person).select_related("type").order_by("type__label", "-uploaded_at")
+    Their keys are not read."""
+    found = listed().filter(person=person).order_by("-uploaded_at", "id")
     return sorted(found, key=lambda one: (one.type.label.casefold(), not one.is_present))
 
 

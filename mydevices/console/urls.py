@@ -1,6 +1,6 @@
 from django.urls import path
 
-from mydevices.console.views import audit, devices, invitations, overview, people, policies, settings
+from mydevices.console.views import audit, certificates, devices, invitations, overview, people, policies, settings
 
 app_name = "console"
 
@@ -38,6 +38,8 @@ urlpatterns = [
     path("devices/<uuid:device_id>", devices.device, name="devices_one"),
     path("devices/<uuid:device_id>/ask/<slug:kind>", devices.act, name="devices_act"),
     path("devices/<uuid:device_id>/cancel/<uuid:action_id>", devices.cancel, name="devices_cancel"),
+    path("certificates", certificates.index, name="certificates"),
+    path("certificates.csv", certificates.export, name="certificates_export"),
     path("audit", audit.index, name="audit"),
     path("audit/file", audit.export, name="audit_export"),
     path("settings", settings.index, name="settings"),
