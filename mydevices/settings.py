@@ -204,7 +204,7 @@ CONTENT_SECURITY_POLICY = {
 MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
 LANGUAGE_CODE = "en-gb"
 # Each in its own words. One more is offered when its catalogue is whole (tests/messages.py).
-LANGUAGES = [("en-gb", "English"), ("ar", "العربية")]
+LANGUAGES = [("en-gb", "English"), ("de", "Deutsch"), ("ar", "العربية")]
 LOCALE_PATHS = [BASE / "locale"]
 USE_I18N = True
 USE_TZ = True

@@ -22,6 +22,7 @@ from django.template.loader import get_template
 from django.urls import reverse
 from django.utils import timezone, translation
 from django.utils.formats import date_format
+from django.utils.translation import pgettext
 
 from mydevices.accounts.models import Person
 from mydevices.accounts.notices import OPTIONAL, Notice
@@ -101,7 +102,8 @@ def _shown(name: str, value: str | int, time_zone: str) -> str | int:
     except (ZoneInfoNotFoundError, ValueError):
         zone = ZoneInfo(settings.TIME_ZONE)
     when = timezone.localtime(datetime.fromisoformat(str(value)), zone)
-    return f"{date_format(when, 'j F Y, H:i')} ({zone.key.replace('_', ' ')})"
+    day = date_format(when, pgettext("day, month and year, as Django’s date format", "j F Y"))
+    return f"{day}, {date_format(when, 'H:i')} ({zone.key.replace('_', ' ')})"
 
 
 def _wrapped(text: str) -> str:

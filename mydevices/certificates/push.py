@@ -23,7 +23,7 @@ from cryptography.x509.oid import NameOID
 from django.db import transaction
 from django.utils import formats
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import ngettext, pgettext
 
 from mydevices.accounts import rights
 from mydevices.accounts.rights import Right
@@ -93,7 +93,7 @@ def warning(now: datetime) -> str:
     row = current()
     if row is None or row.not_after is None:
         return _missing()
-    day = formats.date_format(row.not_after, "j F Y")
+    day = _day(row.not_after)
     renewal = _(
         "Renew it at identity.apple.com/pushcert with the Apple account that made it: with a new one in place of a "
         "renewed one, every device would have to be registered again."
@@ -213,12 +213,16 @@ def _topic_of(certificate: x509.Certificate) -> str:
     return names[0]
 
 
+def _day(when: datetime) -> str:
+    return formats.date_format(when, pgettext("day, month and year, as Django’s date format", "j F Y"))
+
+
 def _check_dates(certificate: x509.Certificate, now: datetime) -> None:
     if certificate.not_valid_after_utc <= now:
-        day = formats.date_format(certificate.not_valid_after_utc, "j F Y")
+        day = _day(certificate.not_valid_after_utc)
         raise Invalid(_("This certificate expired on %(day)s. Renew it in Apple’s portal first.") % {"day": day})
     if certificate.not_valid_before_utc > now:
-        day = formats.date_format(certificate.not_valid_before_utc, "j F Y")
+        day = _day(certificate.not_valid_before_utc)
         raise Invalid(_("This certificate is valid from %(day)s on. Is this machine’s clock right?") % {"day": day})
 
 

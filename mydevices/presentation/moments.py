@@ -7,7 +7,7 @@ from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import ngettext, pgettext
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 
@@ -47,10 +47,8 @@ def moment(when: datetime, now: datetime) -> SafeString:
     local, today = timezone.localtime(when), timezone.localtime(now)
     if local.date() == today.date():
         text = _("Today %(time)s") % {"time": date_format(local, "H:i")}
-    elif local.year == today.year:
-        text = date_format(local, "j M H:i")
     else:
-        text = date_format(local, "j M Y")
+        text = _near(local, today)
     return _time(when, text)
 
 
@@ -64,8 +62,15 @@ def at(when: datetime, now: datetime) -> SafeString:
     elif apart == 1:
         text = _("tomorrow %(time)s") % {"time": time}
     else:
-        text = _("on %(day)s") % {"day": date_format(local, "j M H:i" if local.year == today.year else "j M Y")}
+        text = _("on %(day)s") % {"day": _near(local, today)}
     return _time(when, text)
+
+
+def _near(local: datetime, today: datetime) -> str:
+    """“19 Nov 09:14”, and of another year “19 Nov 2025”. How languages write a day is theirs to say."""
+    if local.year == today.year:
+        return date_format(local, pgettext("day and time, as Django’s date format", "j M H:i"))
+    return date_format(local, pgettext("day and year, as Django’s date format", "j M Y"))
 
 
 def duration(length: timedelta) -> str:
@@ -82,7 +87,8 @@ def duration(length: timedelta) -> str:
 
 def day(when: datetime) -> SafeString:
     """“3 March 2026”."""
-    return _time(when, date_format(timezone.localtime(when), "j F Y"))
+    letters = pgettext("day, month and year, as Django’s date format", "j F Y")
+    return _time(when, date_format(timezone.localtime(when), letters))
 
 
 def countdown(when: datetime, now: datetime) -> SafeString:

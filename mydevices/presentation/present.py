@@ -464,8 +464,18 @@ def cancel_button(progress: Progress) -> Button:
     kind = progress.action.kind
     url = reverse("portal:cancel", args=[progress.action.device_id, progress.action.id])
     if progress.state == State.HELD:
-        return Button(_("Undo %(action)s") % {"action": called(kind).lower()}, url, post=True, tone="main", icon="undo")
-    return Button(_("Cancel %(action)s") % {"action": called(kind).lower()}, url, post=True)
+        label = _("Undo wipe") if kind == ActionKind.WIPE else _("Undo retire")
+        return Button(label, url, post=True, tone="main", icon="undo")
+    return Button(_cancelling(kind), url, post=True)
+
+
+def _cancelling(kind: str) -> str:
+    return {
+        ActionKind.LOCK.value: _("Cancel lock"),
+        ActionKind.UNLOCK.value: _("Cancel unlock"),
+        ActionKind.WIPE.value: _("Cancel wipe"),
+        ActionKind.RETIRE.value: _("Cancel retire"),
+    }.get(kind, _("Cancel check in"))
 
 
 def card(
@@ -633,7 +643,6 @@ def took(begun: datetime, ended: datetime) -> str:
 def _foot(device: Device, progress: Progress, now: datetime) -> tuple[str, Button | None]:
     kind, state = progress.action.kind, progress.state
     what = noun(device)
-    action = called(kind).lower()
     if state == State.HELD:
         text = (
             _("Nothing has been sent yet. Then the %(noun)s is erased as soon as it answers.")
@@ -642,7 +651,7 @@ def _foot(device: Device, progress: Progress, now: datetime) -> tuple[str, Butto
         )
         return text % {"noun": what}, cancel_button(progress)
     if progress.can_be_cancelled:
-        text = _("If the %(noun)s is off or offline, the %(action)s waits for it.") % {"noun": what, "action": action}
+        text = _("If the %(noun)s is off or offline, this waits for it.") % {"noun": what}
         if progress.expires_at is not None:
             text = format_html(
                 _("If the {noun} is off or offline, this waits for it and expires {when}."),

@@ -5,6 +5,7 @@ from django.templatetags.static import static
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import get_language
 
 register = template.Library()
 
@@ -21,6 +22,12 @@ def icon(name: str, more: str = "") -> SafeString:
     return format_html(
         '<svg class="ic {}" aria-hidden="true"><use href="{}#{}"/></svg>', more, static("mydevices.svg"), name
     )
+
+
+@register.filter
+def inside(words: str) -> str:
+    """What is a title elsewhere, inside a sentence. German writes its nouns with a capital letter everywhere."""
+    return words if (get_language() or "").startswith("de") else words[:1].lower() + words[1:]
 
 
 @register.simple_tag
