@@ -56,4 +56,4 @@ def require(actor: Actor, right: Right) -> None:
     """Raises NotAllowed, with who may, for an actor without this right."""
     if right not in of(actor):
         roles = [str(role.label) for role in Person.Role if right in BY_ROLE[role]]
-        raise NotAllowed(_("Your role does not allow this. Those who may: %(roles)s.") % {"roles": ", ".join(roles)})
+        raise NotAllowed(_("Your role does not allow this. Those who may: %(roles)s.") % {"roles": _(", ").join(roles)})

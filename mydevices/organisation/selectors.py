@@ -33,4 +33,4 @@ def whom_to_ask() -> str:
     if not ways:
         return ""
     desk = organisation.helpdesk_name or organisation.name
-    return _("Questions go to %(desk)s: %(ways)s.") % {"desk": desk, "ways": ", ".join(ways)}
+    return _("Questions go to %(desk)s: %(ways)s.") % {"desk": desk, "ways": _(", ").join(ways)}

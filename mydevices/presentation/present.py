@@ -562,7 +562,7 @@ def timeline(device: Device, progress: Progress, person: Person, now: datetime) 
     return Timeline(
         key=f"action-{progress.action.id}",
         title=_titled(kind, noun(device)),
-        by=format_html("{}, {}", _who(progress, person), moments.ago(progress.action.requested_at, now)),
+        by=format_html("{}{}{}", _who(progress, person), _(", "), moments.ago(progress.action.requested_at, now)),
         steps=_steps(device, progress, now),
         foot=foot,
         button=button,
@@ -616,7 +616,7 @@ def _done(progress: Progress, finished_at: datetime) -> Step:
     if progress.result.get("concluded") in {Registration.Ending.UNREACHABLE, Registration.Ending.SILENT}:
         # A wipe or retire that counts as done: nobody has said that it is.
         return Step("done", _("Not heard of since"), moments.clock(finished_at))
-    text = format_html("{}, {}", moments.clock(finished_at), took(progress.queued_at, finished_at))
+    text = format_html("{}{}{}", moments.clock(finished_at), _(", "), took(progress.queued_at, finished_at))
     unshown = _unshown(progress)
     return Step("done", _ended_as(progress.action.kind), format_html("{}. {}", text, unshown) if unshown else text)
 
@@ -717,7 +717,7 @@ def _facts_of_inventory(inventory: Inventory) -> Iterable[Fact]:
         sizes = {"free": _size(inventory.available_bytes), "all": _size(inventory.capacity_bytes)}
         yield Fact(_("Storage"), _("%(free)s free of %(all)s") % sizes)
     if inventory.battery is not None:
-        yield Fact(_("Battery"), f"{round(inventory.battery * 100)} %")
+        yield Fact(_("Battery"), _("%(number)d %%") % {"number": round(inventory.battery * 100)})
     if inventory.profiles:
         yield Fact(_("Profiles"), _("%(number)d installed") % {"number": len(inventory.profiles)})
 

@@ -415,7 +415,7 @@ def _groups(entry: Entry) -> str:
         told.append(_("joined %(groups)s") % {"groups": _names(joined)})
     if left:
         told.append(_("left %(groups)s") % {"groups": _names(left)})
-    return "; ".join(told)
+    return _("; ").join(told)
 
 
 def _names(groups: object) -> str:

@@ -10,7 +10,7 @@
     const secure = location.protocol === "https:" ? "; Secure" : "";
     document.cookie = `zone=${encodeURIComponent(zone)}; Path=/; Max-Age=31536000; SameSite=Lax${secure}`;
   }
-  const relative = new Intl.RelativeTimeFormat(language, { numeric: "always" });
+  const relative = new Intl.RelativeTimeFormat(`${language}-u-nu-latn`, { numeric: "always" }); // the server's digits
   const ago = (seconds) => {
     for (const [unit, size] of [["day", 86400], ["hour", 3600], ["minute", 60]]) {
       if (seconds >= size) return relative.format(-Math.floor(seconds / size), unit);

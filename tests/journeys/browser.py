@@ -47,23 +47,28 @@ def arguments() -> list[str]:
 
 @dataclass(frozen=True)
 class Screen:
-    """Where a page is looked at: width in CSS pixels, colour scheme, and whether scripts run."""
+    """Where a page is looked at: width in CSS pixels, colour scheme, whether scripts run, and what language it asks
+    for."""
 
     width: int
     scheme: Literal["light", "dark"]
     javascript: bool = True
+    locale: str = "en-GB"
 
     @property
     def height(self) -> int:
         return 844 if self.width < 700 else 900
 
     def __str__(self) -> str:
-        return f"{self.width}-{self.scheme}" + ("" if self.javascript else "-noscript")
+        language = "" if self.locale == "en-GB" else f"-{self.locale}"
+        return f"{self.width}-{self.scheme}" + ("" if self.javascript else "-noscript") + language
 
 
 PHONE, PHONE_DARK = Screen(390, "light"), Screen(390, "dark")
 DESK, DESK_DARK = Screen(1280, "light"), Screen(1280, "dark")
 PHONE_PLAIN, DESK_PLAIN = Screen(390, "light", javascript=False), Screen(1280, "light", javascript=False)
+
+PHONE_ARABIC, DESK_ARABIC = Screen(390, "light", locale="ar"), Screen(1280, "light", locale="ar")
 
 
 def on(*screens: Screen) -> pytest.MarkDecorator:

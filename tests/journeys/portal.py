@@ -23,7 +23,7 @@ def open_context(
         viewport={"width": screen.width, "height": screen.height},
         color_scheme=screen.scheme,
         java_script_enabled=screen.javascript,
-        locale="en-GB",
+        locale=screen.locale,
         timezone_id="Europe/London",
         storage_state=state,
     )

@@ -188,7 +188,7 @@ def _one(request: HttpRequest, invitation_id: UUID, address: str = "") -> HttpRe
         "accepted": moments.moment(found.accepted_at, now) if found.accepted_at else "",
         "revoked": moments.moment(found.revoked_at, now) if found.revoked_at else "",
         "reminders": found.reminders,
-        "groups": ", ".join(found.person.groups.order_by("name").values_list("name", flat=True)),
+        "groups": _(", ").join(found.person.groups.order_by("name").values_list("name", flat=True)),
         "link": address,
         "may_invite": Right.INVITE in rights_of(request),
     }

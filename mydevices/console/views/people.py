@@ -96,7 +96,7 @@ def index(request: HttpRequest) -> HttpResponse:
     rows = [
         {
             "person": row,
-            "groups": ", ".join(group.name for group in row.groups.all()),
+            "groups": _(", ").join(group.name for group in row.groups.all()),
             "signed_in": moments.moment(row.signed_in_at, now) if row.signed_in_at else "",
         }
         for row in page.rows

@@ -67,7 +67,7 @@ def _row(policy: Policy) -> dict[str, object]:
 def _whom(policy: Policy) -> str:
     if policy.assigned_to == To.EVERYONE:
         return _("Everyone")
-    names = ", ".join(sorted(group.name for group in policy.groups.all()))
+    names = _(", ").join(sorted(group.name for group in policy.groups.all()))
     return names if policy.assigned_to == To.GROUPS and names else _("Nobody")
 
 

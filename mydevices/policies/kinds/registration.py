@@ -124,7 +124,7 @@ class RegistrationRules(Kind):
             Line("ownership", _("Whose devices"), owners.get(self.ownership, self.ownership)),
             Line("device_limit", _("Devices of a person"), self._limit()),
             Line("terms", _("Terms of service"), self._terms()),
-            Line("systems", _("Systems"), ", ".join(self._system(system) for system in self.systems)),
+            Line("systems", _("Systems"), _(", ").join(self._system(system) for system in self.systems)),
         ]
         return lines
 

@@ -8,6 +8,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import get_language
 
 register = template.Library()
+_POINTING = frozenset({"back", "list", "next", "out", "undo"})
 
 
 @register.simple_tag
@@ -18,7 +19,9 @@ def symbols() -> str:
 
 @register.simple_tag
 def icon(name: str, more: str = "") -> SafeString:
-    """An icon beside words: it says nothing of its own to a screen reader. `more`: further classes, such as "sm"."""
+    """An icon beside words: it says nothing of its own to a screen reader. `more`: further classes, such as "sm". One
+    that points somewhere points the other way where pages run from right to left."""
+    more = f"{more} flip" if name in _POINTING and "flip" not in more else more
     return format_html(
         '<svg class="ic {}" aria-hidden="true"><use href="{}#{}"/></svg>', more, static("mydevices.svg"), name
     )
