@@ -74,7 +74,7 @@ class Person(Searched, AbstractBaseUser):
         ]
         indexes = [
             # Lists of tens of thousands are sorted by these, and never read whole.
-            models.Index(Lower("name"), "id", name="people_by_name"),
+            models.Index(Lower("name"), "id", "name", name="people_by_name"),
             models.Index(fields=["signed_in_at", "id"], name="people_by_sign_in"),
         ]
 

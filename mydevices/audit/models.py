@@ -28,6 +28,7 @@ class Entry(models.Model):
             models.Index(fields=["device_id", "-id"], name="entries_of_a_device"),
             models.Index(fields=["person_id", "-id"], name="entries_of_a_person"),
             models.Index(fields=["at"], name="entries_by_time"),
+            models.Index(fields=["verb", "-id"], name="entries_of_a_verb"),
         ]
 
 

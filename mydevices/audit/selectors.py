@@ -1,5 +1,6 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from typing import Final
 from uuid import UUID
 
 from django.db.models import QuerySet
@@ -25,11 +26,30 @@ def latest() -> QuerySet[Entry]:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A part of a history, newest first. `older` and `newer` are the ids to go on from, None where nothing is."""
+    """A part of a history, newest first. `older` and `newer` are the ids to go on from, None where nothing is. Where
+    `stopped`, there may be more entries of that kind than were looked at."""
 
     entries: Sequence[Entry]
     older: int | None = None
     newer: int | None = None
+    stopped: bool = False
+
+
+LOOKED_AT: Final = 50_000
+"""Entries that one page of a search through texts reads."""
+
+
+def page_of_search(entries: QuerySet[Entry], *, size: int, before: int | None = None) -> Page:
+    """As `page`, for what no index finds: not more than LOOKED_AT entries are read, and whoever wants to know about
+    older ones goes on from there. The way back to newer ones is the way that one came."""
+    newest = Entry.objects.order_by("-id").values_list("id", flat=True).first() or 0
+    begin = min(before or newest + 1, newest + 1)
+    end = begin - LOOKED_AT
+    found = list(entries.filter(id__lt=begin, id__gte=end).order_by("-id")[: size + 1])
+    if len(found) > size:
+        return Page(found[:size], found[size - 1].pk)
+    goes_on = Entry.objects.filter(id__lt=end).exists()
+    return Page(found, end if goes_on else None, stopped=goes_on)
 
 
 def page(entries: QuerySet[Entry], *, size: int, before: int | None = None, after: int | None = None) -> Page:

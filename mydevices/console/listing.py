@@ -1,15 +1,15 @@
 """Tables of the console: search, filters, sorting and pages, all in the address, so that they work without scripts
 and can be kept as a bookmark.
 
-A page costs three statements however long the list: the keys of its rows (from an index alone, as far as there is one
-for its order), the rows, and a count that stops at MOST.
+A page costs three statements at most, however long the list: the keys of its rows (from an index alone, as far as there
+is one for its order), the rows, and a count that stops at MOST.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar
 
-from django.db.models import Model, QuerySet
+from django.db.models import Count, Model, QuerySet, Window
 from django.http import QueryDict
 from django.utils.functional import Promise
 
@@ -33,12 +33,14 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Filter(Generic[Row]):
-    """A choice above the table: `apply` narrows the rows to a value; the empty value is `label`."""
+    """A choice above the table: `apply` narrows the rows to a value; the empty value is `label`. `gathers` says that no
+    index has what it finds in the order of the table."""
 
     key: str
     label: Words
     choices: Sequence[tuple[str, Words]]
     apply: Callable[["QuerySet[Row]", str], "QuerySet[Row]"]
+    gathers: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +111,6 @@ def page(
     """One page of a table. `full` adds to the rows of the page what their cells need; `default` is the sort (`name`, or
     `-name` from its end) where the address names none."""
     wanted = narrowed(rows, query, search=search, filters=filters)
-    counted = wanted.order_by()[: MOST + 1].count()
     number = _number(query.get("page", ""))
     key = query.get("sort", default)
     by = {column.key: column for column in columns if column.order}
@@ -117,7 +118,8 @@ def page(
     falling = key.startswith("-")
     order = [_turned(one) if falling else one for one in column.order]
     start = (number - 1) * SIZE
-    keys = list(wanted.order_by(*order).values_list("pk", flat=True)[start : start + SIZE + 1])
+    gathers = any(one.gathers and query.get(one.key) for one in filters)
+    keys, counted = _keys(wanted, order, start, at_once=gathers or bool(query.get("q", "").strip()))
     found = full(rows.model._default_manager.filter(pk__in=keys[:SIZE]))  # noqa: SLF001  Django's way to any model's rows
     by_key = {row.pk: row for row in found}
     shown = [by_key[pk] for pk in keys[:SIZE] if pk in by_key]
@@ -136,6 +138,17 @@ def page(
     )
 
 
+def _keys(rows: "QuerySet[Row]", order: Sequence[Any], start: int, *, at_once: bool) -> tuple[list[Any], int]:
+    """The keys of a page and of the row behind it, and how many rows there are, up to MOST and one. What must be found
+    whole before it is sorted is counted `at_once`, by the same statement."""
+    if at_once:
+        both = list(rows.order_by(*order).values_list("pk", Window(Count("*")))[start : start + SIZE + 1])
+        if both or not start:
+            return [key for key, _number in both], min(both[0][1], MOST + 1) if both else 0
+    counted = rows.order_by()[: MOST + 1].count()
+    return list(rows.order_by(*order).values_list("pk", flat=True)[start : start + SIZE + 1]), counted
+
+
 def _number(text: str) -> int:
     """Of a page; the first for anything that is none."""
     return max(1, min(int(text), 100_000)) if text.isascii() and text.isdigit() and len(text) < 7 else 1
@@ -144,7 +157,7 @@ def _number(text: str) -> int:
 def _turned(order: Any) -> Any:
     if isinstance(order, str):
         return order.removeprefix("-") if order.startswith("-") else f"-{order}"
-    return order.desc(nulls_last=True)
+    return order.desc()  # nulls where the database has them at that end: its index has no other order
 
 
 def _head(column: Column, query: QueryDict, key: str) -> Head:

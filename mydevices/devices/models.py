@@ -47,14 +47,36 @@ class Device(Searched):
         "Registration", on_delete=models.SET_NULL, null=True, blank=True, related_name="+", db_index=False
     )
     """The present life, or the last one."""
+    state = models.CharField(max_length=16, blank=True)
+    """Its present life's (`Registration.State`), and below when it was last seen: repeated here, where lists of a
+    hundred thousand can be narrowed, sorted and counted by them through an index. Who writes the one writes the other,
+    the device first (`services`, `seen`)."""
+    seen_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["owner", "platform", "hardware_id"], name="one_device_per_owner"),
         ]
         indexes = [
-            # Lists of a hundred thousand are sorted and searched by these, and never read whole.
-            models.Index(Lower("name"), "id", name="devices_by_name"),
+            # Lists of a hundred thousand are sorted and searched by these, and never read whole. What narrows a list
+            # stands in them too, so that its last page is found in the index alone; and so does the name itself,
+            # without which PostgreSQL would look into the table for each.
+            models.Index(Lower("name"), "id", "os_name", "ownership", "name", name="devices_by_name"),
+            models.Index(fields=["seen_at", "id", "os_name", "ownership"], name="devices_by_seen"),
+            models.Index(
+                "state",
+                Lower("name"),
+                "id",
+                "os_name",
+                "ownership",
+                "seen_at",
+                "name",
+                name="devices_by_state_and_name",
+            ),
+            models.Index(fields=["state", "seen_at", "id", "os_name", "ownership"], name="devices_by_state_and_seen"),
+            models.Index(
+                Lower("name"), "id", "owner", name="lost_devices", condition=models.Q(lost_since__isnull=False)
+            ),
             models.Index(fields=["serial_number"], name="devices_by_serial", opclasses=["varchar_pattern_ops"]),
         ]
 
@@ -142,6 +164,11 @@ class Registration(models.Model):
             models.CheckConstraint(
                 condition=models.Q(state__in=["pending", "active", "retired", "wiped", "replaced"]),
                 name="known_registration_state",
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["device"], condition=models.Q(unreachable_since__isnull=False), name="unreachable_registrations"
             ),
         ]
 

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from django.db import DatabaseError, close_old_connections, connection, transaction
 
-from mydevices.devices.models import Registration
+from mydevices.devices.models import Device, Registration
 
 EVERY: Final = 60.0
 """Seconds between two writes for one registration."""
@@ -52,18 +52,27 @@ class Collector:
         return True
 
     def flush(self) -> int:
-        """Write down what was collected, in one transaction. The number of registrations."""
+        """Write down what was collected. The number of registrations.
+
+        In one order, so that two processes never wait for each other in a circle; and devices apart from their
+        registrations, so that neither do we and somebody who holds a device and wants its registration."""
         with self._lock:
             seen, self._seen = self._seen, {}
         if not seen:
             return 0
         try:
             with transaction.atomic():
-                # In one order, so that two processes never wait for each other in a circle.
                 for registration_id, at in sorted(seen.items()):
                     Registration.objects.filter(id=registration_id).exclude(last_seen_at__gte=at).update(
                         last_seen_at=at
                     )
+            with transaction.atomic():
+                # A life that is over says nothing of its device.
+                lives = Registration.objects.filter(id__in=seen).order_by("device").values_list("device", "id")
+                for device_id, registration_id in lives:
+                    Device.objects.filter(id=device_id, registration=registration_id).exclude(
+                        seen_at__gte=seen[registration_id]
+                    ).update(seen_at=seen[registration_id])
         except DatabaseError:
             with self._lock:
                 self._seen = seen | self._seen  # for the next time; what is newer wins

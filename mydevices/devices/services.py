@@ -1,6 +1,6 @@
 """What is known of devices, written down. What it means for the queue is decided higher up, in `registration`."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -69,6 +69,8 @@ def begin(
     )
     device.ownership = ownership
     device.registration = registration
+    device.state = registration.state
+    device.seen_at = now
     device.lost_since = None
     device.pin_locked_at = None
     describe(device=device, introduction=introduction)
@@ -115,9 +117,17 @@ def save_description(*, device: Device) -> None:
     device.save(update_fields=list(_LENGTHS))
 
 
+def _move_device(registration: Registration, before: Sequence[str], state: str) -> None:
+    """Repeat on the device what its present life becomes. Before the life itself: whoever begins a life holds the
+    device's row and then asks for the life's, and who came the other way round would wait for them in a circle."""
+    Device.objects.filter(id=registration.device_id, registration=registration, state__in=before).update(state=state)
+
+
+@transaction.atomic
 def end(*, registration: Registration, state: str, now: datetime, because: str = "") -> bool:
     """End a life, once; `because` is one of `Registration.Ending`. Its secrets go with it: tokens that cannot be used
     again are not kept."""
+    _move_device(registration, Registration.LIVING, state)
     ended = Registration.objects.filter(
         id=registration.id,
         state__in=Registration.LIVING,
@@ -182,8 +192,10 @@ def put_channel(
     return channel, created
 
 
+@transaction.atomic
 def activate(*, registration: Registration) -> bool:
     """The device can be woken: its registration is complete. True the first time."""
+    _move_device(registration, (Registration.State.PENDING,), Registration.State.ACTIVE)
     moved = Registration.objects.filter(id=registration.id, state=Registration.State.PENDING).update(
         state=Registration.State.ACTIVE
     )

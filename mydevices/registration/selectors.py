@@ -91,8 +91,8 @@ NOT_SENT: Final = "not_sent"
 
 
 def invitations(*, state: str, words: str, now: datetime) -> QuerySet[Invitation]:
-    """Invitations, the newest first; of one state (Invitation.State, NOT_SENT, or empty for all), and of people whose
-    name or address has these words."""
+    """Invitations, the newest first; of one state (Invitation.State, NOT_SENT, or empty for all), and of people whom
+    these words find."""
     found = Invitation.objects.select_related("person").order_by("-created_at", "id")
     unanswered = Q(accepted_at=None, revoked_at=None)
     match state:
@@ -106,9 +106,7 @@ def invitations(*, state: str, words: str, now: datetime) -> QuerySet[Invitation
             found = found.exclude(revoked_at=None)
         case "not_sent":
             found = found.filter(unanswered, expires_at__gt=now).exclude(mail_problem="")
-    for word in words.split():
-        found = found.filter(Q(person__name__icontains=word) | Q(person__email__icontains=word))
-    return found
+    return found.filter(person__in=Person.matching(words)) if words.strip() else found
 
 
 def invitation(invitation_id: UUID) -> Invitation:

@@ -32,25 +32,40 @@ def processes_that_name(text: str) -> list[str]:
     return found
 
 
-def test_the_benchmark_runs_to_its_end_and_leaves_nothing_behind(tmp_path: Path) -> None:
-    """On the database of this run."""
+def bench(folder: Path, *arguments: str) -> str:
+    """What it says, on the database of this run, with `folder` for its temporary files."""
     ours = ("MYDEVICES_", "DATABASE_URL", "DJANGO_")
     kept = {key: value for key, value in os.environ.items() if not key.startswith(ours)}
-    arguments = ["--devices", "2", "--seconds", "0.2", "--database", connection.vendor]
     ran = subprocess.run(
-        [sys.executable, "-m", "tests.bench", *arguments],
+        [sys.executable, "-m", "tests.bench", *arguments, "--database", connection.vendor],
         cwd=ROOT,
-        env={**kept, "TMPDIR": str(tmp_path)},
+        env={**kept, "TMPDIR": str(folder)},
         capture_output=True,
         text=True,
         timeout=300,
         check=False,
     )
     assert ran.returncode == 0, ran.stderr
+    return ran.stdout
+
+
+def test_the_benchmark_of_the_lists_asks_for_every_page(tmp_path: Path) -> None:
+    said = bench(tmp_path, "lists", "--people", "30", "--devices", "120", "--rounds", "2")
+    for line in ("overview", "devices by last seen, last page", "people called “oka”", "audit of nobody"):
+        row = re.search(rf"^{re.escape(line)} +([\d.]+) +([\d.]+) +([\d.]+) +(\d+)$", said, re.MULTILINE)
+        assert row is not None, said
+        assert float(row[1]) > 0
+        assert int(row[4]) > 0
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_benchmark_runs_to_its_end_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    """On the database of this run."""
+    said = bench(tmp_path, "--devices", "2", "--seconds", "0.2")
     for line in LINES:
-        row = re.search(rf"^{re.escape(line)} +(\S+) .* (\d+)$", ran.stdout, re.MULTILINE)
-        assert row is not None, ran.stdout
+        row = re.search(rf"^{re.escape(line)} +(\S+) .* (\d+)$", said, re.MULTILINE)
+        assert row is not None, said
         assert float(row[1].replace(",", "")) > 0
-        assert row[2] == "0", ran.stdout
+        assert row[2] == "0", said
     assert processes_that_name(str(tmp_path)) == []
     assert list(tmp_path.iterdir()) == []

@@ -17,7 +17,7 @@ from mydevices.audit import services as audit
 from mydevices.audit.actor import Actor
 from mydevices.audit.models import Entry
 from mydevices.audit.verbs import Verb
-from mydevices.devices.models import Registration
+from mydevices.devices.models import Device
 from tests import factories
 from tests.console.conftest import SignedInAs
 
@@ -40,7 +40,7 @@ def test_the_list_is_searched_filtered_and_sorted(administrator: Client) -> None
     private = factories.device(factories.person("Sam Stone"), name="Private iPhone", ownership="personal", now=now)
     phone.serial_number, phone.lost_since = "F17XK", now
     phone.save()
-    Registration.objects.filter(device=private).update(last_seen_at=now - timedelta(days=8))
+    Device.objects.filter(id=private.id).update(seen_at=now - timedelta(days=8))
     assert names(administrator) == ["Ines’s iPhone", "Private iPhone"]
     assert names(administrator, "?sort=-name") == ["Private iPhone", "Ines’s iPhone"]
     assert names(administrator, "?q=okafor") == ["Ines’s iPhone"]
@@ -126,6 +126,22 @@ def test_older_entries_are_on_other_pages_each_once(administrator: Client) -> No
     seen = [row["entry"].id for row in [*first["rows"], *second["rows"]]]
     assert len(seen) == len(set(seen)) == 150
     assert seen == sorted(seen, reverse=True)
+
+
+def test_a_search_reads_a_part_of_the_audit_at_a_time(administrator: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mydevices.audit.selectors.LOOKED_AT", 10)
+    oldest = audit.record(Verb.LIST_EXPORTED, actor=Actor.system("Elif"))
+    for _number in range(15):
+        audit.record(Verb.LIST_EXPORTED, actor=Actor.system("Sam"))
+    address = reverse("console:audit")
+    first = administrator.get(address, {"q": "elif"})
+    assert first.context["rows"] == []
+    assert "Look at the older ones for more" in first.content.decode()
+    second = administrator.get(address, {"q": "elif", "before": first.context["page"].older})
+    assert [row["entry"].id for row in second.context["rows"]] == [oldest.id]
+    while second.context["page"].older:
+        second = administrator.get(address, {"q": "elif", "before": second.context["page"].older})
+    assert not second.context["page"].stopped
 
 
 def test_it_goes_into_a_file_either_way_and_that_is_an_entry_itself(administrator: Client) -> None:

@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 from django.db import DatabaseError, connection
 
+from mydevices.devices.models import Device, Registration
 from mydevices.devices.seen import Collector
 from tests import factories
 from tests.factories import NOW
@@ -22,6 +23,7 @@ def test_a_minute_is_noted_once() -> None:
     assert collector.flush() == 1
     life.refresh_from_db()
     assert life.last_seen_at == NOW + timedelta(seconds=1)
+    assert Device.objects.get().seen_at == life.last_seen_at
 
 
 def test_an_older_time_does_not_replace_a_newer_one() -> None:
@@ -33,6 +35,20 @@ def test_an_older_time_does_not_replace_a_newer_one() -> None:
     older.flush()
     life.refresh_from_db()
     assert life.last_seen_at == NOW + timedelta(minutes=2)
+    assert Device.objects.get().seen_at == life.last_seen_at
+
+
+def test_a_life_that_is_over_says_nothing_of_its_device() -> None:
+    device = factories.device(factories.person())
+    former = factories.life(device)
+    collector = Collector()
+    collector.note(former.id, NOW + timedelta(days=2), None)
+    again = Registration.objects.create(
+        device=device, topic="t", access_rights=1, profile_identifier="p", started_at=NOW, state="replaced"
+    )
+    Device.objects.filter(id=device.id).update(registration=again, seen_at=NOW)
+    collector.flush()
+    assert Device.objects.get().seen_at == NOW
 
 
 def test_what_could_not_be_written_is_written_the_next_time() -> None:

@@ -61,12 +61,11 @@ def _id(text: str) -> int | None:
 @console_page(Right.SEE_AUDIT)
 def index(request: HttpRequest) -> HttpResponse:
     now = timezone.now()
-    page = selectors.page(
-        _wanted(request),
-        size=PAGE,
-        before=_id(request.GET.get("before", "")),
-        after=_id(request.GET.get("after", "")),
-    )
+    wanted, before = _wanted(request), _id(request.GET.get("before", ""))
+    if request.GET.get("q", "").strip():
+        page = selectors.page_of_search(wanted, size=PAGE, before=before)
+    else:
+        page = selectors.page(wanted, size=PAGE, before=before, after=_id(request.GET.get("after", "")))
     rows = [
         {
             "entry": entry,
@@ -86,6 +85,7 @@ def index(request: HttpRequest) -> HttpResponse:
         "verbs": sorted(str(one) for one in Verb),
         "values": {name: request.GET.get(name, "") for name in ("q", "verb", "from", "to")},
         "sealed": sealed,
+        "looked_at": selectors.LOOKED_AT,
     }
     return render(request, "console/audit.html", context)
 

@@ -56,9 +56,9 @@ def _in_state(rows: "QuerySet[Person]", state: str) -> "QuerySet[Person]":
 
 
 def _with_devices(rows: "QuerySet[Person]", which: str) -> "QuerySet[Person]":
-    own = Device.objects.filter(owner=OuterRef("pk"))
     if which == "lost":
-        return rows.filter(Exists(own.filter(lost_since__isnull=False)))
+        return rows.filter(id__in=Device.objects.filter(lost_since__isnull=False).values("owner"))
+    own = Device.objects.filter(owner=OuterRef("pk"))
     return rows.filter(Exists(own) if which == "some" else ~Exists(own))
 
 

@@ -114,11 +114,12 @@ class Command(BaseCommand):
                     os_name=system,
                     os_version=version,
                     serial_number=f"MU{index:010}",
+                    state=chance.choice(STATES),
+                    seen_at=now - timedelta(minutes=chance.randrange(20_000)),
                 )
-                state = chance.choice(STATES)
                 life = Registration(
                     device=device,
-                    state=state,
+                    state=device.state,
                     topic="com.apple.mgmt.External.made-up",
                     server_url="https://devices.example/mdm/apple/connect",
                     checkin_url="https://devices.example/mdm/apple/checkin",
@@ -126,8 +127,8 @@ class Command(BaseCommand):
                     access_rights=8191,
                     profile_identifier="org.mydevices.made-up",
                     started_at=now - timedelta(days=200),
-                    last_seen_at=now - timedelta(minutes=chance.randrange(20_000)),
-                    ended_at=now if state in Registration.ENDED else None,
+                    last_seen_at=device.seen_at,
+                    ended_at=now if device.state in Registration.ENDED else None,
                 )
                 devices.append(device)
                 lives.append(life)
