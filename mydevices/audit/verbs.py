@@ -76,6 +76,9 @@ class Verb(StrEnum):
     ACTION_FAILED = "action.failed"
     ACTION_EXPIRED = "action.expired"
     ACTION_VOID = "action.void"
+    BATCH_STARTED = "batch.started"
+    BATCH_STOPPED = "batch.stopped"
+    BATCH_ENDED = "batch.ended"
     PIN_REVEALED = "pin.revealed"
 
     POSITION_SHARED = "position.shared"

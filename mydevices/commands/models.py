@@ -61,3 +61,52 @@ class Command(models.Model):
                 fields=["channel", "exclusive"], condition=models.Q(state__in=OPEN), name="one_open_command_of_a_kind"
             ),
         ]
+
+
+class Batch(models.Model):
+    """One action that somebody asked of many devices at once. The worker does them one by one."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    kind = models.CharField(max_length=24)
+    actor_id = models.CharField(max_length=64)
+    actor_name = models.CharField(max_length=200)
+    address = models.CharField(max_length=64, blank=True)
+    authenticated_at = models.DateTimeField(null=True)
+    """When whoever asked had last proved who they are."""
+    reason = models.CharField(max_length=500)
+    parameters = models.JSONField(default=dict)
+    number = models.PositiveIntegerField()
+    started_at = models.DateTimeField()
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["started_at"], condition=models.Q(finished_at=None), name="batches_under_way"),
+        ]
+
+
+class BatchItem(models.Model):
+    """One of a batch's devices, and what became of it there."""
+
+    class State(models.TextChoices):
+        WAITING = "waiting", "Waiting"
+        ASKED = "asked", "Asked"
+        REFUSED = "refused", "Refused"
+        STOPPED = "stopped", "Stopped"
+
+    batch = models.ForeignKey(Batch, on_delete=models.CASCADE, related_name="items", db_index=False)
+    device = models.ForeignKey(Device, on_delete=models.CASCADE, related_name="+")
+    state = models.CharField(max_length=8, choices=State.choices, default=State.WAITING)
+    reason = models.CharField(max_length=500, blank=True)
+    """Why it was refused, in the language of whoever asked."""
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["batch", "device"], name="once_in_a_batch"),
+            models.CheckConstraint(
+                condition=models.Q(state__in=["waiting", "asked", "refused", "stopped"]), name="known_item_state"
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["batch", "id"], condition=models.Q(state="waiting"), name="items_that_wait"),
+        ]

@@ -18,7 +18,7 @@ from mydevices.audit import services as audit
 from mydevices.audit.actor import Actor
 from mydevices.audit.verbs import Verb
 from mydevices.commands import capabilities, outcomes, selectors
-from mydevices.commands.models import Action, Command
+from mydevices.commands.models import Action, Batch, Command
 from mydevices.commands.outcomes import Others, Outcome, Reported
 from mydevices.commands.states import OPEN, PENDING, State, before
 from mydevices.devices import services as devices
@@ -59,15 +59,17 @@ def enqueue(
     parameters: Parameters | None = None,
     reason: str = "",
     now: datetime | None = None,
+    confirmed_at: datetime | None = None,
 ) -> Action:
     """Ask something of a device: three statements and the audit entry, in one transaction.
 
-    `device` comes from `devices.selectors`, with its registration and channels loaded. Raises NotAllowed for somebody
+    `device` comes from `devices.selectors`, with its registration and channels loaded. `confirmed_at` is when the actor
+    said so, where that was before `now` (`batches`): then their proof had to be fresh. Raises NotAllowed for somebody
     else's device without the right, Invalid where they give no `reason`, NeedsFreshAuthentication, Unsupported with
     the reason, Conflict when the same is under way already."""
     now = now or timezone.now()
     parameters = parameters or Parameters()
-    _check_allowed(device, kind, actor, now)
+    _check_allowed(device, kind, actor, confirmed_at or now)
     if _is_another(device, actor) and not reason.strip():
         raise Invalid(_("Say why. Its owner reads it."))
     capability = capabilities.of(device)[kind]
@@ -356,6 +358,7 @@ def park(*, now: datetime) -> int:
     before_that = now - timedelta(days=settings.ENVIRONMENT.keep_actions_days)
     while ids := list(selectors.past_their_use(before_that).values_list("id", flat=True)[:PARKED_AT_ONCE]):
         parked += Action.objects.filter(id__in=ids).delete()[0]
+    parked += Batch.objects.filter(finished_at__lt=before_that).delete()[0]
     return parked
 
 

@@ -141,6 +141,40 @@ class ActForm(forms.Form):
         return name
 
 
+class BatchForm(forms.Form):
+    """What somebody asks of many devices."""
+
+    message = forms.CharField(
+        label=_("Message on their screens"), required=False, max_length=200, widget=forms.Textarea(attrs={"rows": 2})
+    )
+    phone_number = forms.CharField(
+        label=_("Phone number to call"), required=False, max_length=40, widget=forms.TextInput(attrs={"type": "tel"})
+    )
+    reason = forms.CharField(
+        label=_("Why"), max_length=300, help_text=_("Each owner reads it in their history, with your name.")
+    )
+    typed = forms.CharField(
+        max_length=10, widget=forms.TextInput(attrs={"autocomplete": "off", "inputmode": "numeric"})
+    )
+
+    def __init__(self, *args: Any, number: int, locks: bool, takes: bool, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.number = number
+        if not locks:
+            del self.fields["message"], self.fields["phone_number"]
+        if takes:
+            self.fields["typed"].label = _("Type the number of devices, %(number)d, to confirm") % {"number": number}
+            self.fields["typed"].widget.attrs["data-typed"] = str(number)
+        else:
+            del self.fields["typed"]
+
+    def clean_typed(self) -> str:
+        typed: str = self.cleaned_data["typed"].strip()
+        if typed != str(self.number):
+            raise forms.ValidationError(_("That is not how many they are: %(number)d."), params={"number": self.number})
+        return typed
+
+
 class GroupForm(forms.Form):
     name = forms.CharField(label=_("Name"), max_length=120)
     description = forms.CharField(label=_("Description"), max_length=300, required=False)

@@ -1,6 +1,16 @@
 from django.urls import path
 
-from mydevices.console.views import audit, certificates, devices, invitations, overview, people, policies, settings
+from mydevices.console.views import (
+    audit,
+    bulk,
+    certificates,
+    devices,
+    invitations,
+    overview,
+    people,
+    policies,
+    settings,
+)
 
 app_name = "console"
 
@@ -35,6 +45,10 @@ urlpatterns = [
     path("groups/<uuid:group_id>/delete", people.group_delete, name="groups_delete"),
     path("devices", devices.index, name="devices"),
     path("devices.csv", devices.export, name="devices_export"),
+    path("devices/ask/<slug:kind>", bulk.ask, name="devices_bulk"),
+    path("devices/batches/<uuid:batch_id>", bulk.batch, name="devices_batch"),
+    path("devices/batches/<uuid:batch_id>/now", bulk.batch_now, name="devices_batch_now"),
+    path("devices/batches/<uuid:batch_id>/stop", bulk.stop, name="devices_batch_stop"),
     path("devices/<uuid:device_id>", devices.device, name="devices_one"),
     path("devices/<uuid:device_id>/ask/<slug:kind>", devices.act, name="devices_act"),
     path("devices/<uuid:device_id>/cancel/<uuid:action_id>", devices.cancel, name="devices_cancel"),

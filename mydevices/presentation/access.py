@@ -27,7 +27,8 @@ def freshly_signed_in(
         try:
             actor_of(request).require_fresh(timezone.now())
         except NeedsFreshAuthentication:
-            address = f"{reverse('account_reauthenticate')}?{urlencode({'next': request.path})}"
+            back = request.get_full_path() if request.method in {"GET", "HEAD"} else request.path
+            address = f"{reverse('account_reauthenticate')}?{urlencode({'next': back})}"
             return go(request, address)
         return view(request, *args, **kwargs)
 

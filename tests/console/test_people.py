@@ -85,12 +85,15 @@ def test_pages_hold_everybody_once(administrator: Client) -> None:
 
 def test_a_page_costs_the_same_however_long_the_list(administrator: Client) -> None:
     def statements() -> int:
-        with CaptureQueriesContext(connection) as queries:
-            administrator.get(reverse("console:people"))
-        return len(queries)
+        """The fewest of three: what a process remembers for some seconds is read anew now and then."""
+        counts = []
+        for _time in range(3):
+            with CaptureQueriesContext(connection) as queries:
+                administrator.get(reverse("console:people"))
+            counts.append(len(queries))
+        return min(counts)
 
     factories.device(factories.person())
-    statements()
     few = statements()
     for _number in range(30):
         factories.device(factories.person())

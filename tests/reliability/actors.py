@@ -4,6 +4,7 @@ worker            the worker, with leases of seconds instead of minutes
 stall-before      a worker that takes a "release" and then does nothing, as one that dies at once
 stall-within      ... that releases, but stops before its transaction is committed
 stall-after       ... that releases, but stops before it can note that it did
+stall-batch       a worker that asks a batch's first device, and stops in the middle of the second
 deadly-web        the web server, whose process dies of the first command it is about to give to a device
 """
 
@@ -16,6 +17,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import django
 from django.conf import settings
@@ -68,6 +70,23 @@ def stalling(where: str) -> None:
     Worker(threading.Event()).drain()
 
 
+def stalling_in_a_batch() -> None:
+    """Ask one device of a batch, and stop when everything of the second one is written and nothing is committed."""
+    record, asked = services._record, [False]
+
+    def second_stalls(*arguments: Any, **named: Any) -> None:
+        record(*arguments, **named)
+        if asked[0]:
+            stall()
+        asked[0] = True
+
+    services._record = second_stalls
+    registry.HANDLERS.clear()
+    registry.PERIODIC.clear()
+    registry.handler("batch", tasks.batch, batch=1, lease=LEASE)
+    Worker(threading.Event()).drain()
+
+
 def main(role: str, folder: Path) -> None:
     processes.follow_supervisor(grace=1)
     match role.partition("-"):
@@ -75,6 +94,9 @@ def main(role: str, folder: Path) -> None:
             short_leases()
             say("works")
             serving.work()
+        case ("stall", _, "batch"):
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+            stalling_in_a_batch()
         case ("stall", _, where):
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
             stalling(where)

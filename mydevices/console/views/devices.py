@@ -9,7 +9,7 @@ from uuid import UUID
 from django.contrib import messages
 from django.db.models import DateTimeField, QuerySet
 from django.db.models.functions import Coalesce, Lower
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
@@ -24,7 +24,7 @@ from mydevices.accounts.rights import Right
 from mydevices.audit import selectors as audit
 from mydevices.audit import services as audit_services
 from mydevices.audit.verbs import Verb
-from mydevices.commands import capabilities
+from mydevices.commands import batches, capabilities
 from mydevices.commands import selectors as commands
 from mydevices.commands import services as commands_services
 from mydevices.console import files, listing
@@ -42,6 +42,7 @@ from mydevices.presentation.access import freshly_signed_in, sent
 
 SHOWN: Final = 20
 HISTORY: Final = 200
+BATCHES: Final = 5
 SILENT: Final = timedelta(days=7)
 
 COLUMNS: Final = (
@@ -98,6 +99,11 @@ def _full(rows: "QuerySet[Device]") -> "QuerySet[Device]":
     return rows.select_related("owner", "registration", "inventory").prefetch_related("registration__channels")
 
 
+def wanted(query: QueryDict) -> "QuerySet[Device]":
+    """The devices that the list's address asks for, all pages of it."""
+    return listing.narrowed(Device.objects.all(), query, search=devices.searched, filters=_filters())
+
+
 @require_safe
 @console_page(Right.SEE_DEVICES)
 def index(request: HttpRequest) -> HttpResponse:
@@ -122,20 +128,35 @@ def index(request: HttpRequest) -> HttpResponse:
         }
         for row in page.rows
     ]
-    return render(request, "console/devices.html", {"page": page, "rows": rows, "may": rights_of(request)})
+    may = rights_of(request)
+    context = {
+        "page": page,
+        "rows": rows,
+        "may": may,
+        "bulk": [
+            (present.called(kind), reverse("console:devices_bulk", args=[kind.value]))
+            for kind, right in batches.RIGHTS.items()
+            if right in may
+        ],
+        "batches": [
+            {"title": present.called(one.kind), "number": one.number, "by": one.actor_name, "id": one.id}
+            for one in batches.under_way()[:BATCHES]
+        ],
+    }
+    return render(request, "console/devices.html", context)
 
 
 @require_safe
 @console_page(Right.EXPORT)
 def export(request: HttpRequest) -> HttpResponse:
     """The devices that the list shows, all pages of it, as a file."""
-    wanted = listing.narrowed(Device.objects.all(), request.GET, search=devices.searched, filters=_filters())
+    found = wanted(request.GET)
     audit_services.record(Verb.LIST_EXPORTED, actor=actor_of(request), details={"list": "devices"})
     head = [_("Device"), _("Owner"), _("E-mail"), _("Model"), _("System"), _("Version"), _("Serial number")]
     head += [_("Whose"), _("State"), _("Last seen")]
 
     def lines() -> Iterator[Sequence[object]]:
-        rows = wanted.select_related("owner", "registration").order_by(Lower("name"), "id")
+        rows = found.select_related("owner", "registration").order_by(Lower("name"), "id")
         for row in rows.iterator(chunk_size=500):
             life = row.registration
             seen = life.last_seen_at.isoformat(timespec="seconds") if life and life.last_seen_at else ""

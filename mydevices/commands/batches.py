@@ -1,0 +1,227 @@
+"""One action for many devices: written down at once, done by the worker one device after the other.
+
+A device's part is one transaction: its item is moved and its action, commands, audit entry and wake are written
+together, or none of it. A worker that dies loses nothing and repeats nothing.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from django.db import IntegrityError, transaction
+from django.db.models import Count, QuerySet
+from django.utils import timezone, translation
+from django.utils.translation import gettext as _
+
+from mydevices.accounts import rights
+from mydevices.accounts.models import Person
+from mydevices.accounts.rights import Right
+from mydevices.audit import services as audit
+from mydevices.audit.actor import Actor
+from mydevices.audit.verbs import Verb
+from mydevices.commands import services
+from mydevices.commands.models import Batch, BatchItem
+from mydevices.devices.models import Device
+from mydevices.errors import Conflict, Invalid, MyDevicesError, NotAllowed, NotFound, Unsupported
+from mydevices.outbox import services as outbox
+from mydevices.platforms.port import ActionKind, Parameters
+
+RIGHTS: Final[Mapping[ActionKind, Right]] = {
+    ActionKind.LOCK: Right.ASSIST,
+    ActionKind.CHECK_IN: Right.ASSIST,
+    ActionKind.RETIRE: Right.MANAGE_DEVICES,
+}
+"""What can be asked of many devices, and by whom. Nobody wipes or unlocks a list."""
+
+MOST: Final = 10_000
+AT_ONCE: Final = 50
+"""Devices of one delivery: well within its lease."""
+LONGEST_REASON: Final = 500
+
+State = BatchItem.State
+
+
+def start(
+    *,
+    batch_id: UUID,
+    device_ids: Sequence[UUID],
+    kind: ActionKind,
+    actor: Actor,
+    reason: str,
+    parameters: Parameters | None = None,
+    now: datetime | None = None,
+) -> Batch:
+    """Ask this of these devices. `batch_id` is drawn by the page that asks, so that a form sent twice is one batch.
+
+    Raises Unsupported for a kind that is not for many, NotAllowed without the right, NeedsFreshAuthentication, Invalid
+    without a reason or for none or more than MOST devices, Conflict for an id that is another's batch."""
+    now = now or timezone.now()
+    if kind not in RIGHTS:
+        raise Unsupported(_("This is asked of one device at a time."))
+    rights.require(actor, RIGHTS[kind])
+    if kind in services.FRESH:
+        actor.require_fresh(now)
+    reason = reason.strip()
+    if not reason or len(reason) > LONGEST_REASON:
+        raise Invalid(_("Say why. Its owner reads it."))
+    if not 0 < len(device_ids) <= MOST:
+        raise Invalid(_("Choose between one and %(most)d devices.") % {"most": MOST})
+    batch = Batch(
+        id=batch_id,
+        kind=kind,
+        actor_id=actor.id,
+        actor_name=actor.name,
+        address=actor.address,
+        authenticated_at=actor.authenticated_at,
+        reason=reason,
+        parameters=(parameters or Parameters()).public(),
+        number=len(device_ids),
+        started_at=now,
+    )
+    try:
+        with transaction.atomic():
+            batch.save(force_insert=True)
+            BatchItem.objects.bulk_create(
+                [BatchItem(batch=batch, device_id=device_id) for device_id in device_ids], batch_size=1000
+            )
+            _post(batch.id)
+            _record(Verb.BATCH_STARTED, batch, actor, {"devices": batch.number, "reason": reason})
+    except IntegrityError as error:
+        again = Batch.objects.filter(id=batch_id, actor_id=actor.id, kind=kind).first()
+        if again is None:
+            raise Conflict(_("This could not be started. Choose the devices anew.")) from error
+        return again
+    return batch
+
+
+def advance(*, batch_id: UUID, now: datetime) -> None:
+    """Do the next devices of a batch, and leave a message for the rest, or note its end."""
+    batch = Batch.objects.filter(id=batch_id, finished_at=None).first()
+    if batch is None:
+        return
+    waiting = dict(batch.items.filter(state=State.WAITING).order_by("id").values_list("id", "device_id")[: AT_ONCE + 1])
+    some = list(waiting.items())[:AT_ONCE]
+    person = Person.objects.filter(id=batch.actor_id).first()
+    devices = Device.objects.select_related("registration", "inventory", "owner").prefetch_related(
+        "registration__channels"
+    )
+    found = devices.in_bulk([device_id for _item, device_id in some])
+    with translation.override((person and person.language) or translation.get_language()):
+        for item_id, device_id in some:
+            if device_id in found:  # else it was deleted, and its item with it
+                _do(batch, item_id, found[device_id], person, now)
+    if len(waiting) > AT_ONCE:
+        with transaction.atomic():
+            _post(batch.id)
+    else:
+        _finish(batch, now)
+
+
+def _do(batch: Batch, item_id: int, device: Device, person: Person | None, now: datetime) -> None:
+    """One device, whole or not at all. Whoever else has this item in hand finds it moved."""
+    with transaction.atomic():
+        item = BatchItem.objects.filter(id=item_id)
+        if not item.filter(state=State.WAITING).update(state=State.ASKED):
+            return
+        try:
+            services.enqueue(
+                device=device,
+                kind=ActionKind(batch.kind),
+                actor=_actor(batch, person),
+                parameters=Parameters(**batch.parameters),
+                reason=batch.reason,
+                now=now,
+                confirmed_at=batch.started_at,
+            )
+        except MyDevicesError as refusal:
+            item.update(state=State.REFUSED, reason=refusal.message[:500])
+
+
+def _actor(batch: Batch, person: Person | None) -> Actor:
+    """Whoever asked, with the role that they have now. Raises NotAllowed for somebody who was suspended meanwhile."""
+    if person is None or not person.is_active:
+        raise NotAllowed(_("Whoever asked for this has no account here any more, or is suspended."))
+    return Actor(
+        kind="person",
+        id=batch.actor_id,
+        name=batch.actor_name,
+        role=person.role,
+        address=batch.address,
+        authenticated_at=batch.authenticated_at,
+    )
+
+
+@transaction.atomic
+def stop(*, batch: Batch, actor: Actor, now: datetime | None = None) -> int:
+    """Ask no more devices; those that were asked stay asked. The number that were spared. Raises Conflict when none
+    waits any more."""
+    rights.require(actor, RIGHTS[ActionKind(batch.kind)])
+    spared = batch.items.filter(state=State.WAITING).update(state=State.STOPPED)
+    if not spared:
+        raise Conflict(_("Too late to stop this: every device has been asked."))
+    _record(Verb.BATCH_STOPPED, batch, actor, {"devices": spared})
+    _finish(batch, now or timezone.now())
+    return spared
+
+
+@transaction.atomic
+def _finish(batch: Batch, now: datetime) -> None:
+    """Note the end, once."""
+    if not Batch.objects.filter(id=batch.id, finished_at=None).update(finished_at=now):
+        return
+    counted = tally(batch)
+    numbers: dict[str, str | int] = {"asked": counted.asked, "refused": counted.refused, "stopped": counted.stopped}
+    _record(Verb.BATCH_ENDED, batch, Actor.system("queue"), numbers)
+
+
+def _post(batch_id: UUID) -> None:
+    outbox.post("batch", {"batch": str(batch_id)}, key=str(batch_id))
+
+
+def _record(verb: Verb, batch: Batch, actor: Actor, details: Mapping[str, str | int]) -> None:
+    audit.record(verb, actor=actor, details={"action": batch.kind, "batch": str(batch.id), **details})
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """How far a batch is, in devices. `reasons` are why devices were refused, the most frequent first."""
+
+    waiting: int
+    asked: int
+    refused: int
+    stopped: int
+    reasons: Sequence[tuple[str, int]]
+
+
+def tally(batch: Batch) -> Tally:
+    """One statement."""
+    rows = list(batch.items.order_by().values_list("state", "reason").annotate(number=Count("id")))
+    numbers = {state: sum(number for found, _reason, number in rows if found == state) for state in State}
+    reasons = [(reason, number) for state, reason, number in rows if state == State.REFUSED]
+    return Tally(
+        waiting=numbers[State.WAITING],
+        asked=numbers[State.ASKED],
+        refused=numbers[State.REFUSED],
+        stopped=numbers[State.STOPPED],
+        reasons=sorted(reasons, key=lambda row: (-row[1], row[0])),
+    )
+
+
+def by_id(batch_id: UUID) -> Batch:
+    """Raises NotFound."""
+    batch = Batch.objects.filter(id=batch_id).first()
+    if batch is None:
+        raise NotFound(_("There is no such batch, or it is no longer kept."))
+    return batch
+
+
+def under_way() -> QuerySet[Batch]:
+    """Batches that have not come to their end, the newest first."""
+    return Batch.objects.filter(finished_at=None).order_by("-started_at")
+
+
+def refused(batch: Batch) -> QuerySet[BatchItem]:
+    """The devices that were refused, with their owners."""
+    return batch.items.filter(state=State.REFUSED).select_related("device__owner").order_by("id")
