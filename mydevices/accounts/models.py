@@ -66,7 +66,7 @@ class Person(Searched, AbstractBaseUser):
     class Meta:
         constraints = [
             models.UniqueConstraint(
-                Lower("email"), name="one_person_per_address", violation_error_message="This address is taken."
+                Lower("email"), name="one_person_per_address", violation_error_message=_("This address is taken.")
             ),
             models.CheckConstraint(
                 condition=models.Q(role__in=["person", "helpdesk", "auditor", "administrator"]), name="known_role"
@@ -130,7 +130,7 @@ class Group(models.Model):
     class Meta:
         constraints = [
             models.UniqueConstraint(
-                Lower("name"), name="one_group_per_name", violation_error_message="There is a group of this name."
+                Lower("name"), name="one_group_per_name", violation_error_message=_("There is a group of this name.")
             ),
         ]
 
@@ -178,7 +178,9 @@ class Provider(models.Model):
     class Meta:
         constraints = [
             models.UniqueConstraint(
-                Lower("name"), name="one_provider_per_name", violation_error_message="There is a provider of this name."
+                Lower("name"),
+                name="one_provider_per_name",
+                violation_error_message=_("There is a provider of this name."),
             ),
         ]
 

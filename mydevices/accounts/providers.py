@@ -76,7 +76,7 @@ def by_id(provider_id: str) -> Provider:
     """An enabled provider. Raises NotFound."""
     found = next((provider for provider in enabled() if provider.id == provider_id), None)
     if found is None:
-        raise NotFound("There is no such provider.")
+        raise NotFound(_("There is no such provider."))
     return found
 
 

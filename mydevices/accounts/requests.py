@@ -11,6 +11,7 @@ from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.utils.translation import gettext as _
 
 from mydevices.accounts import attempts, browsers, rights
 from mydevices.accounts.models import Person
@@ -40,7 +41,7 @@ def person_of(request: HttpRequest) -> Person:
     """Who is signed in. Raises NotAllowed for nobody; pages ask for sign-in before they come here."""
     user = request.user
     if isinstance(user, AnonymousUser) or not isinstance(user, Person):
-        raise NotAllowed("Sign in first.")
+        raise NotAllowed(_("Sign in first."))
     return user
 
 

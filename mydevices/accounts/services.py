@@ -50,7 +50,7 @@ def create_person(
             verb = Verb.ADMINISTRATOR_CREATED if person.is_administrator else Verb.PERSON_CREATED
             audit.record(verb, actor=actor, person_id=person.id, person_name=person.name)
     except IntegrityError as error:
-        raise Conflict(f"{email} is taken.") from error
+        raise Conflict(_("%(email)s is taken.") % {"email": email}) from error
     return person
 
 
@@ -271,10 +271,13 @@ def check_first_administrator_token(token: str) -> None:
         signing.TimestampSigner(salt=SETUP_SALT).unsign(f"setup:{token}", max_age=SETUP_LIFETIME)
     except signing.BadSignature as error:
         raise NotAllowed(
-            "This link is no longer valid. Start the server again: it prints a new one while there is no administrator."
+            _(
+                "This link is no longer valid. Start the server again: it prints a new one while there is no "
+                "administrator."
+            )
         ) from error
     if selectors.has_administrator():
-        raise NotAllowed("This link has been used. Sign in instead.")
+        raise NotAllowed(_("This link has been used. Sign in instead."))
 
 
 @transaction.atomic

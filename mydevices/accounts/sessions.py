@@ -9,6 +9,7 @@ from allauth.usersessions.models import UserSession
 from django.contrib.sessions.models import Session
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from mydevices.accounts import rights
 from mydevices.accounts.models import Person
@@ -42,7 +43,7 @@ def end(*, actor: Actor, person: Person, session_id: int) -> UserSession:
     _check(actor, person)
     row = UserSession.objects.filter(user=person, pk=session_id).first()
     if row is None:
-        raise NotFound("There is no such session.")
+        raise NotFound(_("There is no such session."))
     _delete([row.session_key])
     audit.record(Verb.SESSION_ENDED, actor=actor, person_id=person.id, person_name=person.name, details={"number": 1})
     return row

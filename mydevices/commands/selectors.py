@@ -22,6 +22,7 @@ from django.db.models import (
     Window,
 )
 from django.db.models.functions import RowNumber
+from django.utils.translation import gettext as _
 
 from mydevices.commands.models import Action, Command
 from mydevices.commands.states import OPEN, PENDING, State, before
@@ -81,7 +82,7 @@ def action_of(device: Device, action_id: UUID) -> Action:
     """One action of this device. Raises NotFound."""
     action = actions_of(device).filter(id=action_id).first()
     if action is None:
-        raise NotFound("There is no such action on this device.")
+        raise NotFound(_("There is no such action on this device."))
     return action
 
 

@@ -11,6 +11,7 @@ from uuid import UUID
 
 from django.db import models
 from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.utils.translation import gettext as _
 
 from mydevices.accounts.models import Group, Membership, Person
 from mydevices.devices.models import Device, Registration
@@ -38,13 +39,15 @@ class Assignment:
 
     def __post_init__(self) -> None:
         if self.to not in To.values:
-            raise Invalid("It is for everyone, for chosen groups or for nobody.")
+            raise Invalid(_("It is for everyone, for chosen groups or for nobody."))
         if (self.to == To.GROUPS) != bool(self.groups):
-            raise Invalid("Choose the groups that it is for." if self.to == To.GROUPS else "Groups come without these.")
+            raise Invalid(
+                _("Choose the groups that it is for.") if self.to == To.GROUPS else _("Groups come without these.")
+            )
         if not self.platforms <= set(Device.Platform.values):
-            raise Invalid("There is no such platform.")
+            raise Invalid(_("There is no such platform."))
         if not self.ownerships <= set(Device.Ownership.values):
-            raise Invalid("A device is personal or the organisation’s.")
+            raise Invalid(_("A device is personal or the organisation’s."))
 
     @property
     def has_filters(self) -> bool:
@@ -82,7 +85,7 @@ class Assigned(models.Model):
 def assign(row: Assigned, assignment: Assignment) -> None:
     """Write an assignment into a saved row, in the caller's transaction. Raises Invalid for a group that is gone."""
     if len(assignment.groups) != Group.objects.filter(id__in=assignment.groups).count():
-        raise Invalid("One of these groups is gone. Choose anew.")
+        raise Invalid(_("One of these groups is gone. Choose anew."))
     row.assigned_to = assignment.to
     row.platform_filter = _text(assignment.platforms)
     row.ownership_filter = _text(assignment.ownerships)

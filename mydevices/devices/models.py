@@ -7,6 +7,7 @@ from typing import Final
 from django.conf import settings
 from django.db import models
 from django.db.models.functions import Lower
+from django.utils.translation import gettext_lazy as _
 
 from mydevices.search import Searched, Word, word_index
 
@@ -115,11 +116,11 @@ class Registration(models.Model):
     """One life of a device under management, from its certificate to its end."""
 
     class State(models.TextChoices):
-        PENDING = "pending", "Pending"  # it has authenticated, and cannot be woken yet
-        ACTIVE = "active", "Active"
-        RETIRED = "retired", "Retired"
-        WIPED = "wiped", "Wiped"
-        REPLACED = "replaced", "Replaced"  # the device registered anew
+        PENDING = "pending", _("Pending")  # it has authenticated, and cannot be woken yet
+        ACTIVE = "active", _("Active")
+        RETIRED = "retired", _("Retired")
+        WIPED = "wiped", _("Wiped")
+        REPLACED = "replaced", _("Replaced")  # the device registered anew
 
     class Ending(models.TextChoices):
         ACKNOWLEDGED = "acknowledged", "Acknowledged"

@@ -1,6 +1,7 @@
 from uuid import UUID
 
 from django.db.models import Count, QuerySet
+from django.utils.translation import gettext as _
 
 from mydevices import search
 from mydevices.accounts.models import Person
@@ -23,7 +24,7 @@ def owned(person: Person, device_id: UUID) -> Device:
     """One device of this person. Raises NotFound for everybody else's, as for none."""
     device = owned_by(person).filter(id=device_id).first()
     if device is None:
-        raise NotFound("There is no such device here.")
+        raise NotFound(_("There is no such device here."))
     return device
 
 

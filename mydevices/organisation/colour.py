@@ -6,6 +6,8 @@ A shade is the chosen colour, moved towards black or white until its contrast is
 import re
 from typing import Final
 
+from django.utils.translation import gettext as _
+
 from mydevices.errors import Invalid
 
 Rgb = tuple[int, int, int]
@@ -22,7 +24,7 @@ TEXT: Final = 5.0
 def parse(colour: str) -> Rgb:
     """Of `#1b54c0`. Raises Invalid for anything else."""
     if not re.fullmatch(r"#[0-9a-fA-F]{6}", colour):
-        raise Invalid("A colour is # and six digits, such as #1b54c0.")
+        raise Invalid(_("A colour is # and six digits, such as #1b54c0."))
     return int(colour[1:3], 16), int(colour[3:5], 16), int(colour[5:7], 16)
 
 

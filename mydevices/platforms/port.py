@@ -11,6 +11,8 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Final, Protocol
 
+from django.utils.translation import gettext as _
+
 from mydevices.devices.models import Channel, Device
 from mydevices.devices.services import Terms
 from mydevices.errors import Invalid, MyDevicesError, Unsupported
@@ -85,7 +87,7 @@ class Parameters:
 
     def __post_init__(self) -> None:
         if UNSENDABLE.search(self.message + self.phone_number):
-            raise Invalid("The message has characters that cannot be shown. Type it anew.")
+            raise Invalid(_("The message has characters that cannot be shown. Type it anew."))
 
     def public(self) -> dict[str, str]:
         given = {"message": self.message, "phone_number": self.phone_number}

@@ -3,6 +3,7 @@ from typing import Generic, TypeVar
 from uuid import UUID
 
 from django.db.models import QuerySet
+from django.utils.translation import gettext as _
 
 from mydevices.accounts.models import Person
 from mydevices.devices import assignment
@@ -47,5 +48,5 @@ def by_id(policy_id: UUID) -> Policy:
     """Raises NotFound."""
     policy = Policy.objects.prefetch_related("groups").filter(id=policy_id).first()
     if policy is None:
-        raise NotFound("There is no such policy.")
+        raise NotFound(_("There is no such policy."))
     return policy

@@ -4,6 +4,7 @@ from typing import Final
 from uuid import UUID
 
 from django.db.models import Q, QuerySet
+from django.utils.translation import gettext as _
 
 from mydevices.accounts.models import Person
 from mydevices.devices import selectors as devices
@@ -82,7 +83,7 @@ def ticket_of(person: Person, ticket_id: UUID) -> Ticket:
     """One of this person's tickets, whatever became of it. Raises NotFound for everybody else's."""
     ticket = Ticket.objects.select_related("person", "challenge", "device").filter(person=person, id=ticket_id).first()
     if ticket is None:
-        raise NotFound("There is no such registration.")
+        raise NotFound(_("There is no such registration."))
     return ticket
 
 
@@ -113,5 +114,5 @@ def invitation(invitation_id: UUID) -> Invitation:
     """Raises NotFound."""
     found = Invitation.objects.select_related("person").filter(id=invitation_id).first()
     if found is None:
-        raise NotFound("There is no such invitation.")
+        raise NotFound(_("There is no such invitation."))
     return found

@@ -38,7 +38,7 @@ def _see(name: str, *args: object) -> HttpResponse:
 
 def _kind(name: str) -> type[Kind]:
     if name not in KINDS:
-        raise NotFound("There is no such kind of policy.")
+        raise NotFound(_("There is no such kind of policy."))
     return KINDS[name]
 
 
