@@ -8,8 +8,9 @@ class Config(AppConfig):
     label = "accounts"
 
     def ready(self) -> None:
-        from mydevices.accounts import factors, models, tasks  # noqa: PLC0415  models must be loaded first
+        from mydevices.accounts import factors, models, post, tasks  # noqa: PLC0415  models must be loaded first
 
         tasks.register()
         factors.connect()
+        post.connect()
         registry.column(models.Provider, "client_secret")

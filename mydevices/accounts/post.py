@@ -9,7 +9,7 @@ import logging
 import smtplib
 import ssl
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from datetime import datetime, timedelta
 from email.errors import MessageError
@@ -29,7 +29,10 @@ from mydevices.accounts.models import Person
 from mydevices.accounts.notices import OPTIONAL, Notice
 from mydevices.environment import MailServer
 from mydevices.errors import CannotOpen
+from mydevices.outbox import selectors as outbox_selectors
+from mydevices.outbox import services as outbox
 from mydevices.outbox.registry import Dead, Delivery, Done, Outcome, Retry
+from mydevices.vault import registry
 from mydevices.vault import services as vault
 
 log = logging.getLogger(__name__)
@@ -52,6 +55,31 @@ Follower = Callable[[str, datetime | None, str], None]
 """Told of a mail's id, when it was sent (None: it was not), and why it was not (empty: it was)."""
 
 _followers: dict[Notice, Follower] = {}
+
+
+def connect() -> None:
+    """Register the secrets of waiting mails for the rotation of the master key. From the app's `ready`."""
+    registry.elsewhere(registry.Elsewhere("Message.payload", "outbox_message", _sealed_facts, _move))
+
+
+def _sealed_facts() -> Iterable[tuple[object, bytes]]:
+    for message_id, payload in outbox_selectors.payloads("mail"):
+        for name in filter(services.is_secret, payload["facts"]):
+            yield (message_id, name), base64.b64decode(payload["facts"][name])
+
+
+def _move(where: object, old: bytes, new: bytes) -> bool:
+    if not isinstance(where, tuple):
+        raise TypeError(where)
+    message_id, name = where
+
+    def change(payload: dict[str, Any]) -> bool:
+        if base64.b64decode(payload["facts"].get(name, "")) != old:
+            return False
+        payload["facts"][name] = base64.b64encode(new).decode()
+        return True
+
+    return outbox.rewrite(message_id, change)
 
 
 def follow(notice: Notice, follower: Follower) -> None:

@@ -1,4 +1,6 @@
+from collections.abc import Iterator
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db.models import QuerySet
 
@@ -16,6 +18,11 @@ def lag(now: datetime) -> timedelta:
     due = Message.objects.filter(state__in=["waiting", "leased"], run_at__lte=now).order_by("run_at")
     first = due.values_list("run_at", flat=True).first()
     return now - first if first else timedelta(0)
+
+
+def payloads(topic: str) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Every message of a topic that is kept, waiting, held or given up: its id and what it carries."""
+    yield from Message.objects.filter(topic=topic).order_by("id").values_list("id", "payload").iterator()
 
 
 def failing() -> QuerySet[Schedule]:

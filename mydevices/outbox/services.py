@@ -4,9 +4,9 @@ The statements are written by hand: each must be exactly one, and conflict with 
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
@@ -58,6 +58,17 @@ def withdraw(topic: str, *, key: str) -> bool:
     """Take back a message; whether there was one. What is being delivered at this moment may go, but not a second
     time."""
     return bool(Message.objects.filter(topic=topic, key=key).delete()[0])
+
+
+def rewrite(message_id: int, change: Callable[[dict[str, Any]], bool]) -> bool:
+    """Let `change` alter the payload of a message that is still there, whatever its state; whether it did. A worker
+    that holds the message goes on with the payload that it read."""
+    with transaction.atomic():
+        message = Message.objects.select_for_update().filter(id=message_id).first()
+        if message is None or not change(message.payload):
+            return False
+        message.save(update_fields=["payload"])
+    return True
 
 
 def clear_dead(topic: str, *, before: datetime) -> int:

@@ -1,0 +1,224 @@
+"""Every place in which something is sealed, filled by the product's own verbs, comes under the new master key.
+
+What is sealed is found by its first bytes, in every column of every table, so that a place that nobody has named for
+the rotation cannot hide. A new caller of `vault.seal` fails the first test until `fill` reaches it.
+"""
+
+import ast
+import base64
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
+from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
+from django.apps import apps
+from django.conf import settings as django_settings
+from django.core.management import CommandError, call_command
+from django.db import models
+from django.utils import timezone
+from pytest_django import Settings
+
+from mydevices.accounts import post, providers
+from mydevices.accounts.models import Person, Provider
+from mydevices.certificates import push
+from mydevices.certificates import services as certificates
+from mydevices.commands import services as commands
+from mydevices.devices import services as devices
+from mydevices.devices.assignment import EVERYONE
+from mydevices.devices.models import Device
+from mydevices.outbox.models import Message
+from mydevices.outbox.registry import Delivery
+from mydevices.platforms.port import ActionKind
+from mydevices.policies import services as policies
+from mydevices.policies.kinds.registration import BOTH, RegistrationRules
+from mydevices.registration import invitations, pins
+from mydevices.registration import services as registration
+from mydevices.registration.models import Ticket
+from mydevices.vault import registry, services
+from tests import factories
+
+pytestmark = pytest.mark.django_db
+
+OLD, NEW = bytes([1]) * 32, bytes([2]) * 32
+
+
+@pytest.fixture(autouse=True)
+def _can_register(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(push, "topic", lambda: "com.apple.mgmt.External.test")
+
+
+def _factor(ines: Person) -> None:
+    TOTP.activate(ines, generate_totp_secret())
+    RecoveryCodes.activate(ines)
+
+
+def _provider(ines: Person) -> None:
+    boss = factories.actor(factories.administrator(), proved=timezone.now())
+    one = Provider(id="okta", name="Okta", issuer="https://okta.example", client_id="mydevices")
+    providers.save(actor=boss, provider=one, secret="between us", is_new=True)
+
+
+def _device(ines: Person) -> None:
+    iphone, mac = factories.device(ines), factories.mac(ines)
+    devices.keep_bootstrap_token(registration=factories.life(mac), token=b"bootstrap")
+    actor = factories.actor(ines, proved=timezone.now())
+    commands.enqueue(device=mac, kind=ActionKind.LOCK, actor=actor)
+    commands.enqueue(device=iphone, kind=ActionKind.LOCK, actor=actor)
+
+
+def _ticket(ines: Person) -> None:
+    registration.open_ticket(
+        person=ines,
+        ownership=Device.Ownership.PERSONAL,
+        intended=Ticket.Intended.PHONE,
+        actor=factories.actor(ines, proved=timezone.now()),
+    )
+
+
+def _pin_and_mail(ines: Person) -> None:
+    boss = factories.actor(factories.administrator("Amara Diallo"), proved=timezone.now())
+    policies.create(actor=boss, name="PIN", values=RegistrationRules(sign_in=BOTH), assignment=EVERYONE)
+    pins.issue(person=ines, actor=boss)
+
+
+def _invitation(_ines: Person) -> None:
+    invitations.invite(actor=factories.actor(factories.administrator("Ben")), email="new@a.example", name="New")
+
+
+def _push_certificate(_ines: Person) -> None:
+    push.request(actor=factories.actor(factories.administrator("Cem"), proved=timezone.now()), organisation_name="A")
+
+
+def _authority(_ines: Person) -> None:
+    certificates.ensure_authority()
+
+
+FILL: Final[dict[str, Callable[[Person], None]]] = {
+    "registration/services.py": _ticket,
+    "accounts/factors.py": _factor,
+    "accounts/providers.py": _provider,
+    "accounts/services.py": _pin_and_mail,
+    "certificates/push.py": _push_certificate,
+    "certificates/services.py": _authority,
+    "commands/services.py": _device,
+    "devices/services.py": _device,
+    "registration/invitations.py": _invitation,
+    "registration/pins.py": _pin_and_mail,
+}
+"""Who seals something, and what makes them do it: a ticket first, before a policy asks for a PIN."""
+
+
+def callers() -> set[str]:
+    """The files with a call of `vault.seal`."""
+    base = Path(django_settings.BASE)
+    return {
+        str(file.relative_to(base))
+        for file in base.rglob("*.py")
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "vault.seal"
+    }
+
+
+def fill() -> None:
+    ines = factories.person()
+    for maker in dict.fromkeys(FILL.values()):
+        maker(ines)
+
+
+def sealed_with(key: bytes) -> set[str]:
+    """The columns of the database that hold something sealed with this master key, as bytes or as text."""
+    head = bytes([services.VERSION]) + services.identify(key)
+    as_text = base64.b64encode(head).decode()  # nine bytes are twelve letters, whatever follows
+    found = set()
+    for model in apps.get_models(include_auto_created=True):
+        fields = [field for field in model._meta.concrete_fields if not isinstance(field, models.AutoField)]
+        rows: Any = model._base_manager.values_list(*(field.attname for field in fields))
+        for row in rows:
+            for field, value in zip(fields, row, strict=True):
+                is_bytes = isinstance(value, bytes | memoryview)
+                if (head in bytes(value)) if is_bytes else (as_text in str(value)):
+                    found.add(f"{model.__name__}.{field.attname}")
+    return found
+
+
+def registered() -> set[str]:
+    columns = {f"{column.model.__name__}.{column.field}" for column in registry.columns()}
+    return columns | {place.name for place in registry.places()}
+
+
+def test_everybody_who_seals_something_is_made_to() -> None:
+    assert callers() == set(FILL)
+
+
+def test_every_place_with_something_sealed_is_named_for_the_rotation(settings: Settings) -> None:
+    settings.MASTER_KEYS = [OLD]
+    fill()
+    assert sealed_with(OLD) == registered()
+
+
+def test_after_a_rotation_nothing_anywhere_needs_the_old_key(settings: Settings) -> None:
+    settings.MASTER_KEYS = [OLD]
+    fill()
+    settings.MASTER_KEYS = [NEW, OLD]
+    call_command("rotate_master_key")
+    assert sealed_with(OLD) == set()
+    assert sealed_with(NEW) == registered()
+    settings.MASTER_KEYS = [NEW]
+    opened = [services.rewrap(value) for place in registry.places() for _where, value in place.values()]
+    for column in registry.columns():
+        kept = column.model._base_manager.exclude(**{column.field: None})
+        opened += [services.rewrap(value) for value in kept.values_list(column.field, flat=True)]
+    assert len(opened) >= len(registered())
+
+
+# Mails that wait
+
+
+def mail_text() -> str:
+    """What the mail that waits would say, opened with the keys that are given."""
+    message = Message.objects.get(topic="mail", payload__notice="registration_pin")
+    delivery = Delivery(message.id, message.key, message.payload, 1)
+    return post._message(delivery, message.payload["to"], []).as_string()
+
+
+def waiting(settings: Settings) -> str:
+    """A mail with a PIN in it, sealed with the old key; the PIN."""
+    settings.MASTER_KEYS = [OLD]
+    ines = factories.person()
+    boss = factories.actor(factories.administrator(), proved=timezone.now())
+    policies.create(actor=boss, name="PIN", values=RegistrationRules(sign_in=BOTH), assignment=EVERYONE)
+    return pins.readable(pins.issue(person=ines, actor=boss))
+
+
+@pytest.mark.parametrize("state", Message.State)
+def test_a_mail_is_readable_with_the_new_key_alone(settings: Settings, state: Message.State) -> None:
+    pin = waiting(settings)
+    token = factories.person("Somebody else").id if state == Message.State.LEASED else None
+    Message.objects.filter(topic="mail").update(state=state, lease_token=token)
+    settings.MASTER_KEYS = [NEW, OLD]
+    call_command("rotate_master_key")
+    settings.MASTER_KEYS = [NEW]
+    assert pin in mail_text()
+    row = Message.objects.get(topic="mail", payload__notice="registration_pin")
+    assert (row.state, row.lease_token) == (state, token)
+
+
+def test_a_mail_that_went_meanwhile_is_no_trouble(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    waiting(settings)
+    settings.MASTER_KEYS = [NEW, OLD]
+    rewrap = services.rewrap
+    in_mails = {sealed for place in registry.places() for _where, sealed in place.values()}
+
+    def slowly(sealed: bytes | memoryview) -> bytes:
+        if bytes(sealed) in in_mails:
+            Message.objects.filter(topic="mail").delete()
+        return rewrap(sealed)
+
+    monkeypatch.setattr(services, "rewrap", slowly)
+    with pytest.raises(CommandError, match="run this again"):
+        call_command("rotate_master_key")
+    monkeypatch.undo()
+    call_command("rotate_master_key")
+    assert sealed_with(OLD) == set()
