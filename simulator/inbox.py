@@ -6,6 +6,7 @@
 Mails are kept as files in the state directory.
 """
 
+import base64
 import email
 import json
 import re
@@ -32,8 +33,8 @@ _PAGE_POLICY = (
 )
 # A mail's styles stand in its lines. Nothing of it runs; its links open beside it, not in the frame.
 _MAIL_POLICY = (
-    "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'; "
-    "sandbox allow-popups allow-popups-to-escape-sandbox"
+    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'self'; sandbox allow-popups allow-popups-to-escape-sandbox"
 )
 _LINK = re.compile(r"https?://\S+")
 
@@ -137,13 +138,23 @@ class Inbox:
             subject=str(message["Subject"] or "No subject"),
             arrived=arrived,
             text=_part(message, "plain"),
-            html=_part(message, "html"),
+            html=_with_pictures(message, _part(message, "html")),
         )
 
 
 def _part(message: EmailMessage, kind: str) -> str:
     part = message.get_body((kind,))
     return str(part.get_content()) if part is not None else ""
+
+
+def _with_pictures(message: EmailMessage, html: str) -> str:
+    """The HTML with the pictures that travel in the mail (RFC 2392) in their places."""
+    for part in message.walk():
+        name = str(part["Content-ID"] or "").strip().strip("<>")
+        if name and part.get_content_maintype() == "image" and isinstance(part, EmailMessage):
+            picture = base64.b64encode(part.get_content()).decode()
+            html = html.replace(f"cid:{name}", f"data:{part.get_content_type()};base64,{picture}")
+    return html
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -3,6 +3,7 @@
 `accounts.post` sends them.
 """
 
+import hashlib
 import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -34,6 +35,8 @@ TIMES: Final = frozenset({"at", "until"})
 WIDTH: Final = 76
 """Columns of the text. Links are never broken."""
 LONGEST_SUBJECT: Final = 150
+LOGO: Final = (200, 40)
+"""Width and height, in pixels, that a logo has at most."""
 ACCENT: Final = "#1b54c0"
 """The stylesheet's, in its light form."""
 
@@ -46,6 +49,9 @@ class Mail:
     text: str
     html: str
     language: str
+    logo: bytes = b""
+    """The organisation's, a PNG picture that travels in the mail; empty where there is none. `html` names it by its
+    Content-ID, so that nothing is loaded from anywhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +71,9 @@ class Reader:
         return cls(person.name, person.language, person.time_zone)
 
 
-def render(notice: Notice, *, reader: Reader, facts: Mapping[str, str | int]) -> Mail:
-    """Write a mail. Facts are as `accounts.notices` has them, secrets in the clear."""
+def render(notice: Notice, *, reader: Reader, facts: Mapping[str, str | int], on_page: bool = False) -> Mail:
+    """Write a mail. Facts are as `accounts.notices` has them, secrets in the clear. `on_page`: it is not sent but shown
+    in a browser, and its logo is the server's picture."""
     language = reader.language if reader.language in dict(settings.LANGUAGES) else organisation.current().mail_language
     with translation.override(language):
         about = organisation.current()
@@ -78,12 +85,29 @@ def render(notice: Notice, *, reader: Reader, facts: Mapping[str, str | int]) ->
             "accent": colour.tokens(about.accent)[0]["--accent-fill"] if about.accent else ACCENT,
             "optional": notice in OPTIONAL,
         }
+        if about.logo:
+            width, height = _fitted(*organisation.size_of(about.logo))
+            address = (
+                reverse("portal:logo", args=[about.logo_version]) if on_page else f"cid:{_logo_id(bytes(about.logo))}"
+            )
+            context |= {"logo": address, "logo_width": width, "logo_height": height}
         # The text is not HTML: an apostrophe stays one.
         written = _rendered(f"mail/{notice}.txt", Context(context, autoescape=False))
         subject, _newline, text = written.strip().partition("\n")
         subject = " ".join(subject.split())[:LONGEST_SUBJECT]
         html = _rendered(f"mail/{notice}.html", Context({**context, "subject": subject}))
-    return Mail(subject, _wrapped(text), html, language)
+    return Mail(subject, _wrapped(text), html, language, bytes(about.logo or b""))
+
+
+def _logo_id(png: bytes) -> str:
+    """The Content-ID of a picture (RFC 2392), without its brackets: the same for the same picture."""
+    return f"logo.{hashlib.sha256(png).hexdigest()[:16]}@mydevices.invalid"
+
+
+def _fitted(width: int, height: int) -> tuple[int, int]:
+    """A picture's size where it must be no larger than the logo's place. Mail programs go by these numbers alone."""
+    scale = min(LOGO[0] / width, LOGO[1] / height, 1.0)
+    return max(1, round(width * scale)), max(1, round(height * scale))
 
 
 def _rendered(name: str, context: Context) -> str:
@@ -152,6 +176,14 @@ def compose(
         message["List-Unsubscribe"] = f"<{settings.PUBLIC_URL}{reverse('portal:account')}>"
     message.set_content(mail.text, cte="quoted-printable")
     message.add_alternative(mail.html, subtype="html", cte="quoted-printable")
+    if mail.logo:
+        page = message.get_body(("html",))
+        if page is None:
+            raise TypeError(message)
+        page.add_related(
+            mail.logo, "image", "png", cid=f"<{_logo_id(mail.logo)}>", disposition="inline", filename="logo.png"
+        )
+        page.set_boundary(f"={mail_id}-page=")
     message.set_boundary(f"={mail_id}=")
     return message
 

@@ -34,3 +34,9 @@ def whom_to_ask() -> str:
         return ""
     desk = organisation.helpdesk_name or organisation.name
     return _("Questions go to %(desk)s: %(ways)s.") % {"desk": desk, "ways": _(", ").join(ways)}
+
+
+def size_of(png: bytes | memoryview) -> tuple[int, int]:
+    """Width and height of a PNG picture in pixels, by its first chunk (PNG, third edition, 11.2.1)."""
+    head = bytes(png[16:24])
+    return int.from_bytes(head[:4], "big"), int.from_bytes(head[4:], "big")

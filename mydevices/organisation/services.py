@@ -77,7 +77,7 @@ def _check_png(data: bytes) -> None:
         raise Invalid(_("The logo must be a PNG picture."))
     if len(data) > LARGEST_LOGO:
         raise Invalid(_("The logo must be no larger than %(size)s kB.") % {"size": LARGEST_LOGO // 1024})
-    width, height = (int.from_bytes(data[start : start + 4], "big") for start in (16, 20))
+    width, height = selectors.size_of(data)
     if not (0 < width <= WIDEST_LOGO and 0 < height <= WIDEST_LOGO):
         raise Invalid(_("The logo must be at most %(size)s pixels wide and high.") % {"size": WIDEST_LOGO})
 

@@ -2,6 +2,8 @@
 
 import email
 import re
+import zlib
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from email.message import EmailMessage
 from email.policy import default
@@ -12,6 +14,7 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.template import engines
 from django.template.backends.django import DjangoTemplates
+from django.urls import reverse
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from pytest_django import Settings
@@ -19,7 +22,10 @@ from pytest_django import Settings
 from mydevices.accounts import mail, services
 from mydevices.accounts.mail import Mail, Reader
 from mydevices.accounts.notices import FACTS, OPTIONAL, Notice
+from mydevices.audit.actor import Actor
+from mydevices.organisation import colour
 from mydevices.organisation import selectors as organisation
+from mydevices.organisation import services as organisation_services
 from tests import factories
 
 SAMPLES: dict[str, str | int] = {
@@ -203,3 +209,96 @@ def test_letters_of_every_script_arrive(settings: Settings) -> None:
 def test_a_fact_that_the_notice_does_not_have_is_refused() -> None:
     with pytest.raises(ValueError, match="surprise"):
         services.notify(person=factories.person(), notice=Notice.NEW_SIGN_IN, facts={"surprise": "!"})
+
+
+# The logo
+
+
+def picture(width: int, height: int) -> bytes:
+    """A PNG picture of one colour (PNG, third edition, 5)."""
+
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        return len(content).to_bytes(4, "big") + kind + content + zlib.crc32(kind + content).to_bytes(4, "big")
+
+    head = width.to_bytes(4, "big") + height.to_bytes(4, "big") + bytes([8, 0, 0, 0, 0])
+    rows = zlib.compress((b"\0" + b"\x40" * width) * height)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
+
+
+@pytest.fixture
+def logo() -> Iterator[bytes]:
+    png = picture(600, 60)
+    organisation_services.show_logo(actor=Actor.system("test"), png=png)
+    organisation.forget()
+    yield png
+    organisation.forget()
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("notice", Notice)
+def test_the_logo_travels_in_the_mail_and_the_page_names_it(logo: bytes, notice: Notice) -> None:
+    message = parsed(composed(sample(notice)))
+    plain, related = message.iter_parts()
+    assert [part.get_content_type() for part in (plain, related)] == ["text/plain", "multipart/related"]
+    page, image = related.iter_parts()
+    assert page.get_content_type() == "text/html"
+    html = page.get_content()
+    (address,) = re.findall(r'<img src="([^"]+)"', html)
+    assert image["Content-ID"] == f"<{address.removeprefix('cid:')}>"
+    assert image.get_content_type() == "image/png"
+    assert image.get_content_disposition() == "inline"
+    assert image.get_content() == logo
+    assert 'width="200" height="20"' in html
+    assert not re.search(r"<(link|script|iframe)\b|url\(|@import|src=\"(?!cid:)", html)
+
+
+@pytest.mark.django_db
+def test_the_text_of_a_mail_is_the_same_with_a_logo(logo: bytes) -> None:
+    with_logo = sample(Notice.INVITATION)
+    assert with_logo.logo == logo
+    organisation_services.show_logo(actor=Actor.system("test"), png=None)
+    organisation.forget()
+    without = sample(Notice.INVITATION)
+    assert (without.text, without.logo) == (with_logo.text, b"")
+    assert "<img" not in without.html
+    first, second = (parsed(composed(one)).get_body(("plain",)) for one in (with_logo, without))
+    assert first is not None
+    assert second is not None
+    assert first.as_bytes() == second.as_bytes()
+
+
+@pytest.mark.django_db
+def test_a_mail_with_a_logo_composed_twice_is_the_same_bytes_with_short_lines(logo: bytes) -> None:
+    content = composed(sample(Notice.INVITATION))
+    assert content == composed(sample(Notice.INVITATION))
+    assert logo not in content
+    assert max(len(line) for line in content.split(b"\r\n")) <= 998
+
+
+@pytest.mark.django_db
+def test_a_logo_is_never_made_larger_and_stands_on_white_in_both_themes(logo: bytes) -> None:
+    organisation_services.show_logo(actor=Actor.system("test"), png=picture(16, 12))
+    organisation.forget()
+    html = sample(Notice.INVITATION).html
+    assert 'width="16" height="12"' in html
+    (style,) = re.findall(r'<img [^>]*style="([^"]+)"', html)
+    assert "background:#ffffff" in style
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("accent", ["#ffff00", "#000000", "#ffffff", "#00ff88"])
+def test_the_button_of_a_mail_can_be_read_in_every_accent(accent: str) -> None:
+    organisation_services.brand(actor=Actor.system("test"), accent=accent, language="")
+    organisation.forget()
+    html = sample(Notice.INVITATION).html
+    fills = set(re.findall(r"border-radius:8px;background:(#[0-9a-f]{6})", html))
+    organisation.forget()
+    assert fills
+    assert all(colour.contrast(colour.parse(fill), colour.WHITE) >= colour.TEXT for fill in fills)
+
+
+@pytest.mark.django_db
+def test_a_mail_that_is_shown_on_a_page_has_the_servers_picture(logo: bytes) -> None:
+    shown = mail.render(Notice.INVITATION, reader=READER, facts={}, on_page=True)
+    assert f'src="{reverse("portal:logo", args=[organisation.current().logo_version])}"' in shown.html
+    assert shown.logo == logo

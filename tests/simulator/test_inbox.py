@@ -57,6 +57,19 @@ def test_the_html_of_a_mail_runs_nothing_and_its_links_leave_the_frame(tmp_path:
     assert '<head><base target="_blank">' in html
 
 
+def test_a_picture_that_travels_in_a_mail_is_shown_and_nothing_is_loaded_for_it(tmp_path: Path) -> None:
+    message = letter()
+    page = message.get_body(("html",))
+    assert page is not None
+    page.set_content('<html><head></head><body><img src="cid:logo@x"></body></html>', subtype="html")
+    page.add_related(b"a picture", "image", "png", cid="<logo@x>", disposition="inline")
+    with Inbox(state=tmp_path) as inbox:
+        send(inbox, message)
+        _status, headers, html = get(inbox, "/mails/1/html")
+    assert '<img src="data:image/png;base64,YSBwaWN0dXJl">' in html
+    assert "img-src data:;" in headers["Content-Security-Policy"]
+
+
 def test_programs_read_mails_with_their_links(tmp_path: Path) -> None:
     with Inbox(state=tmp_path) as inbox:
         send(inbox, letter("First"))

@@ -245,7 +245,8 @@ def _sample(request: HttpRequest, *, name: str, language: str) -> mail.Mail:
         "until": until.isoformat(),
         "by": person_of(request).name,
     }
-    return mail.render(Notice.INVITATION, reader=Reader(name[: invitees.LONGEST_NAME], language), facts=facts)
+    reader = Reader(name[: invitees.LONGEST_NAME], language)
+    return mail.render(Notice.INVITATION, reader=reader, facts=facts, on_page=True)
 
 
 @require_safe
@@ -254,9 +255,9 @@ def _sample(request: HttpRequest, *, name: str, language: str) -> mail.Mail:
     {
         "default-src": ["'none'"],
         "script-src": None,
-        # A mail's styles stand in its lines; nothing else may load, run or be sent.
+        # A mail's styles stand in its lines, and its logo is ours; nothing else may load, run or be sent.
         "style-src": ["'unsafe-inline'"],
-        "img-src": None,
+        "img-src": ["'self'"],
         "font-src": None,
         "connect-src": None,
         "form-action": ["'none'"],
