@@ -23,6 +23,7 @@ class Verb(StrEnum):
     EMAIL_CHANGE_UNDONE = "person.email_change_undone"
     SETTINGS_CHANGED = "settings.changed"
     SIGN_IN_RULES_CHANGED = "settings.sign_in_rules_changed"
+    INVITATION_RULES_CHANGED = "settings.invitation_rules_changed"
 
     POLICY_CREATED = "policy.created"
     POLICY_CHANGED = "policy.changed"

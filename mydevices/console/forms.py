@@ -83,6 +83,22 @@ class SignInRulesForm(forms.Form):
     )
 
 
+class InvitationRulesForm(forms.Form):
+    good_for_days = forms.IntegerField(
+        label=_("Days that an invitation is good"),
+        min_value=1,
+        max_value=365,
+        help_text=_("Counts for invitations that are sent from now on."),
+    )
+    remind_every_days = forms.IntegerField(
+        label=_("Days until a reminder"),
+        min_value=0,
+        max_value=365,
+        help_text=_("After the invitation, and after each reminder. 0: nobody is reminded."),
+    )
+    reminders = forms.IntegerField(label=_("Reminders at most"), min_value=0, max_value=10)
+
+
 class PersonForm(forms.Form):
     """A person as administrators may change them. Who is managed by a provider has their name from there; nobody
     changes their own role."""

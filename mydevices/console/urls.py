@@ -60,6 +60,7 @@ urlpatterns = [
     path("settings/organisation", settings.about, name="settings_about"),
     path("settings/brand", settings.brand, name="settings_brand"),
     path("settings/sign-in", settings.sign_in_rules, name="settings_sign_in"),
+    path("settings/invitations", settings.invitations, name="settings_invitations"),
     path("settings/brand/logo", settings.logo, name="settings_logo"),
     path("settings/apple-push", settings.push_certificate, name="settings_push"),
     path("settings/apple-push/request", settings.push_request, name="settings_push_request"),

@@ -309,6 +309,7 @@ OF_NO_PERSON: Final[Mapping[Verb, str]] = {
     Verb.SECRET_KEY_CHANGED: "about the installation",
     Verb.SETTINGS_CHANGED: "about the organisation",
     Verb.SIGN_IN_RULES_CHANGED: "about the organisation",
+    Verb.INVITATION_RULES_CHANGED: "about the organisation",
     Verb.POLICY_CREATED: "about a policy, whoever it reaches",
     Verb.POLICY_CHANGED: "about a policy, whoever it reaches",
     Verb.POLICY_MOVED: "about a policy, whoever it reaches",

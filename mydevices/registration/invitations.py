@@ -28,7 +28,7 @@ from mydevices.audit import services as audit
 from mydevices.audit.actor import Actor
 from mydevices.audit.verbs import Verb
 from mydevices.errors import Conflict, Invalid, MyDevicesError, NotAllowed, NotFound
-from mydevices.registration import pins, selectors
+from mydevices.registration import invitation_rules, pins, selectors
 from mydevices.registration.models import Invitation
 from mydevices.vault import services as vault
 
@@ -275,7 +275,8 @@ def _accepted(invitation: Invitation, actor: Actor, now: datetime) -> None:
 def remind(*, now: datetime) -> int:
     """Bring open invitations to mind whose mail arrived some days ago; how many. By settings: after how many days, and
     how often. Where the mail has not gone there is nothing to be reminded of."""
-    every, most = settings.ENVIRONMENT.reminder_days, settings.ENVIRONMENT.reminders
+    rules = invitation_rules.current()
+    every, most = rules.remind_every_days, rules.reminders
     if not every or not most:
         return 0
     due = _open_ones(now).filter(
@@ -346,7 +347,7 @@ def _give_token(invitation: Invitation, now: datetime) -> None:
     token = secrets.token_urlsafe(TOKEN_BYTES)
     invitation.token_hash = _hash(token)
     invitation.token = vault.seal(token.encode(), **_place(invitation))
-    invitation.expires_at = now + timedelta(days=settings.ENVIRONMENT.invitation_days)
+    invitation.expires_at = now + timedelta(days=invitation_rules.current().good_for_days)
 
 
 def _link(invitation: Invitation) -> str:

@@ -2,6 +2,7 @@ import uuid
 from datetime import datetime
 
 from django.conf import settings
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
@@ -152,3 +153,26 @@ class Acceptance(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["person", "terms"], name="terms_accepted_once")]
+
+
+class InvitationRules(models.Model):
+    """How long invitations are good and how people are reminded of them: a single row, once somebody has decided in the
+    console. Until then the server's environment holds."""
+
+    id = models.PositiveSmallIntegerField(primary_key=True, default=1, editable=False)
+    good_for_days = models.PositiveSmallIntegerField(
+        _("Days that an invitation is good"), validators=[MinValueValidator(1), MaxValueValidator(365)]
+    )
+    remind_every_days = models.PositiveSmallIntegerField(
+        _("Days until a reminder"), validators=[MaxValueValidator(365)]
+    )
+    """After an invitation, and after each reminder; 0: none."""
+    reminders = models.PositiveSmallIntegerField(_("Reminders at most"), validators=[MaxValueValidator(10)])
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=models.Q(id=1), name="one_set_of_invitation_rules"),
+            models.CheckConstraint(
+                condition=models.Q(good_for_days__gte=1, good_for_days__lte=365), name="invitations_of_a_sane_length"
+            ),
+        ]

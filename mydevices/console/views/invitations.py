@@ -33,7 +33,7 @@ from mydevices.console.forms import InviteForm, ListForm
 from mydevices.errors import Conflict, Invalid, MyDevicesError, NotFound
 from mydevices.presentation import moments
 from mydevices.presentation.access import sent
-from mydevices.registration import invitations, invitees, selectors
+from mydevices.registration import invitation_rules, invitations, invitees, selectors
 from mydevices.registration.invitations import Wish
 from mydevices.registration.invitees import Row
 from mydevices.registration.models import Invitation
@@ -239,7 +239,7 @@ def _new(request: HttpRequest, form: InviteForm, list_form: ListForm) -> HttpRes
 
 def _sample(request: HttpRequest, *, name: str, language: str) -> mail.Mail:
     """The mail of an invitation as it would be written now. Its link leads nowhere."""
-    until = timezone.now() + timedelta(days=settings.ENVIRONMENT.invitation_days)
+    until = timezone.now() + timedelta(days=invitation_rules.current().good_for_days)
     facts = {
         "secret_link": f"{settings.PUBLIC_URL}{invitations.PATH}…",
         "until": until.isoformat(),

@@ -24,6 +24,7 @@ from mydevices.console.access import console_page
 from mydevices.console.forms import (
     OWN_BLUE,
     BrandForm,
+    InvitationRulesForm,
     LogoForm,
     OrganisationForm,
     ProviderForm,
@@ -33,8 +34,11 @@ from mydevices.console.forms import (
 from mydevices.errors import Conflict, Invalid, NotFound
 from mydevices.organisation import selectors as organisation
 from mydevices.organisation import services as organisation_services
+from mydevices.policies import selectors as policies
+from mydevices.policies.kinds.registration import RegistrationRules
 from mydevices.presentation import moments
 from mydevices.presentation.access import freshly_signed_in, sent
+from mydevices.registration import invitation_rules
 
 EITHER = require_http_methods(["GET", "HEAD", "POST"])
 
@@ -67,6 +71,8 @@ def index(request: HttpRequest) -> HttpResponse:
     context = {
         "about": organisation.current(),
         "providers": providers.every(),
+        "invitations": invitation_rules.described(invitation_rules.current()),
+        "policies": policies.of_kind(RegistrationRules).count(),
         "rules": passwords.described(accounts_selectors.sign_in_rules()),
         "certificate": certificate,
         "certificate_ends": moments.day(certificate.not_after) if certificate and certificate.not_after else "",
@@ -104,6 +110,29 @@ def sign_in_rules(request: HttpRequest) -> HttpResponse:
             messages.success(request, _("Saved. Passwords that people have already stay good."))
             return _see("settings")
     return _page(request, "sign_in", form)
+
+
+@EITHER
+@console_page(Right.SEE_SETTINGS)
+def invitations(request: HttpRequest) -> HttpResponse:
+    """How long invitations are good, and how people are reminded of them."""
+    present = invitation_rules.current()
+    names = InvitationRulesForm.base_fields
+    form = InvitationRulesForm(sent(request), initial={name: getattr(present, name) for name in names})
+    if request.method == "POST":
+        actor = actor_of(request)
+        if "environment" in request.POST:
+            invitation_rules.leave_to_environment(actor=actor)
+            messages.success(request, _("The server’s environment decides again."))
+            return _see("settings_invitations")
+        if form.is_valid() and _tried(form, lambda: invitation_rules.change(actor=actor, **form.cleaned_data)):
+            messages.success(request, _("Saved. Reminders follow it from now on."))
+            return _see("settings")
+    context = {
+        "is_set_here": invitation_rules.are_set_here(),
+        "environment": invitation_rules.described(invitation_rules.of_environment()),
+    }
+    return _page(request, "invitations", form, **context)
 
 
 @EITHER
