@@ -37,6 +37,7 @@ from mydevices.registration.models import Ticket
 from tests import factories, passkeys
 from tests.certificates import identities
 from tests.factories import PASSWORD
+from tests.journeys.pages import LOOKS, NO_PAGE, PAGES
 
 pytestmark = pytest.mark.django_db
 
@@ -164,6 +165,7 @@ CONSOLE: Final[Mapping[str, Right]] = {
     "console:devices_cancel": Right.ASSIST,
     "console:devices_export": Right.EXPORT,
     "console:devices_one": Right.SEE_DEVICES,
+    "console:devices_ownership": Right.MANAGE_DEVICES,
     "console:groups": Right.SEE_PEOPLE,
     "console:groups_delete": Right.MANAGE_PEOPLE,
     "console:groups_new": Right.MANAGE_PEOPLE,
@@ -187,6 +189,7 @@ CONSOLE: Final[Mapping[str, Right]] = {
     "console:settings": Right.SEE_SETTINGS,
     "console:settings_about": Right.SEE_SETTINGS,
     "console:settings_brand": Right.SEE_SETTINGS,
+    "console:settings_invitations": Right.SEE_SETTINGS,
     "console:settings_logo": Right.SEE_SETTINGS,
     "console:settings_sign_in": Right.SEE_SETTINGS,
     "console:settings_provider": Right.MANAGE_SETTINGS,
@@ -202,6 +205,7 @@ CHANGES: Final[Mapping[str, Right]] = {
     "console:policies_edit": Right.MANAGE_POLICIES,
     "console:settings_about": Right.MANAGE_SETTINGS,
     "console:settings_brand": Right.MANAGE_SETTINGS,
+    "console:settings_invitations": Right.MANAGE_SETTINGS,
     "console:settings_logo": Right.MANAGE_SETTINGS,
     "console:settings_sign_in": Right.MANAGE_SETTINGS,
     "console:settings_push": Right.MANAGE_SETTINGS,
@@ -212,6 +216,7 @@ CHANGES: Final[Mapping[str, Right]] = {
 FORMS: Final[Mapping[str, Mapping[str, str]]] = {
     "console:settings_about": {"name": "Changed"},
     "console:settings_brand": {"language": "en-gb"},
+    "console:settings_invitations": {"good_for_days": "14", "remind_every_days": "4", "reminders": "2"},
     "console:settings_logo": {"remove": "1"},
     "console:settings_sign_in": {
         "minimum_length": "15",
@@ -245,6 +250,12 @@ def test_every_address_stands_in_one_line_of_the_tables() -> None:
     lines = [*OPEN, *OWN, *OWNED, *CONSOLE]
     assert sorted(lines) == sorted(ALL)
     assert set(CHANGES) <= set(CONSOLE)
+
+
+def test_every_page_is_looked_at_for_its_accessibility_or_is_none() -> None:
+    looked_at = {*PAGES.values(), *(look.address for look in LOOKS)}
+    assert looked_at | set(NO_PAGE) == set(ALL)
+    assert not looked_at & set(NO_PAGE)
 
 
 @dataclass

@@ -1,10 +1,15 @@
-"""Every page of the portal, by the way that leads to it. What looks at all of them goes through `PAGES`."""
+"""Every page, by the way that leads to it: those of somebody with devices in `PAGES`, all others in `LOOKS`. What looks
+at all of them goes through both; which address has no page at all, and why, stands in `NO_PAGE`."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
 
-from playwright.sync_api import expect
+from django.urls import reverse
+from playwright.sync_api import Page, expect
 
-from tests.journeys.portal import Portal, confirm, open_registration
+from tests.journeys.portal import Portal, confirm, open_registration, sign_in
+from tests.journeys.scene import BOUND, FACTORED, Scene
 
 PRIVATE = "Private iPhone"
 
@@ -145,32 +150,253 @@ def prove(portal: Portal) -> None:
         confirm(portal.page, portal.stack.ines)
 
 
-PAGES: tuple[Callable[[Portal], None], ...] = (
-    devices,
-    menu,
-    device,
-    mac,
-    lock,
-    unlock,
-    wipe,
-    retire,
-    pins,
-    lost,
-    where,
-    register,
-    ticket,
-    opened_ticket,
-    history,
-    certificates,
-    add_certificate,
-    account,
-    ways_to_sign_in,
-    preferences,
-    wanted_mails,
-    another_address,
-    another_password,
-    forgotten_password,
-    passkey,
-    authenticator_app,
-    sessions,
+PAGES: Final[Mapping[Callable[[Portal], None], str]] = {
+    devices: "portal:devices",
+    menu: "portal:devices",
+    device: "portal:device",
+    mac: "portal:device",
+    lock: "portal:lock",
+    unlock: "portal:unlock",
+    wipe: "portal:wipe",
+    retire: "portal:retire",
+    pins: "portal:pins",
+    lost: "portal:lost",
+    where: "portal:where",
+    register: "portal:register",
+    ticket: "portal:ticket",
+    opened_ticket: "portal:open_ticket",
+    history: "portal:history",
+    certificates: "portal:certificates",
+    add_certificate: "portal:certificate_add",
+    account: "portal:account",
+    ways_to_sign_in: "mfa_index",
+    preferences: "portal:preferences",
+    wanted_mails: "portal:notices",
+    another_address: "portal:email",
+    another_password: "account_change_password",
+    forgotten_password: "portal:forgotten",
+    passkey: "mfa_add_webauthn",
+    authenticator_app: "mfa_activate_totp",
+    sessions: "usersessions_list",
+}
+"""The pages of Ines, whom the demo's devices belong to, with the name of their address."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """A page and how it is reached. `who` sees it: "visitor", "ines", "amara", or an e-mail address of the scene."""
+
+    address: str
+    who: str = "amara"
+    of: Mapping[str, str] | None = None
+    """What varies in the address: names of the scene's things, or values."""
+    query: str = ""
+    then: Callable[[Page, Scene], None] | None = None
+    """What is done there before it is looked at."""
+    start: Callable[[Scene], str] | None = None
+    """Where to begin, for an address with a secret in it."""
+    status: int = 200
+    name: str = ""
+
+    def __str__(self) -> str:
+        return self.name or self.address.replace("console:", "console-").replace("portal:", "")
+
+    def url(self, scene: Scene) -> str:
+        if self.start is not None:
+            return self.start(scene)
+        values = {part: scene.things.get(value, value) for part, value in (self.of or {}).items()}
+        return reverse(self.address, kwargs=values) + self.query
+
+
+def _half_signed_in(page: Page, _scene: Scene) -> None:
+    sign_in(page, FACTORED)
+    expect(page.get_by_role("heading", name="One more step")).to_be_visible()
+
+
+def _prove_by_pin(page: Page, scene: Scene) -> None:
+    page.get_by_label("E-mail").fill(BOUND.email)
+    page.get_by_label("Password").fill(BOUND.password)
+    page.get_by_label("PIN").fill(scene["pin"])
+    page.get_by_role("button", name="Continue").click()
+    expect(page.get_by_text("2 devices")).to_be_visible()
+
+
+def _ask_for_nothing(page: Page, _scene: Scene) -> None:
+    page.get_by_role("button").last.click()
+
+
+def _ask_too_often(page: Page, scene: Scene) -> None:
+    for _time in range(3):
+        page.goto(reverse("portal:ask_pin"))
+        page.get_by_label("E-mail").fill(f"nobody.{scene['policy']}@aldermoor.example")
+        page.locator("main form button").last.click()
+    expect(page.get_by_role("heading", level=1)).to_be_visible()
+
+
+def _lose_the_cookie(page: Page, _scene: Scene) -> None:
+    page.context.clear_cookies()
+    page.get_by_label("E-mail").fill("ines@aldermoor.example")
+    page.get_by_label("Password").fill("anything")
+    page.get_by_role("button", name="Sign in", exact=True).click()
+
+
+def _send_a_name_alone(page: Page, _scene: Scene) -> None:
+    page.get_by_label("Name").fill("Somebody")
+    page.locator("form[novalidate], main form").last.evaluate(
+        "form => { form.noValidate = true; form.requestSubmit() }"
+    )
+    expect(page.locator(".error, [aria-invalid=true]").first).to_be_visible()
+
+
+def _read_a_list(page: Page, _scene: Scene) -> None:
+    people = b"name,e-mail\nAda Berg,ada@aldermoor.example\n,nobody\n"
+    page.get_by_label("CSV file").set_input_files({"name": "people.csv", "mimeType": "text/csv", "buffer": people})
+    page.get_by_role("button", name="Read the list").click()
+    expect(page.get_by_text("ada@aldermoor.example", exact=True)).to_be_visible()
+
+
+def _mailed(to: str, subject: str) -> Callable[[Scene], str]:
+    return lambda scene: scene.stack.inbox.link_in(to, subject)
+
+
+_PERSON, _GROUP = {"person_id": "lena"}, {"group_id": "group"}
+_POLICY, _DEVICE = {"policy_id": "policy"}, {"device_id": "iphone"}
+
+LOOKS: Final = (
+    # The way in.
+    Look("account_login", "visitor"),
+    Look("account_logout", "ines"),
+    Look("account_inactive", "visitor"),
+    Look("account_login", "visitor", then=_half_signed_in, name="second-step"),
+    Look("account_reauthenticate", "ines", query="?next=/"),
+    Look("openid_connect_login", "visitor", {"provider_id": "entra"}, status=503),
+    Look("openid_connect_callback", "visitor", {"provider_id": "entra"}, "?error=access_denied", status=403),
+    Look("portal:forgotten", "visitor"),
+    Look("portal:reset", "visitor", start=lambda scene: scene.forgotten(BOUND.email)),
+    Look("portal:reset", "visitor", {"person_id": "lena", "token": "old"}, status=403, name="reset-old"),
+    Look("portal:confirm_email", "visitor", start=_mailed("lena.b@aldermoor.example", "")),
+    Look("portal:restore_email", "visitor", start=_mailed(BOUND.email, "")),
+    Look("portal:invitation", "visitor", start=_mailed("sun.wei@aldermoor.example", "")),
+    Look("portal:invitation", "visitor", {"token": "no-such-token"}, status=404, name="invitation-unknown"),
+    Look("portal:setup", "visitor", {"token": "no-such-token"}, status=403),
+    # Registering by PIN.
+    Look("portal:ask_pin", "visitor"),
+    Look("portal:register_by_pin", "visitor"),
+    Look("portal:register_by_pin", "visitor", then=_prove_by_pin, name="register_by_pin_device"),
+    Look("portal:register", BOUND.email, name="register-with-pin"),
+    Look("portal:terms", BOUND.email),
+    # Certificates.
+    Look("portal:certificates", BOUND.email, name="certificates-one"),
+    Look("portal:certificate_edit", BOUND.email, {"certificate_id": "certificate"}),
+    Look("portal:certificate_clear", BOUND.email, {"certificate_id": "certificate"}),
+    Look("portal:certificate_delete", BOUND.email, {"certificate_id": "certificate"}),
+    Look("portal:certificate_take", BOUND.email, {"certificate_id": "certificate"}),
+    # Second factors.
+    Look("mfa_index", FACTORED.email, name="security-with-factors"),
+    Look("mfa_view_recovery_codes", FACTORED.email),
+    Look("mfa_generate_recovery_codes", FACTORED.email),
+    Look("mfa_deactivate_totp", FACTORED.email),
+    Look("account_reauthenticate", FACTORED.email, name="again-with-factors"),
+    Look("mfa_reauthenticate", FACTORED.email),
+    # Errors.
+    Look("portal:device", "ines", {"device_id": "person"}, status=404, name="404"),
+    Look("console:overview", "ines", status=403, name="403"),
+    Look("console:people", query="?q=%00", status=400, name="400"),
+    Look("account_login", "visitor", then=_lose_the_cookie, name="403-csrf"),
+    Look("portal:ask_pin", "visitor", then=_ask_too_often, name="429"),
+    # The console.
+    Look("portal:devices", name="devices-none"),
+    Look("console:overview"),
+    Look("console:people"),
+    Look("console:people", query="?state=suspended&q=nobody", name="console-people-none"),
+    Look("console:people_person", of=_PERSON),
+    Look("console:people_person", of={"person_id": "person"}, name="console-people_person-devices"),
+    Look("console:people_change", of=_PERSON),
+    Look("console:people_suspend", of=_PERSON),
+    Look("console:people_factors", of={"person_id": "kofi"}),
+    Look("console:groups"),
+    Look("console:groups_new"),
+    Look("console:groups_one", of=_GROUP),
+    Look("console:groups_delete", of=_GROUP),
+    Look("console:devices"),
+    Look("console:devices_one", of=_DEVICE),
+    Look("console:certificates"),
+    Look("console:devices_act", of={**_DEVICE, "kind": "lock"}),
+    Look("console:devices_act", of={**_DEVICE, "kind": "wipe"}, name="console-devices_act-wipe"),
+    Look("console:devices_ownership", of=_DEVICE),
+    Look("console:invitations"),
+    Look("console:invitations_new"),
+    Look("console:invitations_new", then=_send_a_name_alone, name="console-invitations_new-errors"),
+    Look("console:invitations_new", then=_read_a_list, name="console-invitations_list"),
+    Look("console:invitations_one", of={"invitation_id": "invitation"}),
+    Look("console:policies"),
+    Look("console:policies_new", of={"kind": "registration"}),
+    Look("console:policies_edit", of=_POLICY),
+    Look("console:policies_delete", of=_POLICY),
+    Look("console:policies_who", query="?q=Lena"),
+    Look("console:audit"),
+    Look("console:settings"),
+    Look("console:settings_about"),
+    Look("console:settings_brand"),
+    Look("console:settings_sign_in"),
+    Look("console:settings_invitations"),
+    Look("console:settings_provider_new"),
+    Look("console:settings_provider", of={"provider_id": "entra"}),
+    Look("console:settings_provider_remove", of={"provider_id": "entra"}),
+    Look("console:settings_push"),
 )
+"""The pages of everybody else, and of Ines where something has gone wrong."""
+
+NO_PAGE: Final[Mapping[str, str]] = {
+    "portal:brand": "a stylesheet",
+    "portal:logo": "a picture",
+    "portal:qr": "a picture",
+    "portal:profile": "a file",
+    "portal:certificate_file": "a file",
+    "console:audit_export": "a file",
+    "console:devices_export": "a file",
+    "console:people_export": "a file",
+    "console:certificates_export": "a file",
+    "console:settings_push_request": "a file",
+    "portal:devices_now": "a part of `devices`",
+    "portal:device_now": "a part of `device`",
+    "portal:ticket_now": "a part of `ticket`",
+    "portal:strength": "a part of `another_password`",
+    "portal:reset_strength": "a part of `reset`",
+    "console:policies_reach": "a part of `console:policies_new`",
+    "console:invitations_list": "after `console:invitations_new`, looked at there",
+    "console:invitations_mail": "a mail, looked at as one",
+    "portal:device_history": "the page of `history`, with other lines",
+    "portal:register_by_pin_device": "after `register_by_pin`, looked at there",
+    "mfa_authenticate": "after `account_login`, looked at there",
+    "portal:old_sign_in": "leads on",
+    "provider_again": "leads on",
+    "mfa_login_webauthn": "sent only",
+    "mfa_reauthenticate_webauthn": "a part of `account_reauthenticate`",
+    "mfa_remove_webauthn": "the page of `mfa_deactivate_totp`, about a passkey",
+    "portal:cancel": "sent only",
+    "portal:found": "sent only",
+    "portal:locate": "sent only",
+    "portal:location_choice": "sent only",
+    "portal:make_reporter": "sent only",
+    "portal:remove_reporter": "sent only",
+    "portal:share": "sent only",
+    "portal:sound": "sent only",
+    "portal:owntracks": "for an app",
+    "portal:where_now": "a part of `where`",
+    "portal:check_in": "sent only",
+    "portal:keep_email": "sent only",
+    "portal:new_pin": "sent only",
+    "portal:revoke": "sent only",
+    "sessions_end_others": "sent only",
+    "session_end": "sent only",
+    "console:devices_cancel": "sent only",
+    "console:invitations_change": "sent only",
+    "console:invitations_link": "sent only",
+    "console:invitations_send": "sent only",
+    "console:people_end_sessions": "sent only",
+    "console:people_resume": "sent only",
+    "console:policies_move": "sent only",
+    "console:settings_logo": "sent only",
+}
+"""Addresses that have no page of their own to look at."""

@@ -1,0 +1,132 @@
+"""What pages need that the demo does not have of itself: made once, beside the running portal."""
+
+import json
+from dataclasses import astuple, dataclass, field
+from typing import Any, Final
+
+from playwright.sync_api import StorageState
+
+from tests.journeys.stack import Account, Stack
+
+FACTORED: Final = Account("Kofi Mensah", "kofi@aldermoor.example", "granite meadow seventeen")
+"""Has an authenticator app and recovery codes."""
+BOUND: Final = Account("Lena Brandt", "lena@aldermoor.example", "granite meadow eighteen")
+"""A policy asks a PIN of her, and her consent to terms of service."""
+
+_MAKE: Final = f"""
+import json
+from datetime import timedelta
+from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
+from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
+from django.utils import timezone
+from mydevices.accounts import email_change, people, providers, services
+from mydevices.accounts.models import Group, Person, Provider
+from mydevices.audit.actor import Actor
+from mydevices.devices.assignment import Assignment, To
+from mydevices.devices.models import Device
+from mydevices.policies import services as policies
+from mydevices.policies.kinds.registration import BOTH, RegistrationRules
+from mydevices.registration import invitations, pins
+from mydevices.registration.models import Invitation
+from tests.certificates import identities
+
+amara = Person.objects.get(role="administrator")
+now = timezone.now()
+actor = Actor("person", str(amara.id), amara.name, amara.role, "127.0.0.1", now)
+kofi, lena = (
+    services.create_person(actor=actor, email=email, name=name, password=password)
+    for name, email, password in {[astuple(one) for one in (FACTORED, BOUND)]!r}
+)
+TOTP.activate(kofi, generate_totp_secret())
+RecoveryCodes.activate(kofi)
+group = people.save_group(actor=actor, group=Group(name="Field"), demands_factor=False)
+people.put_in_groups(actor=actor, person=lena, groups=[group.id])
+policy = policies.create(
+    actor=actor,
+    name="Field devices",
+    values=RegistrationRules(sign_in=BOTH, terms="Keep it charged.", device_limit=2),
+    assignment=Assignment(to=To.GROUPS, groups=frozenset([group.id])),
+)
+policies.move(actor=actor, policy=policy, direction=-1)
+provider = Provider(id="entra", name="Aldermoor Entra", issuer="http://127.0.0.1:9", client_id="mydevices")
+providers.save(actor=actor, provider=provider, secret="unused", is_new=True)
+invitation = invitations.invite(actor=actor, email="sun.wei@aldermoor.example", name="Sun Wei", groups=[group])
+own = Actor("person", str(lena.id), lena.name, lena.role, "127.0.0.1", now)
+email_change.ask(actor=own, person=lena, email="lena.b@aldermoor.example")
+kept = identities.uploaded(lena, identities.type_for(key_download=True)).certificate
+private = Device.objects.get(name="Private iPhone")
+print(json.dumps({{
+    "person": str(private.owner_id),
+    "lena": str(lena.id),
+    "kofi": str(kofi.id),
+    "group": str(group.id),
+    "policy": str(policy.id),
+    "invitation": str(invitation.id),
+    "certificate": str(kept.id),
+    "iphone": str(private.id),
+    "pin": pins.issue(person=lena, actor=actor, mail=False),
+}}))
+"""
+
+_ENTER: Final = """
+import json
+from django.conf import settings
+from django.test import Client
+from django.utils import timezone
+from mydevices.accounts.models import Person
+
+person = Person.objects.get(email={email!r})
+client = Client()
+client.force_login(person, backend="mydevices.accounts.backends.Passwords")
+session = client.session
+session["account_authentication_methods"] = [{{"method": "password", "at": timezone.now().timestamp()}}]
+session["account_authentication_methods_user"] = str(person.id)
+session.save()
+print(json.dumps([settings.SESSION_COOKIE_NAME, session.session_key]))
+"""
+
+_FORGOTTEN: Final = """
+from mydevices.accounts.models import Person
+from mydevices.accounts.password_reset import link_for
+
+print(link_for(Person.objects.get(email={email!r})))
+"""
+
+_BROKEN: Final = """
+from django.test import RequestFactory
+from django.views.defaults import server_error
+
+print(server_error(RequestFactory().get("/")).content.decode())
+"""
+
+
+@dataclass
+class Scene:
+    """People, a policy, a provider and an invitation, and what leads to pages about them."""
+
+    stack: Stack
+    things: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.things = self._ask(_MAKE)
+
+    def __getitem__(self, name: str) -> str:
+        return self.things[name]
+
+    def _ask(self, code: str) -> Any:
+        return json.loads(self.stack.do(code))
+
+    def enter(self, email: str) -> StorageState:
+        """The cookies of somebody who has proved a moment ago who they are, with every factor of theirs."""
+        name, key = self._ask(_ENTER.format(email=email))
+        cookie: Any = {"name": name, "value": key, "domain": "localhost", "path": "/", "httpOnly": True}
+        cookie |= {"secure": False, "sameSite": "Lax", "expires": -1}
+        return {"cookies": [cookie], "origins": []}
+
+    def forgotten(self, email: str) -> str:
+        """The path that a mail about a forgotten password leads to, at this moment."""
+        return self.stack.do(_FORGOTTEN.format(email=email)).strip()
+
+    def broken(self) -> str:
+        """The page that stands where the server failed."""
+        return self.stack.do(_BROKEN)
