@@ -63,6 +63,7 @@ class Verb(StrEnum):
 
     DEVICE_REGISTERED = "device.registered"
     DEVICE_REGISTERED_AGAIN = "device.registered_again"
+    OWNERSHIP_CHANGED = "device.ownership_changed"
     DEVICE_RETIRED = "device.retired"
     DEVICE_WIPED = "device.wiped"
     DEVICE_HEARD_AFTER_WIPE = "device.heard_after_wipe"

@@ -7,6 +7,7 @@ from django.conf import settings
 from django.utils.translation import gettext_lazy as _
 
 from mydevices.accounts.models import Group, Person, Provider
+from mydevices.devices.models import Device
 from mydevices.presentation.access import plain
 from mydevices.registration.invitees import LONGEST_NAME
 
@@ -123,6 +124,16 @@ class PersonForm(forms.Form):
             del self.fields["role"]
         if is_kept:
             del self.fields["name"]
+
+
+class OwnershipForm(forms.Form):
+    """Why a device becomes its owner's own, or the organisation's. `becomes` is what the page spoke of: it may have
+    been changed meanwhile."""
+
+    becomes = forms.ChoiceField(choices=Device.Ownership.choices, widget=forms.HiddenInput)
+    reason = forms.CharField(
+        label=_("Why"), max_length=300, help_text=_("Its owner reads it in their history and by mail, with your name.")
+    )
 
 
 class ActForm(forms.Form):

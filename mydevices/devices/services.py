@@ -7,9 +7,19 @@ from typing import Final
 from uuid import UUID
 
 from django.db import transaction
+from django.utils import timezone
+from django.utils.translation import gettext as _
 
+from mydevices.accounts import rights
+from mydevices.accounts import services as accounts
 from mydevices.accounts.models import Person
+from mydevices.accounts.notices import Notice
+from mydevices.accounts.rights import Right
+from mydevices.audit import services as audit
+from mydevices.audit.actor import Actor
+from mydevices.audit.verbs import Verb
 from mydevices.devices.models import Channel, Device, Inventory, Registration
+from mydevices.errors import Conflict, Invalid
 from mydevices.vault import services as vault
 
 
@@ -46,7 +56,7 @@ def begin(
     """Start a life: on the same owner's device of that hardware id, or on a new one. The same hardware under another
     owner is another device. Returns the registration and, where there was one that had not ended, the one that it
     replaces."""
-    device, _ = Device.objects.select_for_update().get_or_create(
+    device, _is_new = Device.objects.select_for_update().get_or_create(
         owner=owner,
         platform=platform,
         hardware_id=introduction.hardware_id,
@@ -95,6 +105,43 @@ def describe(*, device: Device, introduction: Introduction) -> None:
         value = getattr(introduction, field)
         if value:
             setattr(device, field, value[: _LENGTHS[field]])
+
+
+@transaction.atomic
+def change_ownership(*, actor: Actor, device: Device, ownership: str, reason: str, now: datetime | None = None) -> None:
+    """Make a device its owner's own, or the organisation's. Policies go by it at once; what this server may do to the
+    device stays as its profile promised, until it is registered again. Its owner reads the reason.
+
+    Raises NotAllowed without the right, Invalid for another word or no reason, Conflict where it is so already."""
+    rights.require(actor, Right.MANAGE_DEVICES)
+    reason = " ".join(reason.split())
+    if ownership not in Device.Ownership.values:
+        raise Invalid(_("A device is personal or the organisation’s."))
+    if not reason:
+        raise Invalid(_("Say why. Its owner reads it."))
+    if not Device.objects.filter(id=device.id).exclude(ownership=ownership).update(ownership=ownership):
+        raise Conflict(_("It is so already."))
+    device.ownership = ownership
+    audit.record(
+        Verb.OWNERSHIP_CHANGED,
+        actor=actor,
+        device_id=device.id,
+        device_name=device.name,
+        person_id=device.owner_id,
+        person_name=device.owner.name,
+        details={"ownership": ownership, "reason": reason},
+    )
+    is_own = ownership == Device.Ownership.PERSONAL
+    accounts.notify(
+        person=device.owner,
+        notice=Notice.DEVICE_IS_PERSONAL if is_own else Notice.DEVICE_IS_COMPANY,
+        facts={
+            "device": device.name or device.model_name or device.model,
+            "by": actor.name,
+            "reason": reason,
+            "at": (now or timezone.now()).isoformat(timespec="seconds"),
+        },
+    )
 
 
 def pin_locked(*, device_id: UUID, now: datetime) -> None:

@@ -146,7 +146,8 @@ def _reason(entry: Entry) -> str:
 
 def _why(entry: Entry) -> str:
     """What somebody said who acted on a device that is not theirs; empty for its owner."""
-    return str(entry.details.get("reason", "")) if entry.verb == Verb.ACTION_REQUESTED else ""
+    given = {Verb.ACTION_REQUESTED, Verb.OWNERSHIP_CHANGED}
+    return str(entry.details.get("reason", "")) if entry.verb in given else ""
 
 
 def _sentence_of_action(kind: str, mine: bool, *, one_device: bool) -> str:

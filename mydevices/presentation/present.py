@@ -681,7 +681,7 @@ def on_top(actions: Sequence[Progress], now: datetime) -> Sequence[Progress]:
 # What is known
 
 
-def facts(device: Device, organisation: str, now: datetime) -> Sequence[Fact]:
+def facts(device: Device, now: datetime) -> Sequence[Fact]:
     registration = device.registration
     inventory = inventory_of(device)
     found = []
@@ -698,9 +698,7 @@ def facts(device: Device, organisation: str, now: datetime) -> Sequence[Fact]:
     if registration is not None:
         if registration.is_supervised is not None:
             found.append(Fact(_("Supervised"), _("Yes") if registration.is_supervised else _("No")))
-        text = _("{day}, as your own") if device.is_personal else _("{day}, as {organisation}’s")
-        day = moments.day(registration.started_at)
-        found.append(Fact(_("Registered"), format_html(text, day=day, organisation=organisation)))
+        found.append(Fact(_("Registered"), moments.day(registration.started_at)))
     return found
 
 

@@ -108,6 +108,16 @@ def _wiped(entry: Entry) -> Say:
     return Say(lazy("{device} was erased."))
 
 
+def _ownership(entry: Entry) -> Say:
+    if entry.details.get("ownership") == Device.Ownership.PERSONAL:
+        return Say(
+            lazy("{who} noted {device} as your own."),
+            lazy("You noted {device} as your own."),
+            lazy("{who} noted {device} as its owner’s own."),
+        )
+    return Say(lazy("{who} noted {device} as the organisation’s."), lazy("You noted {device} as the organisation’s."))
+
+
 OF_PEOPLE: Final[Mapping[Verb, Say | Callable[[Entry], Say]]] = {
     Verb.SIGNED_IN: Say(lazy("Somebody signed in as you."), lazy("You signed in."), lazy("{who} signed in.")),
     Verb.SIGN_IN_FAILED: _failed,
@@ -243,6 +253,7 @@ OF_PEOPLE: Final[Mapping[Verb, Say | Callable[[Entry], Say]]] = {
     ),
     Verb.DEVICE_REGISTERED: Say(lazy("{device} was registered.")),
     Verb.DEVICE_REGISTERED_AGAIN: Say(lazy("{device} was registered again.")),
+    Verb.OWNERSHIP_CHANGED: _ownership,
     Verb.DEVICE_RETIRED: Say(lazy("{device} left management.")),
     Verb.DEVICE_WIPED: _wiped,
     Verb.DEVICE_HEARD_AFTER_WIPE: Say(lazy("{device} was told to erase itself, but is still talking.")),
@@ -349,6 +360,12 @@ def _registered(entry: Entry) -> Say:
     return Say(lazy("Registered as the organisation’s"))
 
 
+def _belongs(entry: Entry) -> Say:
+    if entry.details.get("ownership") == Device.Ownership.PERSONAL:
+        return Say(lazy("Noted as personal, by {who}"), lazy("Noted as personal, by you"))
+    return Say(lazy("Noted as the organisation’s, by {who}"), lazy("Noted as the organisation’s, by you"))
+
+
 def _erased(entry: Entry) -> Say:
     if is_presumed(entry):
         return Say(lazy("Counts as erased: it was told to erase itself and has not been heard of since"))
@@ -358,6 +375,7 @@ def _erased(entry: Entry) -> Say:
 OF_DEVICES: Final[Mapping[Verb, Say | Callable[[Entry], Say]]] = {
     Verb.DEVICE_REGISTERED: _registered,
     Verb.DEVICE_REGISTERED_AGAIN: Say(lazy("Registered again")),
+    Verb.OWNERSHIP_CHANGED: _belongs,
     Verb.DEVICE_RETIRED: Say(lazy("Left management")),
     Verb.DEVICE_WIPED: _erased,
     Verb.DEVICE_HEARD_AFTER_WIPE: Say(lazy("Was told to erase itself, but is still talking: told again")),

@@ -44,6 +44,7 @@ SAMPLES: dict[str, str | int] = {
     "model": "iPhone 16 Pro",
     "certificate": "Signing & encryption",
     "issuer": "Aldermoor Mail",
+    "reason": "Bought at the end of its lease & paid.",
 }
 READER = Reader(name="Ines Okafor", time_zone="Europe/Berlin")
 POSTED = datetime(2026, 11, 22, 14, 6, tzinfo=UTC)

@@ -29,6 +29,7 @@ DETAILS: dict[Verb, Details] = {
         for verb in Verb
         if verb.startswith("certificate.")
     },
+    Verb.OWNERSHIP_CHANGED: {"ownership": "company", "reason": "Bought back."},
 }
 VOICES = ("own", "another's", "at the console")
 

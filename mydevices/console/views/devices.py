@@ -29,16 +29,18 @@ from mydevices.commands import selectors as commands
 from mydevices.commands import services as commands_services
 from mydevices.console import files, listing
 from mydevices.console.access import console_page
-from mydevices.console.forms import ActForm
+from mydevices.console.forms import ActForm, OwnershipForm
 from mydevices.console.listing import Column, Filter
 from mydevices.devices import selectors as devices
+from mydevices.devices import services as device_services
 from mydevices.devices.models import Device, Registration
-from mydevices.errors import Conflict, NotFound, Unsupported
+from mydevices.errors import Conflict, Invalid, NotFound, Unsupported
 from mydevices.organisation import selectors as organisation
 from mydevices.platforms import port
 from mydevices.platforms.port import ActionKind, Parameters
 from mydevices.presentation import moments, past, present
 from mydevices.presentation.access import freshly_signed_in, sent
+from mydevices.registration import selectors as registration
 
 SHOWN: Final = 20
 HISTORY: Final = 200
@@ -181,7 +183,8 @@ def device(request: HttpRequest, device_id: UUID) -> HttpResponse:
     context = {
         "device": found,
         "face": present.face(found, present.telling(recent), organisation=name, now=now),
-        "facts": present.facts(found, name, now),
+        "facts": present.facts(found, now),
+        "may_manage": Right.MANAGE_DEVICES in rights_of(request),
         "lines": past.history(entries, viewer, now)[:SHOWN],
         "lives": [
             {
@@ -277,6 +280,51 @@ def _act(request: HttpRequest, device_id: UUID, kind: ActionKind) -> HttpRespons
 
 
 _fresh_act = freshly_signed_in(_act)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@console_page(Right.MANAGE_DEVICES)
+def ownership(request: HttpRequest, device_id: UUID) -> HttpResponse:
+    """Make a device the organisation's, or its owner's own, with the reason that they will read."""
+    found = devices.by_id(device_id)
+    becomes = Device.Ownership.COMPANY if found.is_personal else Device.Ownership.PERSONAL
+    form = OwnershipForm(sent(request), initial={"becomes": becomes.value})
+    if request.method == "POST" and form.is_valid():
+        try:
+            device_services.change_ownership(
+                actor=actor_of(request),
+                device=found,
+                ownership=form.cleaned_data["becomes"],
+                reason=form.cleaned_data["reason"],
+            )
+            messages.success(request, _("Saved. %(name)s gets a mail with the reason.") % {"name": found.owner.name})
+        except (Conflict, Invalid) as refusal:
+            messages.warning(request, refusal.message)
+        return HttpResponseRedirect(reverse("console:devices_one", args=[found.id]), status=303)
+    wipe = capabilities.of(found)[ActionKind.WIPE]
+    rules = registration.rules_of(found.owner).values
+    context = {
+        "device": found,
+        "name": present.name_of(found),
+        "form": form,
+        "is_personal": found.is_personal,
+        "wipe": wipe,
+        "stays_the_same": _promise(found) == _promised_to(found, becomes),
+        "limit": rules.device_limit if not rules.company_devices_count else 0,
+    }
+    return render(request, "console/device_ownership.html", context, status=400 if form.errors else 200)
+
+
+def _promise(device: Device) -> int:
+    return device.registration.access_rights if device.registration else 0
+
+
+def _promised_to(device: Device, ownership: str) -> int:
+    """What a device of this ownership would be registered with now."""
+    try:
+        return port.adapter_for(device.platform).terms(ownership=ownership).access_rights
+    except Conflict:
+        return _promise(device)  # nothing can be registered now
 
 
 @require_POST

@@ -313,6 +313,11 @@ def _explain_wipe(device: Device) -> str:
 
 def _refuse_wipe(device: Device) -> str:
     name = organisation.current().name
+    if not _is_user_enrolled(device) and not _may(device, AccessRights.ERASE) and not device.is_personal:
+        return _(
+            "It was registered as its owner’s own, and its profile allows no erasing until it is registered again. "
+            "Retire removes what belongs to %(organisation)s."
+        ) % {"organisation": name}
     if _is_user_enrolled(device) or not _may(device, AccessRights.ERASE):
         return _(
             "It is registered as your own, so nobody at %(organisation)s can erase it, and neither can this page. "

@@ -106,7 +106,7 @@ def _device(request: HttpRequest, device: Device) -> dict[str, object]:
         "face": present.face(device, present.telling(recent), organisation=name, now=now),
         "timelines": [present.timeline(device, progress, person, now) for progress in timelines],
         "rows": present.rows(device, capabilities.of(device), running),
-        "facts": present.facts(device, name, now),
+        "facts": present.facts(device, now),
         "facts_age": moments.ago(inventory.collected_at, now) if inventory else "",
         "sights": present.sights(device),
         "lines": lines[:SHOWN],
