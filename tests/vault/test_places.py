@@ -38,6 +38,7 @@ from mydevices.registration import services as registration
 from mydevices.registration.models import Ticket
 from mydevices.vault import registry, services
 from tests import factories
+from tests.certificates import identities
 
 pytestmark = pytest.mark.django_db
 
@@ -91,6 +92,10 @@ def _push_certificate(_ines: Person) -> None:
     push.request(actor=factories.actor(factories.administrator("Cem"), proved=timezone.now()), organisation_name="A")
 
 
+def _certificate(ines: Person) -> None:
+    identities.uploaded(ines, identities.type_for())
+
+
 def _authority(_ines: Person) -> None:
     certificates.ensure_authority()
 
@@ -102,6 +107,7 @@ FILL: Final[dict[str, Callable[[Person], None]]] = {
     "accounts/services.py": _pin_and_mail,
     "certificates/push.py": _push_certificate,
     "certificates/services.py": _authority,
+    "certificates/uploads.py": _certificate,
     "commands/services.py": _device,
     "devices/services.py": _device,
     "registration/invitations.py": _invitation,
