@@ -28,11 +28,14 @@ from mydevices.commands import services as commands
 from mydevices.devices import services as devices
 from mydevices.devices.assignment import EVERYONE
 from mydevices.devices.models import Device
+from mydevices.location import services as location
+from mydevices.location.models import Position
 from mydevices.outbox.models import Message
 from mydevices.outbox.registry import Delivery
 from mydevices.platforms.port import ActionKind
 from mydevices.policies import services as policies
 from mydevices.policies.kinds.registration import BOTH, RegistrationRules
+from mydevices.protocols.position import Fix
 from mydevices.registration import invitations, pins
 from mydevices.registration import services as registration
 from mydevices.registration.models import Ticket
@@ -96,6 +99,13 @@ def _certificate(ines: Person) -> None:
     identities.uploaded(ines, identities.type_for())
 
 
+def _position(ines: Person) -> None:
+    location.choose(person=ines, actor=factories.actor(ines), shares=True)
+    now = timezone.now()
+    fix = Fix(latitude=51.5072, longitude=-0.1276, accuracy=35.0, measured_at=now)
+    assert location.record(device=factories.device(ines), source=Position.Source.LOST_MODE, fix=fix, now=now)
+
+
 def _authority(_ines: Person) -> None:
     certificates.ensure_authority()
 
@@ -110,6 +120,7 @@ FILL: Final[dict[str, Callable[[Person], None]]] = {
     "certificates/uploads.py": _certificate,
     "commands/services.py": _device,
     "devices/services.py": _device,
+    "location/services.py": _position,
     "registration/invitations.py": _invitation,
     "registration/pins.py": _pin_and_mail,
 }
