@@ -1,6 +1,7 @@
 """Every page, by the way that leads to it: those of somebody with devices in `PAGES`, all others in `LOOKS`. What looks
 at all of them goes through both; which address has no page at all, and why, stands in `NO_PAGE`."""
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -255,6 +256,16 @@ def _read_a_list(page: Page, _scene: Scene) -> None:
     expect(page.get_by_text("ada@aldermoor.example", exact=True)).to_be_visible()
 
 
+def _one_by_bulk(kind: str) -> Callable[[Scene], str]:
+    return lambda scene: f"{reverse('console:devices_bulk', args=[kind])}?id={scene['iphone']}"
+
+
+def _ask_many(page: Page, _scene: Scene) -> None:
+    page.get_by_label("Why").fill("To see that all is well.")
+    page.locator(".dialog-foot button, main form button").last.click()
+    expect(page).to_have_url(re.compile("/batches/"))
+
+
 def _mailed(to: str, subject: str) -> Callable[[Scene], str]:
     return lambda scene: scene.stack.inbox.link_in(to, subject)
 
@@ -320,6 +331,8 @@ LOOKS: Final = (
     Look("console:groups_delete", of=_GROUP),
     Look("console:devices"),
     Look("console:devices_one", of=_DEVICE),
+    Look("console:devices_bulk", start=_one_by_bulk("retire")),
+    Look("console:devices_bulk", start=_one_by_bulk("check_in"), then=_ask_many, name="console-devices_batch"),
     Look("console:certificates"),
     Look("console:devices_act", of={**_DEVICE, "kind": "lock"}),
     Look("console:devices_act", of={**_DEVICE, "kind": "wipe"}, name="console-devices_act-wipe"),
@@ -364,6 +377,9 @@ NO_PAGE: Final[Mapping[str, str]] = {
     "portal:strength": "a part of `another_password`",
     "portal:reset_strength": "a part of `reset`",
     "console:policies_reach": "a part of `console:policies_new`",
+    "console:devices_batch": "after `console:devices_bulk`, looked at there",
+    "console:devices_batch_now": "a part of `console:devices_batch`",
+    "console:devices_batch_stop": "sent only",
     "console:invitations_list": "after `console:invitations_new`, looked at there",
     "console:invitations_mail": "a mail, looked at as one",
     "portal:device_history": "the page of `history`, with other lines",
