@@ -202,6 +202,21 @@ class BatchForm(forms.Form):
         return typed
 
 
+class CrowdForm(forms.Form):
+    """What is asked before something is done to many people: a group, where it is about one."""
+
+    group = forms.ModelChoiceField(label=_("Group"), queryset=Group.objects.none(), empty_label=_("Choose a group"))
+
+    def __init__(self, *args: Any, names_group: bool, **options: Any) -> None:
+        super().__init__(*args, **options)
+        if names_group:
+            field = self.fields["group"]
+            if isinstance(field, forms.ModelChoiceField):
+                field.queryset = Group.objects.order_by("name")
+        else:
+            del self.fields["group"]
+
+
 class GroupForm(forms.Form):
     name = forms.CharField(label=_("Name"), max_length=120)
     description = forms.CharField(label=_("Description"), max_length=300, required=False)

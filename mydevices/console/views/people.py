@@ -27,6 +27,7 @@ from mydevices.console import files, listing
 from mydevices.console.access import console_page
 from mydevices.console.forms import GroupForm, PersonForm
 from mydevices.console.listing import Column, Filter
+from mydevices.console.views.crowd import DEEDS
 from mydevices.devices import selectors as devices
 from mydevices.devices.models import Device
 from mydevices.errors import Conflict, Invalid, NotFound
@@ -101,7 +102,11 @@ def index(request: HttpRequest) -> HttpResponse:
         }
         for row in page.rows
     ]
-    return render(request, "console/people.html", {"page": page, "rows": rows, "may": rights_of(request)})
+    may = rights_of(request)
+    crowd = [
+        (deed.label, reverse("console:people_crowd", args=[name])) for name, deed in DEEDS.items() if deed.right in may
+    ]
+    return render(request, "console/people.html", {"page": page, "rows": rows, "may": may, "crowd": crowd})
 
 
 @require_safe
