@@ -2,8 +2,10 @@
 
 from enum import IntEnum
 
+from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models import Max
+from django.utils import translation
 from django.utils.translation import gettext as _
 
 from mydevices.accounts import rights
@@ -151,6 +153,8 @@ def _record(verb: Verb, policy: Policy, actor: Actor) -> None:
         "groups": ", ".join(sorted(group.name for group in policy.groups.all())),
     }
     if verb in {Verb.POLICY_CREATED, Verb.POLICY_CHANGED}:
-        lines = KINDS[policy.kind].read(policy.values).summary()
-        details |= {"decided": "; ".join(f"{line.label}: {line.text}" for line in lines)}
+        # The audit speaks one language, whoever decided.
+        with translation.override(settings.LANGUAGE_CODE):
+            lines = KINDS[policy.kind].read(policy.values).summary()
+            details |= {"decided": "; ".join(f"{line.label}: {line.text}" for line in lines)}
     audit.record(verb, actor=actor, details=details)

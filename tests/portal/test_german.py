@@ -21,16 +21,16 @@ WHEN = datetime(2026, 3, 9, 14, 5, tzinfo=UTC)
 
 def test_days_are_written_as_german_writes_them() -> None:
     with translation.override("de"), timezone.override("UTC"):
-        assert "9. März 2026" in moments.day(WHEN)
-        assert "9. März, 14:05" in moments.moment(WHEN, datetime(2026, 11, 1, tzinfo=UTC))
-        assert "am 9. März 2026" in moments.at(WHEN, datetime(2027, 1, 1, tzinfo=UTC))
+        assert "9.\N{NO-BREAK SPACE}März 2026" in moments.day(WHEN)
+        assert "9.\N{NO-BREAK SPACE}März, 14:05" in moments.moment(WHEN, datetime(2026, 11, 1, tzinfo=UTC))
+        assert "am 9.\N{NO-BREAK SPACE}März 2026" in moments.at(WHEN, datetime(2027, 1, 1, tzinfo=UTC))
         assert "um 14:05" in moments.at(WHEN, WHEN)
 
 
 def test_a_mail_says_its_times_so_too() -> None:
     facts = {"secret_link": "https://devices.example.org/l", "until": WHEN.isoformat()}
     written = mail.render(Notice.PASSWORD_FORGOTTEN, reader=Reader("Ines Okafor", "de"), facts=facts)
-    assert "9. März 2026, 14:05 (UTC)" in written.text
+    assert "9.\N{NO-BREAK SPACE}März 2026, 14:05 (UTC)" in written.text
 
 
 def test_a_noun_keeps_its_capital_letter_where_english_takes_it_away(sign_in: SignedIn) -> None:

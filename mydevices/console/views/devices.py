@@ -196,6 +196,7 @@ def device(request: HttpRequest, device_id: UUID) -> HttpResponse:
         ],
         "offers": [
             {
+                "icon": present.ICONS[kind],
                 "title": present.called(kind),
                 "url": reverse("console:devices_act", args=[found.id, kind.value]),
                 "reason": able[kind].reason,
