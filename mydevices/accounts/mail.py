@@ -5,6 +5,7 @@
 
 import hashlib
 import textwrap
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -23,7 +24,7 @@ from django.template.loader import get_template
 from django.urls import reverse
 from django.utils import timezone, translation
 from django.utils.formats import date_format
-from django.utils.translation import pgettext
+from django.utils.translation import gettext, pgettext
 
 from mydevices.accounts.models import Person
 from mydevices.accounts.notices import OPTIONAL, Notice
@@ -96,7 +97,10 @@ def render(notice: Notice, *, reader: Reader, facts: Mapping[str, str | int], on
         subject, _newline, text = written.strip().partition("\n")
         subject = " ".join(subject.split())[:LONGEST_SUBJECT]
         html = _rendered(f"mail/{notice}.html", Context({**context, "subject": subject}))
-    return Mail(subject, _wrapped(text), html, language, bytes(about.logo or b""))
+        text = _wrapped(text)
+        if translation.get_language_bidi():
+            text = _from_right_to_left(text)
+    return Mail(subject, text, html, language, bytes(about.logo or b""))
 
 
 def _logo_id(png: bytes) -> str:
@@ -127,7 +131,7 @@ def _shown(name: str, value: str | int, time_zone: str) -> str | int:
         zone = ZoneInfo(settings.TIME_ZONE)
     when = timezone.localtime(datetime.fromisoformat(str(value)), zone)
     day = date_format(when, pgettext("day, month and year, as Django’s date format", "j F Y"))
-    return f"{day}, {date_format(when, 'H:i')} ({zone.key.replace('_', ' ')})"
+    return f"{day}{gettext(', ')}{date_format(when, 'H:i')} ({zone.key.replace('_', ' ')})"
 
 
 def _wrapped(text: str) -> str:
@@ -138,6 +142,18 @@ def _wrapped(text: str) -> str:
         if plain or (lines and lines[-1]):
             lines += textwrap.wrap(plain, WIDTH, break_long_words=False, break_on_hyphens=False) or [""]
     return "\n".join(lines) + "\n"
+
+
+def _from_right_to_left(text: str) -> str:
+    """Programs that show plain text take a line's direction from its first letter. Where a line in Arabic begins with a
+    name in Latin letters, a mark before it (U+200F) says the direction; lines without Arabic, such as addresses, are
+    left as they are."""
+    lines = text.split("\n")
+    for at, line in enumerate(lines):
+        written = {unicodedata.bidirectional(letter) for letter in line}
+        if written & {"R", "AL"}:
+            lines[at] = f"\u200f{line}"
+    return "\n".join(lines)
 
 
 def address_of(sender: str) -> str:

@@ -53,7 +53,7 @@ def _place(sighting: Sighting, reader: Person, agent: str, now: datetime) -> Pla
             Position.Source.BROWSER.value: _("A browser on it, when its owner asked"),
             Position.Source.OWNTRACKS.value: _("The app OwnTracks on it"),
         }[sighting.source],
-        battery="" if fix.battery is None else f"{round(fix.battery * 100)} %",
+        battery="" if fix.battery is None else _("%(number)d %%") % {"number": round(fix.battery * 100)},
         link=_link(latitude, longitude, agent),
         seen_by=[_("you") if seen.person_id == reader.id else seen.name for seen in sighting.seen_by],
     )
@@ -70,8 +70,9 @@ def _coordinates(latitude: float, longitude: float) -> SafeString:
     north = _("{degrees}° N") if latitude >= 0 else _("{degrees}° S")
     east = _("{degrees}° E") if longitude >= 0 else _("{degrees}° W")
     return format_html(
-        "{}, {}",
+        "{}{}{}",
         format_html(north, degrees=number_format(abs(latitude), 5)),
+        _(", "),
         format_html(east, degrees=number_format(abs(longitude), 5)),
     )
 

@@ -59,3 +59,12 @@ def test_every_mail_in_arabic_runs_from_right_to_left(notice: Notice) -> None:
     facts = {"secret_link": "https://devices.example.org/l", "secret_pin": "482913"}
     written = mail.render(notice, reader=Reader("Ines Okafor", "ar"), facts=facts)
     assert HEAD in written.html
+
+
+def test_a_line_of_a_mail_that_begins_with_a_name_in_latin_letters_still_runs_from_right_to_left() -> None:
+    facts = {"secret_link": "https://devices.example.org/l", "by": "Amara Diallo"}
+    arabic = mail.render(Notice.INVITATION, reader=Reader("Ines Okafor", "ar"), facts=facts).text.splitlines()
+    assert {line[0] for line in arabic if re.search("[\u0621-\u064a]", line)} == {"\u200f"}
+    assert "https://devices.example.org/l" in arabic
+    english = mail.render(Notice.INVITATION, reader=Reader("أمارا", "en-gb"), facts=facts).text
+    assert "\u200f" not in english
