@@ -204,7 +204,7 @@ def test_its_owner_sees_who_has_looked(ines: Person, phone: Device, actor: Actor
         [sighting] = services.look(device=phone, actor=somebody)
     assert [seen.name for seen in sighting.seen_by] == ["Ines Okafor", "Tomas Reiter"]
     assert Look.objects.count() == 2
-    entries = Entry.objects.filter(verb=Verb.POSITION_SEEN)
+    entries = Entry.objects.filter(verb=Verb.POSITION_SEEN).order_by("id")
     assert [(entry.actor_name, entry.person_id) for entry in entries] == [
         ("Ines Okafor", str(ines.id)),
         ("Tomas Reiter", str(ines.id)),
