@@ -56,17 +56,6 @@ COLUMNS: Final = (
 )
 
 
-def _life(life: Registration) -> str:
-    """What became of a registration."""
-    return {
-        Registration.State.PENDING.value: _("Registering"),
-        Registration.State.ACTIVE.value: _("Managed"),
-        Registration.State.RETIRED.value: _("Retired"),
-        Registration.State.WIPED.value: _("Erased"),
-        Registration.State.REPLACED.value: _("Registered again"),
-    }[life.state]
-
-
 def _in_state(rows: "QuerySet[Device]", state: str) -> "QuerySet[Device]":
     if state == "lost":
         return rows.filter(lost_since__isnull=False)
@@ -199,7 +188,7 @@ def device(request: HttpRequest, device_id: UUID) -> HttpResponse:
         "lines": past.history(entries, viewer, now)[:SHOWN],
         "lives": [
             {
-                "state": _life(life),
+                "state": life.get_state_display(),
                 "began": moments.day(life.started_at),
                 "ended": moments.day(life.ended_at) if life.ended_at else "",
             }
