@@ -117,16 +117,16 @@ def warning(now: datetime) -> str:
             "commands wait until a device happens to ask by itself.",
             "The Apple push certificate expires in %(days)d days, on %(day)s. After that no device is woken, and "
             "commands wait until a device happens to ask by itself.",
-            _days(left),
+            days(left),
         )
-        % {"days": _days(left), "day": day}
+        % {"days": days(left), "day": day}
         + " "
         + renewal
     )
 
 
-def _days(left: timedelta) -> int:
-    """Days begun, so that the last one counts as one and not as none."""
+def days(left: timedelta) -> int:
+    """Of what is left, the days begun, so that the last one counts as one and not as none."""
     return -(-left // timedelta(days=1))
 
 

@@ -1,6 +1,6 @@
 from base64 import b64decode
 from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal
 from uuid import UUID
 
@@ -28,6 +28,17 @@ def due_for_renewal(now: datetime) -> QuerySet[DeviceCertificate]:
         )
         .select_related("registration__device__owner")
         .order_by("not_after")
+    )
+
+
+def ending(now: datetime, *, within: timedelta) -> QuerySet[DeviceCertificate]:
+    """Certificates of managed devices that end soon, and those that have ended in the last three months: what signs
+    with such a one is not believed any more."""
+    return DeviceCertificate.objects.filter(
+        state=DeviceCertificate.State.CURRENT,
+        not_after__gt=now - timedelta(days=90),
+        not_after__lte=now + within,
+        registration__state=Registration.State.ACTIVE,
     )
 
 

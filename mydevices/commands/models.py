@@ -54,6 +54,8 @@ class Command(models.Model):
         indexes = [
             models.Index(fields=["channel", "id"], condition=models.Q(state__in=PENDING), name="pending_commands"),
             models.Index(fields=["expires_at"], condition=models.Q(state__in=PENDING), name="commands_that_expire"),
+            # How many wait and since when, and what failed lately: what is under way has not finished.
+            models.Index(fields=["state", "finished_at", "queued_at"], name="commands_by_state"),
         ]
         constraints = [
             models.CheckConstraint(condition=models.Q(state__in=list(State)), name="known_command_state"),

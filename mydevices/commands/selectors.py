@@ -130,6 +130,17 @@ def recent_of_each(devices: Sequence[Device]) -> dict[UUID, list[Progress]]:
     return found
 
 
+def waiting() -> QuerySet[Command]:
+    """The commands that their devices have yet to ask for, or to answer."""
+    return Command.objects.filter(state__in=PENDING, finished_at=None)
+
+
+def failed_since(moment: datetime) -> QuerySet[Command]:
+    """The commands of actions that their devices refused since then, newest first."""
+    failed = Command.objects.filter(state=State.FAILED, finished_at__gte=moment, action__isnull=False)
+    return failed.order_by("-finished_at")
+
+
 def was_given(registration: Registration, kind: ActionKind) -> bool:
     """Whether this life's device has been given such an action and has not answered."""
     return Command.objects.filter(action__registration=registration, action__kind=kind, state=State.SENT).exists()

@@ -1,9 +1,9 @@
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
-from django.db.models import Q, QuerySet
+from django.db.models import Count, Q, QuerySet
 from django.utils.translation import gettext as _
 
 from mydevices.accounts.models import Person
@@ -108,6 +108,32 @@ def invitations(*, state: str, words: str, now: datetime) -> QuerySet[Invitation
         case "not_sent":
             found = found.filter(unanswered, expires_at__gt=now).exclude(mail_problem="")
     return found.filter(person__in=Person.matching(words)) if words.strip() else found
+
+
+@dataclass(frozen=True, slots=True)
+class Unanswered:
+    """The invitations that nobody has accepted: how many are open, how many of those end within three days, how many
+    have not been mailed, and how many have expired."""
+
+    open: int
+    ending: int
+    not_sent: int
+    expired: int
+
+
+SOON: Final = timedelta(days=3)
+
+
+def unanswered(now: datetime) -> Unanswered:
+    """One statement, over the unanswered alone."""
+    is_open = Q(expires_at__gt=now)
+    found = Invitation.objects.filter(accepted_at=None, revoked_at=None).aggregate(
+        open=Count("id", filter=is_open),
+        ending=Count("id", filter=is_open & Q(expires_at__lte=now + SOON)),
+        not_sent=Count("id", filter=is_open & ~Q(mail_problem="")),
+        expired=Count("id", filter=~is_open),
+    )
+    return Unanswered(**found)
 
 
 def invitation(invitation_id: UUID) -> Invitation:

@@ -86,7 +86,7 @@ def test_a_device_says_what_its_present_life_says() -> None:
     device = factories.device(factories.person())
     assert list(states()) == [("active", "active")]
     assert device.seen_at == factories.life(device).last_seen_at
-    assert selectors.count_by_state() == {"active": 1}
+    assert selectors.fleet(NOW).by_system == {("iOS", "active"): 1}
     life = factories.life(device)
     assert devices.end(registration=life, state=Registration.State.RETIRED, now=NOW)
     assert list(states()) == [("retired", "retired")]

@@ -1,6 +1,6 @@
 """All devices: a list, and each one as far as its owner's helpers may see it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Final
@@ -24,9 +24,12 @@ from mydevices.accounts.rights import Right
 from mydevices.audit import selectors as audit
 from mydevices.audit import services as audit_services
 from mydevices.audit.verbs import Verb
+from mydevices.certificates import selectors as certificates
+from mydevices.certificates.models import RENEW_BEFORE
 from mydevices.commands import batches, capabilities
 from mydevices.commands import selectors as commands
 from mydevices.commands import services as commands_services
+from mydevices.commands.models import Command
 from mydevices.console import files, listing
 from mydevices.console.access import console_page
 from mydevices.console.forms import ActForm, OwnershipForm
@@ -45,7 +48,11 @@ from mydevices.registration import selectors as registration
 SHOWN: Final = 20
 HISTORY: Final = 200
 BATCHES: Final = 5
-SILENT: Final = timedelta(days=7)
+LATELY: Final = timedelta(days=7)
+BY_COMMANDS: Final[Mapping[str, Callable[[], "QuerySet[Command]"]]] = {
+    "waiting": commands.waiting,
+    "failed": lambda: commands.failed_since(timezone.now() - LATELY).order_by(),
+}
 
 COLUMNS: Final = (
     Column("name", gettext_lazy("Device"), (Lower("name"), "id")),
@@ -63,10 +70,14 @@ def _in_state(rows: "QuerySet[Device]", state: str) -> "QuerySet[Device]":
         # In words that no index begins with: SQLite would go through a quarter of all devices by their last contact,
         # and then sort them by name. As it is, it reads along the order that is asked for.
         seen = Coalesce("seen_at", "created_at", output_field=DateTimeField())
-        return rows.alias(seen=seen).filter(state=Registration.State.ACTIVE, seen__lt=timezone.now() - SILENT)
+        return rows.alias(seen=seen).filter(state=Registration.State.ACTIVE, seen__lt=timezone.now() - devices.SILENT)
     if state == "unreachable":
-        unreachable = Registration.objects.filter(state=Registration.State.ACTIVE, unreachable_since__isnull=False)
-        return rows.filter(id__in=unreachable.values("device"))
+        return rows.filter(id__in=devices.unreachable().values("device"))
+    if state in BY_COMMANDS:
+        return rows.filter(id__in=BY_COMMANDS[state]().values("channel__registration__device"))
+    if state == "certificate":
+        ending = certificates.ending(timezone.now(), within=RENEW_BEFORE)
+        return rows.filter(id__in=ending.values("registration__device"))
     return rows.filter(state=state)
 
 
@@ -78,6 +89,9 @@ def _filters() -> "Sequence[Filter[Device]]":
         ("silent", _("Silent for a week")),
         ("unreachable", _("Cannot be woken")),
         ("lost", _("Lost")),
+        ("waiting", _("A command waits")),
+        ("failed", _("An action failed this week")),
+        ("certificate", _("Its certificate ends within 30 days")),
         ("retired", _("Retired")),
         ("wiped", _("Erased")),
     ]
