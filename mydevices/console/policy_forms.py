@@ -12,6 +12,7 @@ from mydevices.devices.models import Device
 from mydevices.policies.kinds.kind import Kind
 from mydevices.policies.kinds.privacy import Privacy
 from mydevices.policies.kinds.registration import SYSTEMS, RegistrationRules
+from mydevices.policies.kinds.self_service import EVERYTHING, SelfServiceRules
 
 
 class AssignmentForm(forms.Form):
@@ -164,7 +165,11 @@ class RegistrationForm(KindForm):
 
 class PrivacyForm(KindForm):
     kind = Privacy
-    layout = ((_("Location"), ("location", "position_days", "administrators_may_locate")),)
+    layout = (
+        (_("What is collected"), ("location", "position_days", "app_inventory")),
+        (_("What administrators may do"), ("administrators_may_wipe", "administrators_may_locate")),
+        (_("What people read"), ("text",)),
+    )
 
     location = forms.ChoiceField(
         label=_("Location"),
@@ -176,14 +181,112 @@ class PrivacyForm(KindForm):
         ],
     )
     position_days = forms.IntegerField(label=_("Days that a position is kept"), help_text=_("1 to 90."))
+    app_inventory = forms.ChoiceField(
+        label=_("Read the list of apps"),
+        widget=forms.RadioSelect,
+        choices=[
+            ("off", _("No")),
+            ("managed", _("Those that the organisation installed")),
+            ("all", _("All apps on the device")),
+        ],
+    )
+    administrators_may_wipe = forms.BooleanField(
+        label=_(
+            "Administrators may wipe devices. People’s own devices that register without this give nobody the right to "
+            "erase them, and with it they do; those that are registered already keep what they agreed to"
+        ),
+        required=False,
+    )
     administrators_may_locate = forms.BooleanField(
         label=_("Administrators and the helpdesk may locate a lost device"),
         required=False,
         help_text=_("Its owner sees who has looked."),
     )
+    text = forms.CharField(
+        label=_("Text that people see"),
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 6}),
+        help_text=_("In your own words, on the page of each device: what is collected and why."),
+    )
+
+    def converted(self, name: str) -> object:
+        value = self.cleaned_data[name]
+        return value.replace("\r\n", "\n") if name == "text" else value
 
 
-FORMS: Final[Mapping[str, type[KindForm]]] = {form.kind.name(): form for form in (RegistrationForm, PrivacyForm)}
+class SelfServiceForm(KindForm):
+    kind = SelfServiceRules
+    layout = (
+        (_("What people may do"), ("allowed", "undo_seconds")),
+        (_("Wipes"), ("wipes_of_a_person", "wipes_of_everybody")),
+        (_("A lock begins with"), ("lock_message", "lock_phone")),
+        (_("Helpdesk"), ("helpdesk_name", "helpdesk_phone", "helpdesk_email", "helpdesk_link")),
+    )
+
+    allowed = forms.MultipleChoiceField(
+        label=_("By themselves"),
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+        choices=[
+            ("check_in", _("Check in")),
+            ("lock", _("Lock")),
+            ("unlock", _("Unlock")),
+            ("locate", _("Locate")),
+            ("retire", _("Retire")),
+            ("wipe", _("Wipe")),
+            ("certificates", _("Keep certificates")),
+            ("register", _("Register devices")),
+        ],
+    )
+    undo_seconds = forms.IntegerField(
+        label=_("Seconds in which a wipe or retire can be undone"),
+        required=False,
+        help_text=_("0 to 3600. Empty: as the server is set."),
+    )
+    wipes_of_a_person = forms.IntegerField(
+        label=_("Devices that a person may wipe in 24 hours"),
+        help_text=_("0 to 200. Further wipes wait for an administrator."),
+    )
+    wipes_of_everybody = forms.IntegerField(
+        label=_("Devices that may be wiped in an hour, by whomever"),
+        help_text=_("0 to 1000. Further wipes wait for an administrator, those of administrators as well."),
+    )
+    lock_message = forms.CharField(
+        label=_("Message on its screen"), required=False, max_length=200, widget=forms.Textarea(attrs={"rows": 2})
+    )
+    lock_phone = forms.CharField(
+        label=_("Phone number to call"), required=False, max_length=40, widget=forms.TextInput(attrs={"type": "tel"})
+    )
+    helpdesk_name = forms.CharField(
+        label=_("Name"),
+        required=False,
+        max_length=120,
+        help_text=_("Leave all of it empty for the helpdesk that the settings name."),
+    )
+    helpdesk_phone = forms.CharField(
+        label=_("Phone"), required=False, max_length=40, widget=forms.TextInput(attrs={"type": "tel"})
+    )
+    helpdesk_email = forms.CharField(
+        label=_("E-mail"), required=False, max_length=254, widget=forms.TextInput(attrs={"type": "email"})
+    )
+    helpdesk_link = forms.CharField(
+        label=_("Link"), required=False, max_length=300, widget=forms.TextInput(attrs={"type": "url"})
+    )
+
+    def converted(self, name: str) -> object:
+        value = self.cleaned_data[name]
+        match name:
+            case "allowed":
+                return tuple(what for what in EVERYTHING if what in value)
+            case "lock_message":
+                return value.replace("\r\n", "\n")
+            case _other:
+                return value
+
+
+FORMS: Final[Mapping[str, type[KindForm]]] = {
+    form.kind.name(): form for form in (RegistrationForm, PrivacyForm, SelfServiceForm)
+}
 
 
 def beginning(values: Kind) -> dict[str, object]:

@@ -7,6 +7,7 @@ from typing import Final
 from mydevices.policies.kinds.kind import Kind
 from mydevices.policies.kinds.privacy import Privacy
 from mydevices.policies.kinds.registration import RegistrationRules
+from mydevices.policies.kinds.self_service import SelfServiceRules
 
-KINDS: Final[Mapping[str, type[Kind]]] = {kind.name(): kind for kind in (RegistrationRules, Privacy)}
+KINDS: Final[Mapping[str, type[Kind]]] = {kind.name(): kind for kind in (RegistrationRules, Privacy, SelfServiceRules)}
 """By the name that rows carry; in the order in which pages list them."""

@@ -1,9 +1,13 @@
 """What every kind of policy can do."""
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
-from typing import Any, Self
+from typing import Any, Final, Self
+
+UNKEPT: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+"""What a database, a page or a device would refuse in a text."""
 
 
 @dataclass(frozen=True, slots=True)

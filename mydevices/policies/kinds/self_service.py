@@ -1,0 +1,156 @@
+"""What people may do by themselves, how much of it, and whom they ask."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from django.core.exceptions import ValidationError
+from django.core.validators import URLValidator, validate_email
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from mydevices.policies.kinds.kind import UNKEPT, Kind, Line
+
+LOCK, UNLOCK, LOCATE, WIPE, RETIRE, CHECK_IN = "lock", "unlock", "locate", "wipe", "retire", "check_in"
+CERTIFICATES, REGISTER = "certificates", "register"
+
+EVERYTHING: Final = (CHECK_IN, LOCK, UNLOCK, LOCATE, RETIRE, WIPE, CERTIFICATES, REGISTER)
+"""What a person may be allowed: actions by their own names, and what is no action on a device."""
+
+_URL: Final = URLValidator(schemes=["https", "http"])
+
+
+@dataclass(frozen=True)
+class SelfServiceRules(Kind):
+    """Defaults: everything; one wipe in 24 hours, ten of the organisation in an hour; no message; the organisation's
+    own helpdesk."""
+
+    allowed: tuple[str, ...] = EVERYTHING
+    undo_seconds: int | None = None
+    """How long a wipe or retire waits for an undo, 0 to 3600; None: as the server is set."""
+    wipes_of_a_person: int = 1
+    """How many devices a person may wipe within 24 hours, up to 200; the next waits for an administrator. 0: each."""
+    wipes_of_everybody: int = 10
+    """How many devices may be wiped within an hour, by whomever, up to 1000; the next waits for an administrator."""
+    lock_message: str = ""
+    lock_phone: str = ""
+    """What the form of a lock begins with."""
+    helpdesk_name: str = ""
+    helpdesk_email: str = ""
+    helpdesk_phone: str = ""
+    helpdesk_link: str = ""
+    """Whom people ask. Where none of the ways is given, the organisation's own."""
+
+    @classmethod
+    def name(cls) -> str:
+        return "self_service"
+
+    @classmethod
+    def title(cls) -> str:
+        return _("Self-service")
+
+    @classmethod
+    def is_of_devices(cls) -> bool:
+        return True
+
+    def allows(self, what: str) -> bool:
+        """`what` is one of EVERYTHING."""
+        return what in self.allowed
+
+    def problems(self) -> Mapping[str, str]:
+        found = {}
+        if not set(self.allowed) <= set(EVERYTHING):
+            found["allowed"] = _("Choose from the list.")
+        if self.undo_seconds is not None and not 0 <= self.undo_seconds <= 3600:
+            found["undo_seconds"] = _("An undo window has 0 to 3600 seconds. Leave it empty for the server’s own.")
+        if not 0 <= self.wipes_of_a_person <= 200:
+            found["wipes_of_a_person"] = _("A person may wipe 0 to 200 devices in 24 hours.")
+        if not 0 <= self.wipes_of_everybody <= 1000:
+            found["wipes_of_everybody"] = _("0 to 1000 devices may be wiped in an hour.")
+        for field, longest in _LONGEST.items():
+            value = getattr(self, field)
+            if len(value) > longest:
+                found[field] = _("This has at most %(number)d characters.") % {"number": longest}
+            elif UNKEPT.search(value):
+                found[field] = _("This has characters that cannot be shown. Type it anew.")
+        if "helpdesk_email" not in found and not _passes(validate_email, self.helpdesk_email):
+            found["helpdesk_email"] = _("Type an e-mail address, such as help@example.org.")
+        if "helpdesk_link" not in found and not _passes(_URL, self.helpdesk_link):
+            found["helpdesk_link"] = _("Type an address that begins with https://.")
+        return found
+
+    def summary(self) -> Sequence[Line]:
+        forbidden = [label for name, label in names().items() if name not in self.allowed]
+        lines = [
+            Line(
+                "allowed",
+                _("People may"),
+                _("Do everything by themselves")
+                if not forbidden
+                else ", ".join(label for name, label in names().items() if name in self.allowed) or _("Do nothing"),
+            )
+        ]
+        if forbidden:
+            lines.append(Line("forbidden", _("People may not"), ", ".join(forbidden)))
+        lines.append(Line("undo_seconds", _("Undo window"), self._undo()))
+        lines += [
+            Line(
+                "wipes_of_a_person",
+                _("Wipes of a person in 24 hours"),
+                _limit(self.wipes_of_a_person),
+            ),
+            Line("wipes_of_everybody", _("Wipes of everybody in an hour"), _limit(self.wipes_of_everybody)),
+        ]
+        said = ", ".join(part for part in (self.lock_message, self.lock_phone) if part)
+        if said:
+            lines.append(Line("lock_message", _("On a locked screen"), said))
+        desk = [self.helpdesk_name, self.helpdesk_phone, self.helpdesk_email, self.helpdesk_link]
+        if any(desk):
+            lines.append(Line("helpdesk_name", _("Helpdesk"), ", ".join(part for part in desk if part)))
+        return lines
+
+    def _undo(self) -> str:
+        if self.undo_seconds is None:
+            return _("As the server is set")
+        number = {"number": self.undo_seconds}
+        return ngettext("%(number)d second", "%(number)d seconds", self.undo_seconds) % number
+
+
+_LONGEST: Final[Mapping[str, int]] = {
+    "lock_message": 200,
+    "lock_phone": 40,
+    "helpdesk_name": 120,
+    "helpdesk_email": 254,
+    "helpdesk_phone": 40,
+    "helpdesk_link": 300,
+}
+
+
+def names() -> Mapping[str, str]:
+    """What may be allowed, in words, in the order of EVERYTHING."""
+    return {
+        CHECK_IN: _("check in"),
+        LOCK: _("lock"),
+        UNLOCK: _("unlock"),
+        LOCATE: _("locate"),
+        RETIRE: _("retire"),
+        WIPE: _("wipe"),
+        CERTIFICATES: _("keep certificates"),
+        REGISTER: _("register devices"),
+    }
+
+
+def _limit(number: int) -> str:
+    if not number:
+        return _("None without an administrator")
+    return ngettext("%(number)d device", "%(number)d devices", number) % {"number": number}
+
+
+def _passes(check: Callable[[str], None], value: str) -> bool:
+    if not value:
+        return True
+    try:
+        check(value)
+    except ValidationError:
+        return False
+    return True
