@@ -5,7 +5,8 @@ MyDevicesError
 │   ├── ProtocolError            bytes from a device that are not what the specification says
 │   └── CannotOpen               a sealed field that does not open: wrong key, wrong row, or damaged
 ├── NotAllowed                   the rules forbid it to this actor
-│   └── NeedsFreshAuthentication the actor must prove again who they are
+│   ├── NeedsFreshAuthentication the actor must prove again who they are
+│   └── ForbiddenByPolicy        a policy says no: the message names it, and whom to ask
 ├── Unsupported                  this device cannot do it
 ├── NotFound                     no such thing, or not for this actor
 ├── Conflict                     somebody else was faster, or the state has moved on
@@ -41,6 +42,10 @@ class NotAllowed(MyDevicesError):
 
 class NeedsFreshAuthentication(NotAllowed):
     """The actor's last proof of identity is too old for what they ask."""
+
+
+class ForbiddenByPolicy(NotAllowed):
+    """A policy does not let this actor do it. The message names the policy and whom to ask."""
 
 
 class Unsupported(MyDevicesError):

@@ -93,6 +93,7 @@ TEMPLATES = [
                 "django.contrib.messages.context_processors.messages",
                 "mydevices.organisation.context.organisation",
                 "mydevices.accounts.context.sign_in",
+                "mydevices.portal.context.help_place",
                 "mydevices.console.navigation.context",
             ],
         },

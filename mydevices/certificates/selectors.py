@@ -12,6 +12,9 @@ from mydevices.accounts.models import Person, PersonWord
 from mydevices.certificates.models import RENEW_BEFORE, Certificate, CertificateType, DeviceCertificate
 from mydevices.devices.models import Registration
 from mydevices.errors import NotFound
+from mydevices.policies import helpdesk
+from mydevices.policies import selectors as policies
+from mydevices.policies.kinds.self_service import CERTIFICATES, SelfServiceRules
 from mydevices.protocols.pki.pkcs12 import Bundle
 from mydevices.vault import services as vault
 
@@ -142,3 +145,12 @@ def place_of_key(certificate: Certificate) -> dict[str, str]:
         "row": str(certificate.id),
         "owner": str(certificate.person_id),
     }
+
+
+def forbidden(person: Person) -> str:
+    """Why this person may keep no further certificates here: the policy, and whom to ask. Empty where they may."""
+    service = policies.effective(person, SelfServiceRules)
+    if service.values.allows(CERTIFICATES):
+        return ""
+    text = _("The policy “%(policy)s” does not let you add certificates yourself.") % {"policy": service.policy_name}
+    return " ".join(part for part in (text, helpdesk.of(service.values).whom_to_ask()) if part)

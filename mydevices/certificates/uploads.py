@@ -26,7 +26,7 @@ from mydevices.audit.verbs import Verb
 from mydevices.certificates import keeping, selectors, wording
 from mydevices.certificates.models import Certificate, CertificateType
 from mydevices.certificates.opening import open_guarded
-from mydevices.errors import Conflict, Invalid, NotAllowed, NotFound, TooMany
+from mydevices.errors import Conflict, ForbiddenByPolicy, Invalid, NotAllowed, NotFound, TooMany
 from mydevices.protocols.pki import smime, wrapping
 from mydevices.protocols.pki.pkcs12 import MAXIMUM_SIZE, Bundle
 from mydevices.protocols.pki.refusals import Refused
@@ -66,8 +66,9 @@ def examine(*, actor: Actor, person: Person, type_id: UUID, data: bytes, passwor
     """Open a person's file with the password that goes with it, and judge what is inside for a type.
 
     Raises `wording.NotTaken` (an Invalid that says what to correct), NotFound for a type that is gone or somebody
-    else's certificates, TooMany. Neither file nor password is kept anywhere."""
+    else's certificates, ForbiddenByPolicy, TooMany. Neither file nor password is kept anywhere."""
     _require_own(actor, person)
+    _require_policy(actor, person)
     one = selectors.type_by_id(type_id)
     if not attempts.take("certificate upload", str(person.id), LIMIT):
         raise TooMany(_("You have uploaded many files within a few minutes. Try again in ten minutes."))
@@ -89,8 +90,9 @@ def store(*, actor: Actor, person: Person, examined: Examined, note: str | None 
     old mail, and else is deleted with its key. The same certificate once more takes the place of itself. Without a note
     that of the replaced one stays.
 
-    Raises Conflict where the type has changed or gone since, NotFound, Invalid for a note."""
+    Raises Conflict where the type has changed or gone since, NotFound, ForbiddenByPolicy, Invalid for a note."""
     _require_own(actor, person)
+    _require_policy(actor, person)
     note = None if note is None else _checked_note(note)
     # Of two uploads at once one waits here, and replaces the other.
     if not Person.objects.select_for_update().filter(id=person.id, is_active=True).exists():
@@ -219,6 +221,13 @@ def _require_own(actor: Actor, person: Person) -> None:
     """Their owner's alone, whatever anybody's role; and the server's own command line."""
     if actor.kind != "system" and not (actor.kind == "person" and actor.id == str(person.id)):
         raise NotFound(_("There is no such certificate."))
+
+
+def _require_policy(actor: Actor, person: Person) -> None:
+    """What is kept already stays theirs to read, clear and delete, whatever a policy says."""
+    refusal = selectors.forbidden(person) if actor.kind != "system" else ""
+    if refusal:
+        raise ForbiddenByPolicy(refusal)
 
 
 def _own(actor: Actor, certificate: Certificate) -> Certificate:

@@ -1,27 +1,73 @@
-"""What can be done to a device, and if not, why not: the platform's word first, then the rules that hold everywhere."""
+"""What can be done to a device by whom, and if not, why not: the platform's word first, then the rules that hold
+everywhere, then what policies decide."""
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Final
 
 from django.utils.translation import gettext as _
 
+from mydevices.audit.actor import Actor
 from mydevices.devices.models import Device, Registration
 from mydevices.platforms import port
 from mydevices.platforms.port import ActionKind, Capability
+from mydevices.policies import helpdesk, selectors
+from mydevices.policies.kinds import self_service
+from mydevices.policies.kinds.privacy import Privacy
+from mydevices.policies.kinds.self_service import SelfServiceRules
 
 
-def of(device: Device) -> Mapping[ActionKind, Capability]:
-    """Each action with what it does, or the reason why it is not possible now. Asks the database nothing when
-    `device.registration` is loaded."""
+def of(device: Device, actor: Actor | None = None) -> Mapping[ActionKind, Capability]:
+    """Each action with what it does, or the reason why it is not possible now. Asks the database nothing when the
+    device comes from `devices.selectors`.
+
+    With an `actor`, policies count: what its owner may do by themselves, and what others may do to it. Rights are not
+    asked here. Without one, or for the server itself, it is what the device can do."""
     platform = port.adapter_for(device.platform).capabilities(device)
-    return {kind: _by_rule(device, capability) for kind, capability in platform.items()}
+    return {kind: _by_rule(device, capability, actor) for kind, capability in platform.items()}
 
 
-def _by_rule(device: Device, capability: Capability) -> Capability:
+def _by_rule(device: Device, capability: Capability, actor: Actor | None) -> Capability:
     reason = _ended(device)
-    if not reason and not capability.reason:
+    if reason:
+        return replace(capability, reason=reason)
+    forbidden, policy = _by_policy(device, capability.kind, actor)
+    if forbidden:
+        return replace(capability, reason=forbidden, policy=policy)
+    if not capability.reason:
         reason = _of_the_lost(capability.kind) if device.is_lost else _of_what_is_not_lost(capability.kind)
     return replace(capability, reason=reason) if reason else capability
+
+
+_ALLOWED_AS: Final[Mapping[ActionKind, str]] = {
+    ActionKind.LOST: self_service.LOCK,
+    ActionKind.SOUND: self_service.LOCATE,
+}
+"""What a person is allowed with something else: to mark a device lost locks it, to hear it is to look for it."""
+
+
+def _by_policy(device: Device, kind: ActionKind, actor: Actor | None) -> tuple[str, str]:
+    """Why a policy forbids it to this actor, and which; nothing where none does."""
+    if actor is None or actor.kind == "system":
+        return "", ""
+    service = selectors.of_device(device, SelfServiceRules)
+    if actor.kind == "person" and actor.id == str(device.owner_id):
+        # Who has found a device must always be able to say so: it is locked until then.
+        if kind == ActionKind.FOUND or service.values.allows(_ALLOWED_AS.get(kind, kind.value)):
+            return "", ""
+        policy = service.policy_name
+        text = _("The policy “%(policy)s” does not let you do this yourself.")
+    else:
+        privacy = selectors.of_device(device, Privacy)
+        policy, text = privacy.policy_name, ""
+        if kind == ActionKind.WIPE and not privacy.values.administrators_may_wipe:
+            text = _("The policy “%(policy)s” lets nobody but its owner wipe this device.")
+        if kind == ActionKind.LOCATE and not privacy.values.administrators_may_locate:
+            text = _("The policy “%(policy)s” lets nobody but its owner ask where it is.")
+        if not text:
+            return "", ""
+    ask = helpdesk.of(service.values).whom_to_ask()
+    return " ".join(part for part in (text % {"policy": policy}, ask) if part), policy
 
 
 def _of_the_lost(kind: ActionKind) -> str:

@@ -23,12 +23,12 @@ from mydevices.commands.outcomes import Others, Outcome, Reported
 from mydevices.commands.states import OPEN, PENDING, State, before
 from mydevices.devices import services as devices
 from mydevices.devices.models import Channel, Device, Registration
-from mydevices.errors import Conflict, Invalid, NotAllowed, ProtocolError, Unsupported
+from mydevices.errors import Conflict, ForbiddenByPolicy, Invalid, NotAllowed, ProtocolError, Unsupported
 from mydevices.outbox import services as outbox
 from mydevices.platforms import port
 from mydevices.platforms.port import ActionKind, Parameters
 from mydevices.policies import selectors as policies
-from mydevices.policies.kinds.privacy import Privacy
+from mydevices.policies.kinds.self_service import SelfServiceRules
 from mydevices.vault import services as vault
 
 FRESH: Final = frozenset({ActionKind.WIPE, ActionKind.RETIRE, ActionKind.UNLOCK})
@@ -65,20 +65,23 @@ def enqueue(
 
     `device` comes from `devices.selectors`, with its registration and channels loaded. `confirmed_at` is when the actor
     said so, where that was before `now` (`batches`): then their proof had to be fresh. Raises NotAllowed for somebody
-    else's device without the right, Invalid where they give no `reason`, NeedsFreshAuthentication, Unsupported with
-    the reason, Conflict when the same is under way already."""
+    else's device without the right, Invalid where they give no `reason`, NeedsFreshAuthentication,
+    ForbiddenByPolicy with the policy and whom to ask, Unsupported with the reason, Conflict when the same is under way
+    already."""
     now = now or timezone.now()
     parameters = parameters or Parameters()
     _check_allowed(device, kind, actor, confirmed_at or now)
     if _is_another(device, actor) and not reason.strip():
         raise Invalid(_("Say why. Its owner reads it."))
-    capability = capabilities.of(device)[kind]
+    capability = capabilities.of(device, actor)[kind]
     registration = device.registration
+    if capability.policy:
+        raise ForbiddenByPolicy(capability.reason)
     if registration is None or not capability.possible:
         raise Unsupported(capability.reason)
     plan = port.adapter_for(device.platform).plan(device, kind, parameters)
     channels = {channel.kind: channel for channel in registration.channels.all()}
-    held_until = now + timedelta(seconds=undo_seconds()) if kind in UNDOABLE else None
+    held_until = now + timedelta(seconds=undo_seconds(device)) if kind in UNDOABLE else None
     held = held_until is not None and held_until > now
     action = Action(
         id=uuid4(),
@@ -137,10 +140,11 @@ def _follow(action: Action, now: datetime) -> None:
     _end(waiting, State.CANCELLED, Verb.ACTION_CANCELLED, now)
 
 
-def undo_seconds() -> int:
-    """How long a wipe or retire waits before anything is sent."""
+def undo_seconds(device: Device) -> int:
+    """How long a wipe or retire of this device waits before anything is sent: by its policy, else by the setting."""
+    decided = policies.of_device(device, SelfServiceRules).values.undo_seconds
     seconds: int = settings.ENVIRONMENT.undo_seconds
-    return seconds
+    return seconds if decided is None else decided
 
 
 def _check_allowed(device: Device, kind: ActionKind, actor: Actor, now: datetime) -> None:
@@ -163,11 +167,6 @@ def _check_right(device: Device, kind: str, actor: Actor) -> None:
     rights.require(actor, Right.MANAGE_DEVICES if kind in UNDOABLE else Right.ASSIST)
     if device.owner.is_administrator and kind == ActionKind.UNLOCK:
         rights.require(actor, Right.MANAGE_DEVICES)
-    if kind == ActionKind.LOCATE:
-        decided = policies.effective(device, Privacy)
-        if not decided.values.administrators_may_locate:
-            words = {"policy": decided.policy_name}
-            raise NotAllowed(_("The policy “%(policy)s” lets nobody but its owner ask where it is.") % words)
 
 
 def secret_place(action_id: UUID, device_id: UUID) -> dict[str, str]:

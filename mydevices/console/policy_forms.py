@@ -218,7 +218,6 @@ class SelfServiceForm(KindForm):
     kind = SelfServiceRules
     layout = (
         (_("What people may do"), ("allowed", "undo_seconds")),
-        (_("Wipes"), ("wipes_of_a_person", "wipes_of_everybody")),
         (_("A lock begins with"), ("lock_message", "lock_phone")),
         (_("Helpdesk"), ("helpdesk_name", "helpdesk_phone", "helpdesk_email", "helpdesk_link")),
     )
@@ -242,14 +241,6 @@ class SelfServiceForm(KindForm):
         label=_("Seconds in which a wipe or retire can be undone"),
         required=False,
         help_text=_("0 to 3600. Empty: as the server is set."),
-    )
-    wipes_of_a_person = forms.IntegerField(
-        label=_("Devices that a person may wipe in 24 hours"),
-        help_text=_("0 to 200. Further wipes wait for an administrator."),
-    )
-    wipes_of_everybody = forms.IntegerField(
-        label=_("Devices that may be wiped in an hour, by whomever"),
-        help_text=_("0 to 1000. Further wipes wait for an administrator, those of administrators as well."),
     )
     lock_message = forms.CharField(
         label=_("Message on its screen"), required=False, max_length=200, widget=forms.Textarea(attrs={"rows": 2})

@@ -10,7 +10,8 @@ from typing import Final, TypeVar
 from uuid import UUID
 
 from django.db import models
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet, Value
+from django.db.models.functions import Concat
 from django.utils.translation import gettext as _
 
 from mydevices.accounts.models import Group, Membership, Person
@@ -108,11 +109,21 @@ def reaching(rows: QuerySet[Row], who: Person | Device) -> QuerySet[Row]:
     """Those of the rows that reach a person or a device, still one statement. A person by themselves is reached by what
     has no filters: what is for some devices says nothing of somebody who has none at hand."""
     if isinstance(who, Device):
-        owner = who.owner_id
         passes = _passes("platform_filter", who.platform) & _passes("ownership_filter", who.ownership)
-    else:
-        owner = who.id
-        passes = Q(platform_filter="", ownership_filter="")
+        return _reaching(rows, passes, who.owner_id)
+    return _reaching(rows, Q(platform_filter="", ownership_filter=""), who.id)
+
+
+def reaching_each(rows: QuerySet[Row]) -> QuerySet[Row]:
+    """Those of the rows that reach the device of the query around this one: for a subquery of a query of devices."""
+    passes = Q()
+    for column, of_device in (("platform_filter", "platform"), ("ownership_filter", "ownership")):
+        name = Concat(Value(","), OuterRef(of_device), Value(","))
+        passes &= Q(**{column: ""}) | Q(**{f"{column}__contains": name})
+    return _reaching(rows, passes, OuterRef(OuterRef(OuterRef("owner_id"))))
+
+
+def _reaching(rows: QuerySet[Row], passes: Q, owner: "UUID | OuterRef") -> QuerySet[Row]:
     through = rows.model.groups.through
     column = f"{rows.model._meta.model_name}_id"  # noqa: SLF001  how Django names the column of its own table
     chosen = through._default_manager.filter(  # noqa: SLF001  the manager of whatever model it is

@@ -1,4 +1,4 @@
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -12,16 +12,29 @@ from mydevices.accounts.models import Person
 from mydevices.devices.models import Device, Registration
 from mydevices.errors import NotFound
 
+Loading = Callable[["QuerySet[Device]"], "QuerySet[Device]"]
+
+LOADING: Final[list[Loading]] = []
+"""What else is read in the statement that reads a device, for the apps above: each adds to the query, once, at start-up
+(`loading`)."""
+
+
+def loading(more: Loading) -> None:
+    LOADING.append(more)
+
+
+def _whole(rows: QuerySet[Device]) -> QuerySet[Device]:
+    """With present registration, channels, inventory and owner, and what the apps above need to judge it."""
+    rows = rows.select_related("registration", "inventory", "owner").prefetch_related("registration__channels")
+    for more in LOADING:
+        rows = more(rows)
+    return rows
+
 
 def owned_by(person: Person) -> QuerySet[Device]:
     """A person's devices, with their present registration and inventory. The only way for the portal to get at a
     device."""
-    return (
-        Device.objects.filter(owner=person)
-        .select_related("registration", "inventory", "owner")
-        .prefetch_related("registration__channels")
-        .order_by("created_at", "id")
-    )
+    return _whole(Device.objects.filter(owner=person)).order_by("created_at", "id")
 
 
 def owned(person: Person, device_id: UUID) -> Device:
@@ -34,12 +47,7 @@ def owned(person: Person, device_id: UUID) -> Device:
 
 def by_id(device_id: UUID) -> Device:
     """Any device, for administrators and the command line. Raises NotFound."""
-    device = (
-        Device.objects.select_related("registration", "inventory", "owner")
-        .prefetch_related("registration__channels")
-        .filter(id=device_id)
-        .first()
-    )
+    device = _whole(Device.objects.filter(id=device_id)).first()
     if device is None:
         raise NotFound(f"There is no device {device_id}.")
     return device

@@ -39,11 +39,13 @@ class ActionKind(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Capability:
     """Whether an action is possible on a device now. `explanation` says what it does, `reason` why it is not possible
-    and what is possible instead (empty when it is)."""
+    and what is possible instead (empty when it is). `policy` is the name of the policy that forbids it, where one
+    does."""
 
     kind: ActionKind
     explanation: str
     reason: str = ""
+    policy: str = ""
 
     @property
     def possible(self) -> bool:
@@ -126,8 +128,9 @@ class Adapter(Protocol):
     def appearance(self, device: Device) -> Appearance:
         """How to call and draw it."""
 
-    def terms(self, *, ownership: str) -> Terms:
-        """What a new registration is promised. Raises Conflict, with what to do, while something is missing for it."""
+    def terms(self, *, may_erase: bool) -> Terms:
+        """What a new registration is promised, with or without the right to erase the device. Raises Conflict, with
+        what to do, while something is missing for it."""
 
     def invite(self, *, terms: Terms, password: str, subject: str, signed: bool) -> Document:
         """The document that registers a device, or renews its certificate: the same for the same terms, but for

@@ -9,7 +9,10 @@ from django.utils.translation import gettext as _
 
 from mydevices.accounts.models import Person
 from mydevices.organisation import selectors as organisation
+from mydevices.policies import helpdesk
+from mydevices.policies import selectors as policies
 from mydevices.policies.kinds.registration import RegistrationRules
+from mydevices.policies.kinds.self_service import REGISTER, SelfServiceRules
 from mydevices.policies.selectors import Effective
 from mydevices.presentation import moments
 from mydevices.registration import selectors
@@ -42,8 +45,12 @@ def shown(person: Person, rules: Effective[RegistrationRules], now: datetime) ->
     allowance = selectors.allowance(person, values)
     name = organisation.current().name
     obstacle = ""
-    # Beyond the limit the organisation's own may still come, where they do not count and are not excluded.
-    if allowance.is_used_up and (values.company_devices_count or values.fixed_ownership == "personal"):
+    service = policies.effective(person, SelfServiceRules)
+    if not service.values.allows(REGISTER):
+        ask = helpdesk.of(service.values).whom_to_ask()
+        obstacle = Refusal(Why.SELF_SERVICE, service.policy_name).message(ask)
+    elif allowance.is_used_up and (values.company_devices_count or values.fixed_ownership == "personal"):
+        # Else the organisation's own may still come beyond the limit: they do not count.
         facts = {"used": allowance.used, "limit": allowance.limit}
         obstacle = Refusal(Why.DEVICE_LIMIT, rules.policy_name, facts).message()
     return Desk(

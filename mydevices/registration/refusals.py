@@ -22,6 +22,7 @@ class Why(StrEnum):
     VERSION_UNKNOWN = "version_unknown"
     PIN_NEEDED = "pin_needed"
     PIN_SPENT = "pin_spent"
+    SELF_SERVICE = "self_service"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,17 +67,19 @@ class Refusal:
                 text = _("Registering asks for a PIN.")
             case Why.PIN_SPENT:
                 text = _("The PIN has registered a device already. Ask for a new one.")
+            case Why.SELF_SERVICE:
+                text = _("You cannot register devices by yourself.")
         return text % facts
 
-    def message(self) -> str:
-        """The reason, the policy that decided, and whom to ask."""
+    def message(self, whom_to_ask: str = "") -> str:
+        """The reason, the policy that decided, and whom to ask: the organisation's helpdesk, or another."""
         decided = _("The policy “%(policy)s” decides this.") % {"policy": self.policy} if self.policy else ""
-        return " ".join(part for part in (self.reason(), decided, organisation.whom_to_ask()) if part)
+        return " ".join(part for part in (self.reason(), decided, whom_to_ask or organisation.whom_to_ask()) if part)
 
 
 class Refused(NotAllowed):
     """A policy forbids a registration."""
 
-    def __init__(self, refusal: Refusal) -> None:
-        super().__init__(refusal.message())
+    def __init__(self, refusal: Refusal, whom_to_ask: str = "") -> None:
+        super().__init__(refusal.message(whom_to_ask))
         self.refusal = refusal

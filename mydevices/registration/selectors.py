@@ -3,14 +3,17 @@ from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
+from django.conf import settings
 from django.db.models import Count, Q, QuerySet
 from django.utils.translation import gettext as _
 
 from mydevices.accounts.models import Person
 from mydevices.devices import selectors as devices
 from mydevices.devices.assignment import To
+from mydevices.devices.models import Device
 from mydevices.errors import NotFound
 from mydevices.policies import selectors as policies
+from mydevices.policies.kinds.privacy import Privacy
 from mydevices.policies.kinds.registration import RegistrationRules
 from mydevices.policies.selectors import Effective
 from mydevices.registration.models import Acceptance, Invitation, RegistrationPin, Ticket
@@ -22,6 +25,19 @@ LOCKED_AFTER: Final = 6
 def rules_of(person: Person) -> Effective[RegistrationRules]:
     """What holds when this person registers a device, and the policy it comes from."""
     return policies.effective(person, RegistrationRules)
+
+
+def may_erase(person: Person, *, platform: str, ownership: str) -> bool:
+    """Whether a device that this person registers now gives the right to be erased. The organisation's own always do.
+    Of personal ones the privacy policy that will reach the device decides: where administrators may not wipe it, the
+    right is not asked for at all. Where no policy does, the server's setting decides. What is registered already keeps
+    what it promised."""
+    if ownership == Device.Ownership.COMPANY:
+        return True
+    rules = policies.effective(Device(owner=person, platform=platform, ownership=ownership), Privacy)
+    if rules.policy_id is None:
+        return bool(settings.ENVIRONMENT.erase_personal_devices)
+    return rules.values.administrators_may_wipe
 
 
 def proofs_in_use() -> tuple[bool, bool]:

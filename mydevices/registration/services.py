@@ -37,7 +37,10 @@ from mydevices.errors import Conflict, NotAllowed, NotFound, ProtocolError
 from mydevices.location import services as location
 from mydevices.platforms import port
 from mydevices.platforms.port import ActionKind, Document
+from mydevices.policies import helpdesk
+from mydevices.policies import selectors as policies
 from mydevices.policies.kinds.registration import SYSTEMS, RegistrationRules, is_older
+from mydevices.policies.kinds.self_service import REGISTER, SelfServiceRules
 from mydevices.policies.selectors import Effective
 from mydevices.registration import selectors
 from mydevices.registration.models import Acceptance, RegistrationPin, TermsText, Ticket
@@ -80,10 +83,14 @@ def open_ticket(
         rights.require(actor, Right.INVITE)
     rules = selectors.rules_of(person)
     _refuse_ticket(person=person, rules=rules, ownership=ownership, intended=intended)
+    if actor.id == str(person.id):
+        _refuse_self_service(person)
     if rules.values.asks_pin and actor.id == str(person.id) and (pin is None or pin.person_id != person.id):
         raise Refused(Refusal(Why.PIN_NEEDED, rules.policy_name))
     code = "".join(secrets.choice(ALPHABET) for _position in range(CODE_LENGTH))
-    terms = port.adapter_for(platform).terms(ownership=ownership)
+    terms = port.adapter_for(platform).terms(
+        may_erase=selectors.may_erase(person, platform=platform, ownership=ownership)
+    )
     ticket_id = uuid4()
     with transaction.atomic():
         if pin is not None:
@@ -104,6 +111,13 @@ def open_ticket(
         )
         _record(Verb.TICKET_OPENED, ticket=ticket, actor=actor)
     return ticket
+
+
+def _refuse_self_service(person: Person) -> None:
+    service = policies.effective(person, SelfServiceRules)
+    if not service.values.allows(REGISTER):
+        refusal = Refusal(Why.SELF_SERVICE, service.policy_name)
+        raise Refused(refusal, helpdesk.of(service.values).whom_to_ask())
 
 
 def _refuse_ticket(*, person: Person, rules: Effective[RegistrationRules], ownership: str, intended: str) -> None:

@@ -27,8 +27,6 @@ SERVICE = {
     "enabled": "on",
     "allowed": ["lock", "check_in"],
     "undo_seconds": "",
-    "wipes_of_a_person": "0",
-    "wipes_of_everybody": "3",
     "lock_message": "Please call",
     "lock_phone": "020 7946 0142",
     "helpdesk_name": "Shop desk",
@@ -70,8 +68,6 @@ def test_a_self_service_policy_is_made_and_its_form_begins_as_it_is(administrato
     made = Policy.objects.get()
     assert SelfServiceRules.read(made.values) == SelfServiceRules(
         allowed=("check_in", "lock"),
-        wipes_of_a_person=0,
-        wipes_of_everybody=3,
         lock_message="Please call",
         lock_phone="020 7946 0142",
         helpdesk_name="Shop desk",
@@ -90,7 +86,6 @@ def test_a_self_service_policy_is_made_and_its_form_begins_as_it_is(administrato
     [
         ("privacy", {**PRIVACY, "position_days": "91"}, "1 to 90 days"),
         ("privacy", {**PRIVACY, "location": "sometimes"}, "valid choice"),
-        ("self_service", {**SERVICE, "wipes_of_a_person": "201"}, "0 to 200 devices"),
         ("self_service", {**SERVICE, "undo_seconds": "3601"}, "0 to 3600 seconds"),
         ("self_service", {**SERVICE, "helpdesk_link": "javascript:alert(1)"}, "begins with https://"),
         ("self_service", {**SERVICE, "helpdesk_email": "nobody"}, "help@example.org"),

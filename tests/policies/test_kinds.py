@@ -20,10 +20,10 @@ def test_where_nobody_has_decided_the_position_is_the_persons_choice_and_apps_ar
     assert not rules.problems()
 
 
-def test_where_nobody_has_decided_people_may_do_everything_and_wipe_one_device() -> None:
+def test_where_nobody_has_decided_people_may_do_everything() -> None:
     rules = SelfServiceRules()
     assert all(rules.allows(what) for what in EVERYTHING)
-    assert (rules.wipes_of_a_person, rules.undo_seconds) == (1, None)
+    assert rules.undo_seconds is None
     assert not rules.problems()
     assert tuple(names()) == EVERYTHING
 
@@ -50,9 +50,6 @@ def test_what_a_privacy_policy_cannot_say_is_said_at_its_field(field: str, value
         ("allowed", ("fly",)),
         ("undo_seconds", -1),
         ("undo_seconds", 3601),
-        ("wipes_of_a_person", -1),
-        ("wipes_of_a_person", 201),
-        ("wipes_of_everybody", 1001),
         ("lock_message", TOO_LONG),
         ("lock_message", "a\x00b"),
         ("lock_phone", "a\x00b"),
@@ -71,7 +68,7 @@ def test_what_a_self_service_policy_cannot_say_is_said_at_its_field(field: str, 
     "rules",
     [
         Privacy(location="off", position_days=3, app_inventory="managed", text="Why."),
-        SelfServiceRules(allowed=("lock",), undo_seconds=0, wipes_of_a_person=0, helpdesk_link="https://help.example/"),
+        SelfServiceRules(allowed=("lock",), undo_seconds=0, helpdesk_link="https://help.example/"),
     ],
 )
 def test_values_come_back_from_the_column_as_they_were(rules: Kind) -> None:
@@ -80,10 +77,9 @@ def test_values_come_back_from_the_column_as_they_were(rules: Kind) -> None:
 
 
 def test_a_summary_names_what_is_forbidden_and_whom_to_ask() -> None:
-    rules = SelfServiceRules(allowed=("lock", "register"), wipes_of_a_person=0, helpdesk_name="IT", lock_phone="112")
+    rules = SelfServiceRules(allowed=("lock", "register"), helpdesk_name="IT", lock_phone="112")
     said = {line.field: line.text for line in rules.summary()}
     assert said["allowed"] == "lock, register devices"
     assert "wipe" in said["forbidden"]
-    assert said["wipes_of_a_person"] == "None without an administrator"
     assert (said["helpdesk_name"], said["lock_message"]) == ("IT", "112")
     assert "position_days" not in {line.field for line in Privacy(location="off").summary()}

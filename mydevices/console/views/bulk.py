@@ -114,7 +114,7 @@ def _question(request: HttpRequest, kind: ActionKind, ids: list[UUID], form: Bat
         "back": f"{reverse('console:devices')}?{query.removeprefix('?')}",
         "named": [(present.name_of(device), device.owner.name) for device in some],
         "others": len(ids) - min(NAMED, len(ids)),
-        "undo_seconds": commands.undo_seconds() if kind in commands.UNDOABLE else 0,
+        "undoable": kind in commands.UNDOABLE,
     }
     return render(request, "console/bulk.html", context, status=400 if form.errors else 200)
 

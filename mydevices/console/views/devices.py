@@ -37,10 +37,12 @@ from mydevices.console.listing import Column, Filter
 from mydevices.devices import selectors as devices
 from mydevices.devices import services as device_services
 from mydevices.devices.models import Device, Registration
-from mydevices.errors import Conflict, Invalid, NotFound, Unsupported
+from mydevices.errors import Conflict, ForbiddenByPolicy, Invalid, NotFound, Unsupported
 from mydevices.organisation import selectors as organisation
 from mydevices.platforms import port
 from mydevices.platforms.port import ActionKind, Parameters
+from mydevices.policies import selectors as policies
+from mydevices.policies.kinds.self_service import SelfServiceRules
 from mydevices.presentation import moments, past, present
 from mydevices.presentation.access import freshly_signed_in, sent
 from mydevices.registration import selectors as registration
@@ -193,7 +195,7 @@ def device(request: HttpRequest, device_id: UUID) -> HttpResponse:
     recent = commands.recent_of_each([found])[found.id]
     viewer = person_of(request)
     entries = list(audit.of_device(found.id)[:HISTORY])
-    able = capabilities.of(found)
+    able = capabilities.of(found, actor_of(request))
     context = {
         "device": found,
         "face": present.face(found, present.telling(recent), organisation=name, now=now),
@@ -261,13 +263,15 @@ def act(request: HttpRequest, device_id: UUID, kind: str) -> HttpResponse:
 
 def _act(request: HttpRequest, device_id: UUID, kind: ActionKind) -> HttpResponse:
     found = devices.by_id(device_id)
-    capability = capabilities.of(found)[kind]
+    capability = capabilities.of(found, actor_of(request))[kind]
     address = reverse("console:devices_one", args=[found.id])
     if not capability.possible:
         messages.warning(request, capability.reason)
         return HttpResponseRedirect(address, status=303)
     name, takes = present.name_of(found), kind in commands_services.UNDOABLE
-    form = ActForm(sent(request), expected=name, locks=kind == ActionKind.LOCK, takes=takes)
+    rules = policies.of_device(found, SelfServiceRules).values
+    begins = {"message": rules.lock_message, "phone_number": rules.lock_phone}
+    form = ActForm(sent(request), expected=name, locks=kind == ActionKind.LOCK, takes=takes, initial=begins)
     if request.method == "POST" and form.is_valid():
         said = {part: form.cleaned_data.get(part, "") for part in ("message", "phone_number")}
         try:
@@ -278,7 +282,7 @@ def _act(request: HttpRequest, device_id: UUID, kind: ActionKind) -> HttpRespons
                 parameters=Parameters(**said) if kind == ActionKind.LOCK else None,
                 reason=form.cleaned_data["reason"],
             )
-        except (Conflict, Unsupported) as refusal:
+        except (Conflict, ForbiddenByPolicy, Unsupported) as refusal:
             messages.warning(request, refusal.message)
         return HttpResponseRedirect(address, status=303)
     context = {
@@ -337,7 +341,8 @@ def _promise(device: Device) -> int:
 def _promised_to(device: Device, ownership: str) -> int:
     """What a device of this ownership would be registered with now."""
     try:
-        return port.adapter_for(device.platform).terms(ownership=ownership).access_rights
+        may_erase = registration.may_erase(device.owner, platform=device.platform, ownership=ownership)
+        return port.adapter_for(device.platform).terms(may_erase=may_erase).access_rights
     except Conflict:
         return _promise(device)  # nothing can be registered now
 

@@ -108,9 +108,8 @@ class Adapter:
             )
         raise Unsupported(_("This takes nothing from the device."))
 
-    def terms(self, *, ownership: str) -> Terms:
+    def terms(self, *, may_erase: bool) -> Terms:
         base = f"{settings.PUBLIC_URL}/mdm/apple"
-        may_erase = ownership == Device.Ownership.COMPANY or settings.ENVIRONMENT.erase_personal_devices
         return Terms(
             topic=push_certificate.topic(),
             server_url=f"{base}/connect",

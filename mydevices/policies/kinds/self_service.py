@@ -1,4 +1,4 @@
-"""What people may do by themselves, how much of it, and whom they ask."""
+"""What people may do by themselves, and whom they ask."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,16 +22,11 @@ _URL: Final = URLValidator(schemes=["https", "http"])
 
 @dataclass(frozen=True)
 class SelfServiceRules(Kind):
-    """Defaults: everything; one wipe in 24 hours, ten of the organisation in an hour; no message; the organisation's
-    own helpdesk."""
+    """Defaults: everything; no message; the organisation's own helpdesk."""
 
     allowed: tuple[str, ...] = EVERYTHING
     undo_seconds: int | None = None
     """How long a wipe or retire waits for an undo, 0 to 3600; None: as the server is set."""
-    wipes_of_a_person: int = 1
-    """How many devices a person may wipe within 24 hours, up to 200; the next waits for an administrator. 0: each."""
-    wipes_of_everybody: int = 10
-    """How many devices may be wiped within an hour, by whomever, up to 1000; the next waits for an administrator."""
     lock_message: str = ""
     lock_phone: str = ""
     """What the form of a lock begins with."""
@@ -63,10 +58,6 @@ class SelfServiceRules(Kind):
             found["allowed"] = _("Choose from the list.")
         if self.undo_seconds is not None and not 0 <= self.undo_seconds <= 3600:
             found["undo_seconds"] = _("An undo window has 0 to 3600 seconds. Leave it empty for the server’s own.")
-        if not 0 <= self.wipes_of_a_person <= 200:
-            found["wipes_of_a_person"] = _("A person may wipe 0 to 200 devices in 24 hours.")
-        if not 0 <= self.wipes_of_everybody <= 1000:
-            found["wipes_of_everybody"] = _("0 to 1000 devices may be wiped in an hour.")
         for field, longest in _LONGEST.items():
             value = getattr(self, field)
             if len(value) > longest:
@@ -93,14 +84,6 @@ class SelfServiceRules(Kind):
         if forbidden:
             lines.append(Line("forbidden", _("People may not"), ", ".join(forbidden)))
         lines.append(Line("undo_seconds", _("Undo window"), self._undo()))
-        lines += [
-            Line(
-                "wipes_of_a_person",
-                _("Wipes of a person in 24 hours"),
-                _limit(self.wipes_of_a_person),
-            ),
-            Line("wipes_of_everybody", _("Wipes of everybody in an hour"), _limit(self.wipes_of_everybody)),
-        ]
         said = ", ".join(part for part in (self.lock_message, self.lock_phone) if part)
         if said:
             lines.append(Line("lock_message", _("On a locked screen"), said))
@@ -138,12 +121,6 @@ def names() -> Mapping[str, str]:
         CERTIFICATES: _("keep certificates"),
         REGISTER: _("register devices"),
     }
-
-
-def _limit(number: int) -> str:
-    if not number:
-        return _("None without an administrator")
-    return ngettext("%(number)d device", "%(number)d devices", number) % {"number": number}
 
 
 def _passes(check: Callable[[str], None], value: str) -> bool:

@@ -20,11 +20,14 @@ from mydevices.commands import selectors as commands_selectors
 from mydevices.commands import services as commands
 from mydevices.devices import selectors as devices
 from mydevices.devices.models import Device
-from mydevices.errors import Conflict, Unsupported
+from mydevices.errors import Conflict, ForbiddenByPolicy, Unsupported
 from mydevices.location import selectors as location
 from mydevices.organisation import selectors as organisation
 from mydevices.platforms import port
 from mydevices.platforms.port import ActionKind, Parameters
+from mydevices.policies import helpdesk
+from mydevices.policies import selectors as policies
+from mydevices.policies.kinds.self_service import SelfServiceRules
 from mydevices.portal.forms import LockForm, LostForm, TypedNameForm
 from mydevices.presentation import present
 from mydevices.presentation.access import freshly_signed_in, go, in_dialog, sent
@@ -43,10 +46,16 @@ def check_in(request: HttpRequest, device_id: UUID) -> HttpResponse:
 @never_cache
 def lock(request: HttpRequest, device_id: UUID) -> HttpResponse:
     device = _device(request, device_id)
-    form = LockForm(sent(request))
+    form = LockForm(sent(request), initial=_for_the_finder(device))
     if request.method == "POST" and form.is_valid():
         return _ask(request, device, ActionKind.LOCK, Parameters(**form.cleaned_data))
     return _question(request, device, ActionKind.LOCK, form)
+
+
+def _for_the_finder(device: Device) -> dict[str, str]:
+    """What the policy would have on a locked screen."""
+    rules = policies.of_device(device, SelfServiceRules).values
+    return {"message": rules.lock_message, "phone_number": rules.lock_phone}
 
 
 @READ_AND_WRITE
@@ -54,7 +63,7 @@ def lock(request: HttpRequest, device_id: UUID) -> HttpResponse:
 @never_cache
 def lost(request: HttpRequest, device_id: UUID) -> HttpResponse:
     device = _device(request, device_id)
-    form = LostForm(sent(request))
+    form = LostForm(sent(request), initial=_for_the_finder(device))
     if request.method == "POST" and form.is_valid():
         _ask(request, device, ActionKind.LOST, Parameters(**form.cleaned_data))
         return go(request, reverse("portal:where", args=[device.id]))
@@ -134,7 +143,7 @@ def _device(request: HttpRequest, device_id: UUID) -> Device:
 def _ask(request: HttpRequest, device: Device, kind: ActionKind, parameters: Parameters | None = None) -> HttpResponse:
     try:
         commands.enqueue(device=device, kind=kind, actor=actor_of(request), parameters=parameters)
-    except (Conflict, Unsupported) as refusal:
+    except (Conflict, ForbiddenByPolicy, Unsupported) as refusal:
         messages.warning(request, refusal.message)
     return _to(request, device)
 
@@ -146,7 +155,7 @@ def _to(request: HttpRequest, device: Device) -> HttpResponse:
 def _question(
     request: HttpRequest, device: Device, kind: ActionKind, form: Form, more: Mapping[str, object] | None = None
 ) -> HttpResponse:
-    capability = capabilities.of(device)[kind]
+    capability = capabilities.of(device, actor_of(request))[kind]
     if not capability.possible:
         messages.warning(request, capability.reason)
         return _to(request, device)
@@ -155,7 +164,7 @@ def _question(
         "explanation": capability.explanation,
         "form": form,
         "fates": port.adapter_for(device.platform).fates(device, kind) if takes else None,
-        "undo_seconds": commands.undo_seconds(),
+        "undo_seconds": commands.undo_seconds(device),
         **(more or {}),
     }
     return _render(request, f"portal/{kind}.html", device, context, status=400 if form.errors else 200)
@@ -172,6 +181,7 @@ def _render(
         "layout": "parts/dialog.html" if dialog else "base.html",
         "dialog": dialog,
         "face": present.face(device, telling, organisation=name, now=timezone.now()),
+        "helpdesk": helpdesk.of(policies.of_device(device, SelfServiceRules).values),
     }
     headers = {"Vary": "X-Dialog"} | ({"X-Dialog": "1"} if dialog else {})
     response = render(request, template, {**common, **context}, status=status)

@@ -41,6 +41,7 @@ def index(request: HttpRequest) -> HttpResponse:
     context = {
         "rows": [presentation.row(one, now) for one in found],
         "has_types": selectors.types().exists(),
+        "forbidden": selectors.forbidden(person_of(request)),
         "whom_to_ask": organisation.whom_to_ask(),
     }
     return render(request, "portal/certificates/index.html", context)
@@ -52,7 +53,7 @@ def index(request: HttpRequest) -> HttpResponse:
 @sensitive_post_parameters("password")
 def add(request: HttpRequest) -> HttpResponse:
     types = list(selectors.types())
-    if not types:
+    if not types or selectors.forbidden(person_of(request)):
         return go(request, reverse("portal:certificates"))
     person = person_of(request)
     present = selectors.present([person.id], [one.id for one in types])

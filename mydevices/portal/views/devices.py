@@ -12,7 +12,7 @@ from django.utils.translation import ngettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from mydevices.accounts.requests import person_of
+from mydevices.accounts.requests import actor_of, person_of
 from mydevices.audit import selectors as audit
 from mydevices.audit.models import Entry
 from mydevices.commands import capabilities
@@ -20,6 +20,10 @@ from mydevices.commands import selectors as commands
 from mydevices.devices import selectors as devices
 from mydevices.devices.models import Device
 from mydevices.organisation import selectors as organisation
+from mydevices.policies import helpdesk
+from mydevices.policies import selectors as policies
+from mydevices.policies.kinds.privacy import Privacy
+from mydevices.policies.kinds.self_service import SelfServiceRules
 from mydevices.presentation import moments, past, present
 
 LATELY = 5
@@ -48,12 +52,14 @@ def index_now(request: HttpRequest) -> HttpResponse:
 
 
 def _index(request: HttpRequest) -> dict[str, object]:
-    person, now = person_of(request), timezone.now()
+    person, actor, now = person_of(request), actor_of(request), timezone.now()
     owned = list(devices.owned_by(person))
     recent = commands.recent_of_each(owned)
     name = organisation.current().name
     cards = [
-        present.card(device, present.telling(recent[device.id]), capabilities.of(device), organisation=name, now=now)
+        present.card(
+            device, present.telling(recent[device.id]), capabilities.of(device, actor), organisation=name, now=now
+        )
         for device in owned
     ]
     # What needs its person first, what has gone last; otherwise as they came.
@@ -99,16 +105,19 @@ def _device(request: HttpRequest, device: Device) -> dict[str, object]:
     recent = commands.recent_of_each([device])[device.id]
     running = [progress for progress in recent if progress.is_open]
     inventory = present.inventory_of(device)
+    privacy = policies.of_device(device, Privacy)
     timelines = present.on_top(recent, now)
     entries = list(audit.of_device(device.id)[:HISTORY])
     lines = past.history(entries, person, now)
     return {
         "face": present.face(device, present.telling(recent), organisation=name, now=now),
         "timelines": [present.timeline(device, progress, person, now) for progress in timelines],
-        "rows": present.rows(device, capabilities.of(device), running),
+        "rows": present.rows(device, capabilities.of(device, actor_of(request)), running),
         "facts": present.facts(device, now),
         "facts_age": moments.ago(inventory.collected_at, now) if inventory else "",
-        "sights": present.sights(device),
+        "sights": present.sights(device, privacy),
+        "privacy_text": privacy.values.text,
+        "helpdesk": helpdesk.of(policies.of_device(device, SelfServiceRules).values),
         "lines": lines[:SHOWN],
         "more": len(lines) > SHOWN or len(entries) == HISTORY,
         "ended": device.registration is not None and device.registration.has_ended,

@@ -22,7 +22,7 @@ from mydevices.commands import selectors as commands_selectors
 from mydevices.commands import services as commands
 from mydevices.devices import selectors as devices
 from mydevices.devices.models import Device
-from mydevices.errors import Conflict, Invalid, NotFound, ProtocolError, TooMany, Unsupported
+from mydevices.errors import Conflict, ForbiddenByPolicy, Invalid, NotFound, ProtocolError, TooMany, Unsupported
 from mydevices.location import selectors as location_selectors
 from mydevices.location import services as location
 from mydevices.organisation import selectors as organisation
@@ -58,7 +58,7 @@ def _context(request: HttpRequest, device: Device) -> dict[str, object]:
     found = places.places(
         location.look(device=device, actor=actor_of(request)), person, request.headers.get("user-agent", ""), now
     )
-    possible = capabilities.of(device)
+    possible = capabilities.of(device, actor_of(request))
     running = {progress.action.kind: progress for progress in recent if progress.is_open}
     told = next((each for each in recent if each.action.kind == ActionKind.LOST), None)
     return {
@@ -107,7 +107,7 @@ def _ask(request: HttpRequest, device_id: UUID, kind: ActionKind) -> HttpRespons
     device = devices.owned(person_of(request), device_id)
     try:
         commands.enqueue(device=device, kind=kind, actor=actor_of(request))
-    except (Conflict, Unsupported) as refusal:
+    except (Conflict, ForbiddenByPolicy, Unsupported) as refusal:
         messages.warning(request, refusal.message)
     return _to(request, device)
 

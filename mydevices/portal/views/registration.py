@@ -26,6 +26,7 @@ from mydevices.accounts import selectors as accounts
 from mydevices.accounts.models import Person
 from mydevices.accounts.requests import actor_of, address_of, person_of, prove_by_password
 from mydevices.audit.actor import Actor
+from mydevices.devices.models import Device
 from mydevices.errors import Conflict, Invalid, NotAllowed, NotFound, TooMany
 from mydevices.organisation import selectors as organisation
 from mydevices.policies.kinds.registration import RegistrationRules
@@ -79,7 +80,7 @@ def register(request: HttpRequest) -> HttpResponse:
         "obstacle": obstacle,
         "tickets": _open_tickets(request),
         "desk": desks.shown(person, rules, timezone.now()),
-        **_promise(rules.values.fixed_ownership),
+        **_promise(person, rules.values.fixed_ownership),
     }
     return render(request, "portal/register.html", context, status=400 if form.errors else status)
 
@@ -238,7 +239,7 @@ def by_pin_device(request: HttpRequest) -> HttpResponse:
         "obstacle": obstacle,
         "registrant": person,
         "desk": desks.shown(person, rules, timezone.now()),
-        **_promise(rules.values.fixed_ownership),
+        **_promise(person, rules.values.fixed_ownership),
     }
     return render(request, "portal/by_pin_device.html", context, status=400 if form.errors else status)
 
@@ -275,9 +276,10 @@ def _see(name: str, *args: object) -> HttpResponse:
     return HttpResponseRedirect(reverse(name, args=args), status=303)
 
 
-def _promise(ownership: str) -> dict[str, object]:
+def _promise(person: Person, ownership: str) -> dict[str, object]:
     """What the page says that registration makes possible."""
-    return {"ownership": ownership, "may_erase_personal": settings.ENVIRONMENT.erase_personal_devices}
+    own = selectors.may_erase(person, platform=Device.Platform.APPLE, ownership=Device.Ownership.PERSONAL)
+    return {"ownership": ownership, "may_erase_personal": own}
 
 
 def _open_tickets(request: HttpRequest, here: Ticket | None = None) -> list[tickets.Shown]:
@@ -293,7 +295,7 @@ def _open_tickets(request: HttpRequest, here: Ticket | None = None) -> list[tick
 @never_cache
 def ticket(request: HttpRequest, ticket_id: UUID) -> HttpResponse:
     found = selectors.ticket_of(person_of(request), ticket_id)
-    context = {**_ticket(found), "tickets": _open_tickets(request, found), **_promise(found.ownership)}
+    context = {**_ticket(found), "tickets": _open_tickets(request, found), **_promise(found.person, found.ownership)}
     return render(request, "portal/register_ticket.html", context)
 
 
@@ -361,7 +363,7 @@ def open_ticket(request: HttpRequest, code: str) -> HttpResponse:
         "works_until": tickets.shown(found, timezone.now()).works_until,
         "wrong_device": _wrong_device(_here(request), is_mac=is_mac),
         "download": reverse("portal:profile", args=[code]),
-        **_promise(found.ownership),
+        **_promise(found.person, found.ownership),
     }
     return render(request, "portal/open_ticket.html", context)
 
