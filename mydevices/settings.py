@@ -37,6 +37,7 @@ INSTALLED_APPS = [
     "mydevices.commands",
     "mydevices.certificates",
     "mydevices.location",
+    "mydevices.configurations",
     "mydevices.registration",
     "mydevices.platforms.apple",
     "mydevices.portal",

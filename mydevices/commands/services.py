@@ -198,6 +198,12 @@ def upkeep(
     return command
 
 
+def call_off(*, command_id: int, now: datetime) -> bool:
+    """Take back upkeep that no device has been given. False when it has, or it has ended."""
+    waiting = Command.objects.filter(id=command_id, action=None, state=State.QUEUED)
+    return bool(waiting.update(state=State.CANCELLED, finished_at=now))
+
+
 def wake(channel_ids: Iterable[int]) -> None:
     """Ask channels to poll, once this transaction is committed."""
     for channel_id in sorted(channel_ids):

@@ -313,6 +313,10 @@ OF_PEOPLE: Final[Mapping[Verb, Say | Callable[[Entry], Say]]] = {
         lazy("{who} no longer lets an app report where {device} is."),
         lazy("You no longer let an app report where {device} is."),
     ),
+    Verb.CONFIGURATION_RETRIED: Say(
+        lazy("{who} sent a configuration to {device} again."),
+        lazy("You sent a configuration to {device} again."),
+    ),
 }
 """What an account's history says, for each verb that can stand in one beside the actions on devices."""
 
@@ -325,6 +329,9 @@ OF_NO_PERSON: Final[Mapping[Verb, str]] = {
     Verb.POLICY_CHANGED: "about a policy, whoever it reaches",
     Verb.POLICY_MOVED: "about a policy, whoever it reaches",
     Verb.POLICY_DELETED: "about a policy, whoever it reaches",
+    Verb.CONFIGURATION_CREATED: "about a configuration, whoever it reaches",
+    Verb.CONFIGURATION_CHANGED: "about a configuration, whoever it reaches",
+    Verb.CONFIGURATION_DELETED: "about a configuration, whoever it reaches",
     Verb.GROUP_CHANGED: "about a group: who joins or leaves has an entry of their own",
     Verb.GROUP_DELETED: "about a group: who joins or leaves has an entry of their own",
     Verb.LIST_EXPORTED: "about a whole list",

@@ -29,6 +29,7 @@ from mydevices.commands import selectors as commands_selectors
 from mydevices.commands import services as commands
 from mydevices.commands.models import Command
 from mydevices.commands.states import OPEN, PENDING, State
+from mydevices.configurations import push as configurations
 from mydevices.devices import selectors as devices_selectors
 from mydevices.devices import services as devices
 from mydevices.devices.models import STILL_TALKING, Channel, Device, Registration
@@ -390,6 +391,7 @@ def reachable(
     if not user_id and devices.activate(registration=registration):
         device = devices_selectors.by_id(registration.device_id)
         commands.enqueue(device=device, kind=ActionKind.CHECK_IN, actor=Actor.system("registration"), now=now)
+    configurations.of_device(registration.device_id, now=now)
     return channel
 
 

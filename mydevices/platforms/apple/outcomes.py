@@ -11,8 +11,10 @@ from mydevices.audit.actor import Actor
 from mydevices.commands import outcomes
 from mydevices.commands import selectors as commands_selectors
 from mydevices.commands import services as commands
+from mydevices.commands.models import Command
 from mydevices.commands.outcomes import Outcome, Reported
 from mydevices.commands.states import State
+from mydevices.configurations import push as configurations
 from mydevices.devices import selectors as devices_selectors
 from mydevices.devices import services as devices
 from mydevices.devices.models import Device, Registration
@@ -37,6 +39,7 @@ def register() -> None:
         ("DisableLostMode", _disable_lost_mode),
         ("DeviceLocation", _device_location),
         ("EraseDevice", _erase_device),
+        ("InstallProfile", _configuration),
         ("RemoveProfile", _remove_profile),
     ):
         outcomes.on(request_type, meaning)
@@ -152,6 +155,11 @@ def _profile_list(command: Reported, outcome: Outcome) -> None:
             {"identifier": profile.identifier, "uuid": profile.uuid, "name": profile.name}
             for profile in inventory.profile_list(answer)
         ]
+        configurations.listed(
+            channel_id=Command.objects.values_list("channel_id", flat=True).get(id=command.id),
+            profiles={profile["identifier"] or "": profile["uuid"] or "" for profile in profiles},
+            now=outcome.at,
+        )
         _store(command, outcome, {"profiles": profiles})
 
 
@@ -191,7 +199,21 @@ def _erase_device(command: Reported, outcome: Outcome) -> None:
         registration.wiped(registration=_life(command), now=outcome.at)
 
 
+def _configuration(command: Reported, outcome: Outcome) -> None:
+    """A profile other than that of the registration was installed, or removed."""
+    installation = command.parameters.get("installation")
+    if isinstance(installation, int):
+        configurations.answered(
+            installation_id=installation,
+            request_type=command.request_type,
+            outcome=outcome.state,
+            reason=outcome.error,
+            now=outcome.at,
+        )
+
+
 def _remove_profile(command: Reported, outcome: Outcome) -> None:
+    _configuration(command, outcome)
     if outcome.state == State.DONE and command.action_kind:
         life, reason = _life(command), Registration.Ending.ACKNOWLEDGED
         registration.retired(registration=life, reason=reason, now=outcome.at)

@@ -12,6 +12,7 @@ from mydevices.devices.models import Device, Registration
 from mydevices.devices.services import token_place
 from mydevices.errors import Conflict
 from mydevices.location import selectors as location
+from mydevices.platforms.apple import configurations
 from mydevices.protocols.apple import commands, inventory, models
 from mydevices.protocols.apple.commands import Payload
 from mydevices.registration import services as registration
@@ -91,9 +92,18 @@ def _erase_device(due: Due) -> Payload:
 
 
 def _install_profile(due: Due) -> Payload:
+    if "installation" in due.parameters:
+        return commands.install_profile(payload=configurations.profile(due.parameters["installation"]))
     life = Registration.objects.select_related("device").get(id=due.registration_id)
     document = registration.renewal_document(registration=life, challenge_id=due.text("challenge") or "")
     return commands.install_profile(payload=document.content)
+
+
+def _remove_profile(due: Due) -> Payload:
+    """Upkeep removes a configuration, and only what somebody asked for ends management."""
+    if due.action_id is None:
+        return commands.remove_profile(identifier=configurations.identifier(due.parameters.get("installation")))
+    return commands.remove_profile(identifier=due.profile_identifier)
 
 
 def _device_location(due: Due) -> Payload:
@@ -109,7 +119,7 @@ _RENDERERS: Final[dict[str, Callable[[Due], Payload]]] = {
     "ClearPasscode": _clear_passcode,
     "UnlockUserAccount": lambda due: commands.unlock_user_account(user_name=due.text("user_name") or ""),
     "EraseDevice": _erase_device,
-    "RemoveProfile": lambda due: commands.remove_profile(identifier=due.profile_identifier),
+    "RemoveProfile": _remove_profile,
     "InstallProfile": _install_profile,
     "DeviceInformation": lambda _due: commands.device_information(queries=inventory.QUERIES),
     "EnableLostMode": lambda due: commands.enable_lost_mode(

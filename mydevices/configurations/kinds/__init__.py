@@ -1,0 +1,10 @@
+"""The kinds of configurations, one module each: frozen dataclasses of fields, as the kinds of policies."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from mydevices.configurations.kinds.web_clip import WebClip
+from mydevices.policies.kinds.kind import Kind
+
+KINDS: Final[Mapping[str, type[Kind]]] = {kind.name(): kind for kind in (WebClip,)}
+"""By the name that rows carry; in the order in which pages list them."""

@@ -1,0 +1,75 @@
+import uuid
+
+from django.db import models
+from django.db.models.functions import Lower
+
+from mydevices.devices.assignment import Assigned
+from mydevices.devices.models import Channel
+
+
+class Configuration(Assigned):
+    """What is sent to the devices of some people. Every one that reaches a device is installed there."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    kind = models.CharField(max_length=32)
+    """A name of `configurations.kinds.KINDS`."""
+    name = models.CharField(max_length=120)
+    description = models.CharField(max_length=500, blank=True)
+    values = models.JSONField(default=dict)
+    """What `Kind.read` reads."""
+    icon = models.BinaryField(null=True)
+    """A PNG, where the kind has one."""
+    enabled = models.BooleanField(default=True)
+    revision = models.PositiveIntegerField(default=1)
+    """Counted up by every change."""
+    created_at = models.DateTimeField(auto_now_add=True)
+    changed_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(Lower("name"), name="one_configuration_per_name")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Installation(models.Model):
+    """A configuration on one channel of one registration. It outlives its configuration until the device has let go of
+    it, and goes with its registration's channel."""
+
+    class State(models.TextChoices):
+        PENDING = "pending", "Pending"
+        INSTALLED = "installed", "Installed"
+        FAILED = "failed", "Failed"
+        REMOVING = "removing", "Being removed"
+        REMOVED = "removed", "Removed"
+
+    configuration = models.ForeignKey(Configuration, on_delete=models.SET_NULL, null=True, related_name="installations")
+    channel = models.ForeignKey(Channel, on_delete=models.CASCADE, related_name="installations")
+    identifier = models.CharField(max_length=120)
+    """Of the profile on the device: the same for all revisions, so that a newer one replaces it."""
+    name = models.CharField(max_length=120)
+    """The configuration's, for when it is gone."""
+    state = models.CharField(max_length=12, choices=State.choices, default=State.PENDING)
+    reason = models.TextField(blank=True)
+    """The device's own, where it failed."""
+    digest = models.CharField(max_length=64)
+    """SHA-256 of the content that should be there."""
+    sent_digest = models.CharField(max_length=64, blank=True)
+    """Of the content that the device was last given; empty where it was given none."""
+    profile_uuid = models.CharField(max_length=36, blank=True)
+    """PayloadUUID of the profile that it was last given."""
+    changed_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["channel", "identifier"], name="one_installation_per_channel"),
+            models.CheckConstraint(
+                condition=models.Q(state__in=["pending", "installed", "failed", "removing", "removed"]),
+                name="known_installation_state",
+            ),
+        ]
+
+    @property
+    def exclusive(self) -> str:
+        """Only one command about it is open at a time."""
+        return f"configuration {self.pk}"

@@ -1,0 +1,31 @@
+"""What configurations do by themselves: follow a change, device after device, and compare everything now and then."""
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from uuid import UUID
+
+from django.db import transaction
+from django.utils import timezone
+
+from mydevices.configurations import push
+from mydevices.outbox import registry
+from mydevices.outbox.registry import Delivery, Done, Outcome
+
+
+def register() -> None:
+    registry.handler(push.TOPIC, advance, batch=1)
+    registry.periodic("configurations.compare", timedelta(minutes=30), compare)
+
+
+def advance(deliveries: Sequence[Delivery]) -> Mapping[int, Outcome]:
+    for delivery in deliveries:
+        subject = delivery.payload["configuration"]
+        push.advance(
+            configuration_id=UUID(subject) if subject else None, after=delivery.payload["after"], now=timezone.now()
+        )
+    return {delivery.id: Done() for delivery in deliveries}
+
+
+def compare() -> None:
+    with transaction.atomic():
+        push.of_everything()
