@@ -32,7 +32,7 @@ class Verb(StrEnum):
     CONFIGURATION_CREATED = "configuration.created"
     CONFIGURATION_CHANGED = "configuration.changed"
     CONFIGURATION_DELETED = "configuration.deleted"
-    CONFIGURATION_RETRIED = "configuration.retried"
+    INSTALLATION_RETRIED = "installation.retried"
     PERSON_SUSPENDED = "person.suspended"
     PERSON_RESUMED = "person.resumed"
     ROLE_CHANGED = "person.role_changed"

@@ -114,7 +114,7 @@ def retry(*, actor: Actor, installation: Installation) -> None:
             raise Conflict(_("This has not failed, or is not for this device any more."))
         device = installation.channel.registration.device
         audit.record(
-            Verb.CONFIGURATION_RETRIED,
+            Verb.INSTALLATION_RETRIED,
             actor=actor,
             device_id=device.id,
             device_name=device.name,

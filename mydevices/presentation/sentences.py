@@ -313,7 +313,7 @@ OF_PEOPLE: Final[Mapping[Verb, Say | Callable[[Entry], Say]]] = {
         lazy("{who} no longer lets an app report where {device} is."),
         lazy("You no longer let an app report where {device} is."),
     ),
-    Verb.CONFIGURATION_RETRIED: Say(
+    Verb.INSTALLATION_RETRIED: Say(
         lazy("{who} sent a configuration to {device} again."),
         lazy("You sent a configuration to {device} again."),
     ),
@@ -390,6 +390,7 @@ OF_DEVICES: Final[Mapping[Verb, Say | Callable[[Entry], Say]]] = {
     Verb.CHANNEL_CLOSED: Say(lazy("One of its users is no longer managed")),
     Verb.PUSH_TOKEN_DEAD: Say(lazy("Can no longer be woken")),
     Verb.PIN_REVEALED: Say(lazy("PIN shown to {who}"), lazy("PIN shown to you")),
+    Verb.INSTALLATION_RETRIED: Say(lazy("{who} sent a configuration again"), lazy("You sent a configuration again")),
     Verb.POSITION_SHARED: Say(lazy("{who} shared where it is"), lazy("You shared where it is")),
     Verb.POSITION_SEEN: Say(lazy("{who} saw where it is"), lazy("You saw where it is")),
     Verb.REPORTER_MADE: Say(lazy("{who} let an app report where it is"), lazy("You let an app report where it is")),
@@ -406,6 +407,7 @@ OF_NO_DEVICE: Final[Mapping[str, str]] = {
     "secret_key": "about the installation",
     "settings": "about the organisation",
     "policy": "about a policy, whatever it reaches",
+    "configuration": "about a configuration, whatever it reaches",
     "group": "about people",
     "list": "about a whole list",
     "batch": "about many devices: each has an action of its own",

@@ -260,6 +260,10 @@ def _one_by_bulk(kind: str) -> Callable[[Scene], str]:
     return lambda scene: f"{reverse('console:devices_bulk', args=[kind])}?id={scene['iphone']}"
 
 
+def _one_of_a_crowd(deed: str) -> Callable[[Scene], str]:
+    return lambda scene: f"{reverse('console:people_crowd', args=[deed])}?id={scene['lena']}"
+
+
 def _ask_many(page: Page, _scene: Scene) -> None:
     page.get_by_label("Why").fill("To see that all is well.")
     page.locator(".dialog-foot button, main form button").last.click()
@@ -331,6 +335,8 @@ LOOKS: Final = (
     Look("console:groups_delete", of=_GROUP),
     Look("console:devices"),
     Look("console:devices_one", of=_DEVICE),
+    Look("console:people_crowd", start=_one_of_a_crowd("join")),
+    Look("console:people_crowd", start=_one_of_a_crowd("suspend"), name="console-people_suspended"),
     Look("console:devices_bulk", start=_one_by_bulk("retire")),
     Look("console:devices_bulk", start=_one_by_bulk("check_in"), then=_ask_many, name="console-devices_batch"),
     Look("console:certificates"),
