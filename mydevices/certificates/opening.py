@@ -24,8 +24,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from django.utils.translation import gettext as _
-
 from mydevices.errors import TooMany
 from mydevices.protocols.pki import pkcs12
 from mydevices.protocols.pki.refusals import Reason, Refused, TooMuchWork, refusal
@@ -69,7 +67,7 @@ class Opener:
         if len(encoded) > MAXIMUM_PASSWORD:
             raise refusal(Reason.WRONG_PASSWORD)
         if not self._turns.acquire(timeout=self._limits.patience):
-            raise TooMany(_("Several files are being opened right now. Try again in a few seconds."))
+            raise TooMany("Several files are being opened right now.")
         try:
             answer = self._ask(encoded, data)
         finally:

@@ -79,6 +79,8 @@ def examine(*, actor: Actor, person: Person, type_id: UUID, data: bytes, passwor
         )
     except Refused as refused:
         raise wording.unreadable(refused) from refused
+    except TooMany as busy:  # the opener speaks no language: it is its child's module too
+        raise TooMany(_("Several files are being opened right now. Try again in a few seconds.")) from busy
     if assessment.refusals:
         raise wording.unusable(assessment.refusals)
     return Examined(type_id=one.id, purpose=one.purpose, bundle=bundle, assessment=assessment)

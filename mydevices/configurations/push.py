@@ -239,12 +239,17 @@ def answered(*, installation_id: int, request_type: str, outcome: State, reason:
 
 
 @transaction.atomic
-def listed(*, channel_id: int, profiles: Mapping[str, str], now: datetime) -> None:
-    """The device has told which profiles are on a channel, by identifier: their UUIDs. That is the truth."""
+def listed(*, registration_id: UUID, profiles: Mapping[str, str], now: datetime) -> None:
+    """The device has told which profiles are on its own channel, the only one that is asked, by identifier: their
+    UUIDs. That is the truth."""
     rows = (
         Installation.objects.select_for_update(of=("self",))
         .select_related("channel")
-        .filter(~Q(state=Installation.State.REMOVED), channel=channel_id)
+        .filter(
+            ~Q(state=Installation.State.REMOVED),
+            channel__registration=registration_id,
+            channel__kind=Channel.Kind.DEVICE,
+        )
     )
     for row in rows.order_by("id"):
         is_there = profiles.get(row.identifier, "").upper() == row.profile_uuid.upper() and bool(row.profile_uuid)

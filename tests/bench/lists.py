@@ -70,7 +70,7 @@ def fill(people: int, devices: int) -> None:
     """People and devices as `demo_data` makes them; and what it leaves out, because a worker would act on it:
     certificates, commands, invitations, and a history."""
     say(f"  making {people:,} people and {devices:,} devices ...")
-    call_command("demo_data", people=people, devices=devices, verbosity=0)
+    call_command("demo_data", people=people, devices=devices, verbosity=0, stdout=sys.stderr)
     say("  certificates, commands, invitations and a history ...")
     chance, now = random.Random(1), timezone.now()
     lives = list(Registration.objects.filter(state=Registration.State.ACTIVE).select_related("device"))

@@ -224,10 +224,11 @@ def test_the_list_of_profiles_is_the_truth(owner: Person, register: Registers) -
     work()
     simulated.poll()
     row = selectors.of_device(device).get()
-    push.listed(channel_id=row.channel_id, profiles={row.identifier: row.profile_uuid}, now=timezone.now())
+    life = row.channel.registration_id
+    push.listed(registration_id=life, profiles={row.identifier: row.profile_uuid}, now=timezone.now())
     assert states(device) == [State.INSTALLED]
     before = queued()
-    push.listed(channel_id=row.channel_id, profiles={}, now=timezone.now())
+    push.listed(registration_id=life, profiles={}, now=timezone.now())
     assert (states(device), queued()) == ([State.PENDING], before + 1)
 
 

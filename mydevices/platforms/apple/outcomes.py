@@ -11,7 +11,6 @@ from mydevices.audit.actor import Actor
 from mydevices.commands import outcomes
 from mydevices.commands import selectors as commands_selectors
 from mydevices.commands import services as commands
-from mydevices.commands.models import Command
 from mydevices.commands.outcomes import Outcome, Reported
 from mydevices.commands.states import State
 from mydevices.configurations import push as configurations
@@ -156,7 +155,7 @@ def _profile_list(command: Reported, outcome: Outcome) -> None:
             for profile in inventory.profile_list(answer)
         ]
         configurations.listed(
-            channel_id=Command.objects.values_list("channel_id", flat=True).get(id=command.id),
+            registration_id=command.registration_id,
             profiles={profile["identifier"] or "": profile["uuid"] or "" for profile in profiles},
             now=outcome.at,
         )
