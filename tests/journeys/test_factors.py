@@ -105,5 +105,5 @@ def code(key: str, counter: int) -> str:
 
 def sign_out(page: Page) -> None:
     page.locator("summary.avatar").click()
-    page.get_by_role("button", name="Sign out", exact=True).click()
+    page.get_by_role("group").get_by_role("button", name="Sign out", exact=True).click()
     expect(page.get_by_role("heading", name=re.compile("Sign in"))).to_be_visible()

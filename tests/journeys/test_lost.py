@@ -27,8 +27,7 @@ def look_for(portal: Portal, name: str) -> None:
 
 @on(DESK, PHONE)
 def test_a_lost_iphone_is_seen_on_the_map_and_found(ines: Portal, simulator: Simulator) -> None:
-    page, name = ines.page, f"Strayed iPhone {ines.page.viewport_size['width']}"  # type: ignore[index]  # it has one
-    ines.register(name)
+    page, name = ines.page, "Ines’s iPhone"
     look_for(ines, name)
     switch(page, "on")
     expect(page.get_by_text("No position yet.")).to_be_visible()
@@ -67,8 +66,7 @@ def test_a_lost_iphone_is_seen_on_the_map_and_found(ines: Portal, simulator: Sim
 @on(PHONE_PLAIN)
 def test_a_lost_iphone_is_found_without_scripts(ines: Portal, simulator: Simulator) -> None:
     page = ines.page
-    ines.register("Plain lost iPhone")
-    look_for(ines, "Plain lost iPhone")
+    look_for(ines, "Ines’s iPhone")
     switch(page, "on")
     page.get_by_role("link", name="Mark iPhone as lost…").click()
     page.get_by_label("Message").fill("Please call me.")
@@ -78,7 +76,7 @@ def test_a_lost_iphone_is_found_without_scripts(ines: Portal, simulator: Simulat
     expect(page.locator(".map")).to_be_hidden()
     page.get_by_role("button", name="I found it").click()
     expect(page.get_by_role("link", name="Mark iPhone as lost…")).to_be_visible(timeout=20_000)
-    assert simulator.find("Plain lost iPhone")["screen"] == "locked"
+    assert simulator.find("Ines’s iPhone")["screen"] == "locked"
     switch(page, "off")
 
 
