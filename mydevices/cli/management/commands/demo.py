@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -103,6 +104,7 @@ class Command(BaseCommand):
         try:
             web.check_port("127.0.0.1", port)
             self._say("Starting the demo ...")
+            mail_files = _begin_mail_files()
             start.prepare()
             with processes.Supervisor([], say=self._say) as supervisor:
                 workers = str(min(2, web.default_workers()))
@@ -111,6 +113,8 @@ class Command(BaseCommand):
                 supervisor.step(0)
                 demonstration.note(port=str(port))
                 _introduce()
+                for begun in mail_files:
+                    begun.end()
                 simulator = _logged(_simulator())
                 supervisor.add(simulator)
                 self._wait(supervisor, simulator, port)
@@ -147,6 +151,11 @@ def _logged(program: processes.Program) -> processes.Program:
 
 def _introduce() -> None:
     """The organisation, its people and its push certificate, where they are missing."""
+    request, answer = demonstration.FOLDER / "push-request.pem", demonstration.FOLDER / "push-certificate.pem"
+    certified = None
+    if push.current() is None:
+        request.write_bytes(push.request(actor=ACTOR, organisation_name="Aldermoor"))
+        certified = _Simulation("push-certificate", "--csr", str(request), "--out", str(answer))
     organisation.describe(
         actor=ACTOR,
         name="Aldermoor",
@@ -162,47 +171,54 @@ def _introduce() -> None:
     if not policies_selectors.of_kind(RegistrationRules).exists():
         values = RegistrationRules(device_limit=5, minimum_ios="15", minimum_ipados="15", minimum_macos="12")
         policies.create(actor=ACTOR, name="Everyone", values=values, assignment=EVERYONE)
-    if push.current() is None:
-        request, answer = demonstration.FOLDER / "push-request.pem", demonstration.FOLDER / "push-certificate.pem"
-        request.write_bytes(push.request(actor=ACTOR, organisation_name="Aldermoor"))
-        _simulate("push-certificate", "--csr", str(request), "--out", str(answer))
+    if certified is not None:
+        certified.end()
         push.install(actor=ACTOR, pem=answer.read_bytes(), now=timezone.now())
-
-    _bring_certificates()
-
-
-def _bring_certificates() -> None:
-    """Two files that the demo's person can upload, and the types that they are for."""
-    demonstration.CERTIFICATES.mkdir(exist_ok=True)
-    for purpose in MAIL_PURPOSES:
-        file = demonstration.CERTIFICATES / f"{purpose}.p12"
-        if not file.exists():
-            person = ("--name", PERSON.name, "--email", PERSON.email)
-            made = ("--purpose", purpose, "--password", MAIL_PASSWORD, "--out", str(file))
-            _simulate("mail-identity", *person, *made)
     if not certificates_selectors.types().exists():
         for purpose in MAIL_PURPOSES:
             rules = TypeRules(label=f"{purpose.capitalize()} certificate", purpose=purpose)
             types.create(actor=ACTOR, type_id=uuid4(), rules=rules)
 
 
+def _begin_mail_files() -> Sequence["_Simulation"]:
+    """Files that the demo's person can upload. Their keys are made while the database is: the demo is ready sooner."""
+    demonstration.CERTIFICATES.mkdir(exist_ok=True)
+    begun = []
+    for purpose in MAIL_PURPOSES:
+        file = demonstration.CERTIFICATES / f"{purpose}.p12"
+        if not file.exists():
+            person = ("--name", PERSON.name, "--email", PERSON.email)
+            made = ("--purpose", purpose, "--password", MAIL_PASSWORD, "--out", str(file))
+            begun.append(_Simulation("mail-identity", *person, *made))
+    return begun
+
+
 def _simulator_command(verb: str, *arguments: str) -> list[str]:
     return [sys.executable, "-P", "-m", "simulator", verb, "--state", str(demonstration.SIMULATOR), *arguments]
 
 
-def _simulate(verb: str, *arguments: str) -> None:
-    try:
-        subprocess.run(  # noqa: S603  our own program
+class _Simulation:
+    """A verb of the simulator, under way beside this process."""
+
+    def __init__(self, verb: str, *arguments: str) -> None:
+        self.verb = verb
+        self.process = subprocess.Popen(  # noqa: S603  our own program
             _simulator_command(verb, *arguments),
             env={**os.environ, "PYTHONPATH": str(demonstration.ROOT)},
-            check=True,
-            capture_output=True,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
             text=True,
-            timeout=60,
         )
-    except subprocess.SubprocessError as error:
-        told = getattr(error, "stderr", "") or str(error)
-        raise CommandError(f"The simulator could not do “{verb}”: {told.strip()}") from error
+
+    def end(self) -> None:
+        """Raises CommandError with what it said when it could not."""
+        try:
+            told = self.process.communicate(timeout=60)[1]
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            told = self.process.communicate()[1] or "It took longer than a minute."
+        if self.process.returncode:
+            raise CommandError(f"The simulator could not do “{self.verb}”: {told.strip()}")
 
 
 def _simulator() -> processes.Program:
