@@ -1,6 +1,7 @@
 """What holds for every test: nothing leaves this machine, and examples are the same in every run."""
 
 import contextlib
+import functools
 import ipaddress
 import socket
 from collections.abc import Iterator
@@ -12,6 +13,8 @@ from django.db import transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.base.operations import BaseDatabaseOperations
 
+from mydevices.certificates import services as certificates
+
 # On busy machines time says nothing about a test; the same examples each time make a failure repeatable.
 hypothesis.settings.register_profile(
     "ci",
@@ -22,6 +25,22 @@ hypothesis.settings.register_profile(
 # For hunting: pytest --hypothesis-profile explore
 hypothesis.settings.register_profile("explore", deadline=None, max_examples=2000)
 hypothesis.settings.load_profile("ci")
+
+
+hypothesis.settings.register_profile("check", hypothesis.settings.get_profile("ci"), max_examples=20)
+
+SLOW = (
+    *("accounts/test_attempts.py", "bench", "cli", "front", "platforms/apple/test_push.py", "reliability"),
+    *("registration/test_races.py", "simulator/test_fleet.py"),
+)
+"""What starts processes, kills them or waits for them: left out by `./run check`, never by `./run test`."""
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    folders = tuple(config.rootpath / "tests" / place for place in SLOW)
+    for item in items:
+        if any(item.path.is_relative_to(folder) for folder in folders):
+            item.add_marker(pytest.mark.slow)
 
 
 Address = tuple[Any, ...] | str | bytes
@@ -102,4 +121,13 @@ def the_database_can_be_emptied_between_tests() -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(BaseDatabaseOperations, "execute_sql_flush", flush)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_authority_key() -> Iterator[None]:
+    """Authorities of many tests have the same key: making one takes longer than most tests do."""
+    made = functools.cache(certificates.new_authority_key)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(certificates, "new_authority_key", made)
         yield

@@ -5,6 +5,7 @@ new page cannot be forgotten.
 """
 
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 from uuid import uuid4
@@ -15,6 +16,7 @@ from allauth.usersessions.models import UserSession
 from django.contrib.auth import BACKEND_SESSION_KEY
 from django.core.cache import cache
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import transaction
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from django.utils import timezone
@@ -360,59 +362,78 @@ def written() -> int:
     return Entry.objects.exclude(verb__startswith="sign_").count()
 
 
-@pytest.mark.parametrize("name", sorted(OPEN))
-def test_what_is_open_asks_nobody_to_sign_in(scene: Scene, name: str) -> None:
+@contextmanager
+def each(subtests: pytest.Subtests, name: str) -> Iterator[None]:
+    """One address of the many that a scene is made for: what is done there is undone."""
+    for module in (organisation, providers, factors):
+        module.forget()
+    with subtests.test(address=name), transaction.atomic():
+        yield
+        transaction.set_rollback(True)
+
+
+def test_what_is_open_asks_nobody_to_sign_in(scene: Scene, subtests: pytest.Subtests) -> None:
     # There is nothing to go on with for somebody who has not begun to sign in, or has no session to end.
     back = {"mfa_authenticate", "account_logout", "mfa_login_webauthn", "portal:old_sign_in"}
-    for method, answer in tried(scene, "visitor", name):
-        assert answer.status_code < 500, method
-        assert name in back or not to_sign_in(answer), method
+    for name in sorted(OPEN):
+        with each(subtests, name):
+            for method, answer in tried(scene, "visitor", name):
+                assert answer.status_code < 500, method
+                assert name in back or not to_sign_in(answer), method
 
 
-@pytest.mark.parametrize("name", sorted({*OWN, *OWNED, *CONSOLE}))
-def test_a_visitor_gets_nothing_but_the_way_to_sign_in(scene: Scene, name: str) -> None:
-    before = written()
-    for method, answer in tried(scene, "visitor", name):
-        assert to_sign_in(answer) or answer.status_code == 405, (method, answer.status_code)
-    assert written() == before
+@pytest.mark.parametrize("table", ["OWN", "OWNED", "CONSOLE"])
+def test_a_visitor_gets_nothing_but_the_way_to_sign_in(scene: Scene, subtests: pytest.Subtests, table: str) -> None:
+    for name in sorted({"OWN": OWN, "OWNED": OWNED, "CONSOLE": CONSOLE}[table]):
+        with each(subtests, name):
+            before = written()
+            for method, answer in tried(scene, "visitor", name):
+                assert to_sign_in(answer) or answer.status_code == 405, (method, answer.status_code)
+            assert written() == before
 
 
 @pytest.mark.parametrize("who", WHO[1:])
-@pytest.mark.parametrize("name", sorted(OWN))
-def test_what_is_ones_own_is_for_everybody_who_is_signed_in(scene: Scene, name: str, who: str) -> None:
-    for method, answer in tried(scene, who, name):
-        assert answer.status_code < 500, method
-        assert not to_sign_in(answer), method
-        assert answer.status_code != 403, method
+def test_what_is_ones_own_is_for_everybody_who_is_signed_in(scene: Scene, subtests: pytest.Subtests, who: str) -> None:
+    for name in sorted(OWN):
+        with each(subtests, name):
+            for method, answer in tried(scene, who, name):
+                assert answer.status_code < 500, method
+                assert not to_sign_in(answer), method
+                assert answer.status_code != 403, method
 
 
-@pytest.mark.parametrize("name", sorted(OWNED))
-def test_what_somebody_owns_is_there_for_them(scene: Scene, name: str) -> None:
-    for method, answer in tried(scene, "owner", name):
-        assert answer.status_code < 500, method
-        assert answer.status_code not in GONE, method
+def test_what_somebody_owns_is_there_for_them(scene: Scene, subtests: pytest.Subtests) -> None:
+    for name in sorted(OWNED):
+        with each(subtests, name):
+            for method, answer in tried(scene, "owner", name):
+                assert answer.status_code < 500, method
+                assert answer.status_code not in GONE, method
 
 
 @pytest.mark.parametrize("who", WHO[2:])
-@pytest.mark.parametrize("name", sorted(OWNED))
-def test_what_somebody_owns_is_not_there_for_others_whatever_their_role(scene: Scene, name: str, who: str) -> None:
-    before = written()
-    for method, answer in tried(scene, who, name):
-        assert answer.status_code in {404, 405}, (method, answer.status_code)
-    assert written() == before
+def test_what_somebody_owns_is_not_there_for_others_whatever_their_role(
+    scene: Scene, subtests: pytest.Subtests, who: str
+) -> None:
+    for name in sorted(OWNED):
+        with each(subtests, name):
+            before = written()
+            for method, answer in tried(scene, who, name):
+                assert answer.status_code in {404, 405}, (method, answer.status_code)
+            assert written() == before
 
 
 @pytest.mark.parametrize("who", WHO[1:])
-@pytest.mark.parametrize("name", sorted(CONSOLE))
-def test_a_page_of_the_console_opens_by_right(scene: Scene, name: str, who: str) -> None:
+def test_a_page_of_the_console_opens_by_right(scene: Scene, subtests: pytest.Subtests, who: str) -> None:
     held = rights.BY_ROLE[scene.people[who].role]
-    may_open, may_change = CONSOLE[name] in held, CHANGES.get(name, CONSOLE[name]) in held
-    before = written()
-    for method, answer in tried(scene, who, name):
-        assert answer.status_code < 500, method
-        if not (may_open if method == "get" else may_change):
-            assert answer.status_code in {403, 405}, (method, answer.status_code)
-        else:
-            assert answer.status_code != 403, method
-    if not may_change:
-        assert written() == before
+    for name in sorted(CONSOLE):
+        may_open, may_change = CONSOLE[name] in held, CHANGES.get(name, CONSOLE[name]) in held
+        with each(subtests, name):
+            before = written()
+            for method, answer in tried(scene, who, name):
+                assert answer.status_code < 500, method
+                if not (may_open if method == "get" else may_change):
+                    assert answer.status_code in {403, 405}, (method, answer.status_code)
+                else:
+                    assert answer.status_code != 403, method
+            if not may_change:
+                assert written() == before

@@ -36,13 +36,18 @@ CLOCK_SKEW: Final = timedelta(hours=1)
 _PLACE: Final = {"table": "certificates_authority", "column": "key", "row": "1", "owner": "server"}
 
 
+def new_authority_key() -> rsa.RSAPrivateKey:
+    """Takes up to a second of a processor."""
+    return rsa.generate_private_key(public_exponent=65537, key_size=3072)
+
+
 def ensure_authority() -> bool:
     """Make the device authority at first start. Two servers that start at once agree on one. True when it was made
     now."""
     if AuthorityRow.objects.exists():
         return False
     now = timezone.now()
-    key = rsa.generate_private_key(public_exponent=65537, key_size=3072)
+    key = new_authority_key()
     certificate = x509.create_authority(
         key=key,
         common_name="MyDevices device authority",

@@ -180,13 +180,13 @@ def test_a_new_administrator_is_led_to_the_first_device(sign_in_as: SignedInAs) 
 
 def test_it_costs_the_same_however_much_there_is(administrator: Client) -> None:
     def statements() -> int:
+        administrator.get(reverse("console:overview"))  # what processes know for some seconds is read here
         with CaptureQueriesContext(connection) as queries:
             administrator.get(reverse("console:overview"))
         return len(queries)
 
     now = timezone.now()
     end(asked(factories.device(factories.person(), now=now), now), State.FAILED, now)
-    statements()
     few = statements()
     for _number in range(12):
         end(asked(factories.device(factories.person(), now=now), now), State.FAILED, now)
