@@ -109,6 +109,9 @@ def test_the_audit_is_narrowed_by_verb_name_address_and_day(administrator: Clien
     assert verbs(administrator, "?q=okafor") == [Verb.PERSON_CHANGED]
     assert verbs(administrator, f"?q={ines.id}") == [Verb.PERSON_CHANGED]
     assert verbs(administrator, "?verb=settings.changed") == [Verb.SETTINGS_CHANGED] * 2
+    page = administrator.get(reverse("console:audit")).content.decode()
+    assert '<th scope="row">Settings changed<br>' in page
+    assert '<option value="settings.changed">Settings changed</option>' in page
     tomorrow = (timezone.now() + timedelta(days=2)).date().isoformat()
     assert verbs(administrator, f"?from={tomorrow}") == []
     assert verbs(administrator, f"?to={tomorrow}&verb=settings.changed") == [Verb.SETTINGS_CHANGED] * 2

@@ -20,7 +20,7 @@ from mydevices.audit.models import Entry
 from mydevices.audit.verbs import Verb
 from mydevices.console import files
 from mydevices.console.access import console_page
-from mydevices.presentation import moments
+from mydevices.presentation import moments, verbs
 
 PAGE: Final = 100
 LONGEST_ID: Final = 18
@@ -69,6 +69,7 @@ def index(request: HttpRequest) -> HttpResponse:
     rows = [
         {
             "entry": entry,
+            "what": verbs.name_of(entry.verb),
             "at": moments.moment(entry.at, now),
             "details": ", ".join(f"{name}: {value}" for name, value in entry.details.items()),
         }
@@ -82,7 +83,7 @@ def index(request: HttpRequest) -> HttpResponse:
         "rows": rows,
         "page": page,
         "kept": kept.urlencode(),
-        "verbs": sorted(str(one) for one in Verb),
+        "verbs": sorted(((str(verb), str(name)) for verb, name in verbs.NAMES.items()), key=lambda one: one[1]),
         "values": {name: request.GET.get(name, "") for name in ("q", "verb", "from", "to")},
         "sealed": sealed,
         "looked_at": selectors.LOOKED_AT,
