@@ -83,6 +83,7 @@ def change_role(*, actor: Actor, person: Person, role: str) -> Person:
 def put_in_groups(*, actor: Actor, person: Person, groups: Collection[UUID]) -> None:
     """Into exactly these groups, but for those that a provider's claim brought: they stay until it takes them back."""
     rights.require(actor, Right.MANAGE_PEOPLE)
+    _hold_groups_of(person)
     wanted = set(Group.objects.filter(id__in=groups).values_list("id", flat=True))
     here = {row.group_id: row.provider for row in Membership.objects.filter(person=person)}
     leaving = [group for group, provider in here.items() if group not in wanted and not provider]
@@ -90,6 +91,39 @@ def put_in_groups(*, actor: Actor, person: Person, groups: Collection[UUID]) -> 
     joining = wanted - set(here)
     Membership.objects.bulk_create([Membership(person=person, group_id=group) for group in joining])
     note_groups(actor=actor, person=person, joined=joining, left=leaving)
+
+
+@transaction.atomic
+def put_in_group(*, actor: Actor, person: Person, group: Group) -> None:
+    """Beside those where they are. Raises Conflict when they are in it, or it is gone."""
+    rights.require(actor, Right.MANAGE_PEOPLE)
+    _hold_groups_of(person)
+    if Membership.objects.filter(person=person, group=group).exists():
+        raise Conflict(_("%(name)s is in this group already.") % {"name": person.name})
+    if not Group.objects.select_for_update().filter(id=group.id).exists():
+        raise Conflict(_("This group has been deleted."))
+    Membership.objects.create(person=person, group=group)
+    note_groups(actor=actor, person=person, joined=[group.id], left=[])
+
+
+@transaction.atomic
+def take_from_group(*, actor: Actor, person: Person, group: Group) -> None:
+    """Raises Conflict when they are not in it, or a provider's claim brought them."""
+    rights.require(actor, Right.MANAGE_PEOPLE)
+    _hold_groups_of(person)
+    membership = Membership.objects.filter(person=person, group=group).first()
+    words = {"name": person.name}
+    if membership is None:
+        raise Conflict(_("%(name)s is not in this group.") % words)
+    if membership.provider:
+        raise Conflict(_("%(name)s is in this group because their provider says so. Change it there.") % words)
+    membership.delete()
+    note_groups(actor=actor, person=person, joined=[], left=[group.id])
+
+
+def _hold_groups_of(person: Person) -> None:
+    """Until the transaction ends: what is read of somebody's groups is what is changed."""
+    list(Person.objects.select_for_update().filter(id=person.id).values_list("id"))
 
 
 def note_groups(*, actor: Actor, person: Person, joined: Collection[UUID], left: Collection[UUID]) -> None:

@@ -153,3 +153,10 @@ def test_many_reasons_are_told_in_part(administrator: Client, some: list[Person]
     page = told(administrator.post(at("resume"), ids(many), follow=True))
     assert page.count("is not suspended.") == crowd.TOLD
     assert "And 4 more are left as they were." in page
+
+
+def test_more_than_fit_are_refused_whole(administrator: Client, some: list[Person], design: Group) -> None:
+    too_many = {"id": [str(some[0].id)] * (crowd.MOST + 1), "query": "", "group": str(design.id)}
+    answer = administrator.post(at("join"), too_many, follow=True)
+    assert f"Choose at most {crowd.MOST} people at once. Nothing was done." in told(answer)
+    assert not design.memberships.exists()

@@ -2,11 +2,13 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from uuid import UUID
 
 import pytest
 
-from mydevices.accounts.models import Person
+from mydevices.accounts import people
+from mydevices.accounts.models import Group, Person
 from mydevices.audit.models import Entry
 from mydevices.audit.verbs import Verb
 from mydevices.certificates.models import DeviceCertificate
@@ -23,6 +25,7 @@ from simulator.connection import Outgoing
 from simulator.device import Device as Simulated
 from simulator.profiles import load_plist
 from simulator.transport import Reply
+from tests import factories
 from tests.platforms.apple.conftest import Registers, fresh, present, send
 from tests.reliability.conftest import at_once, request_of
 
@@ -197,3 +200,19 @@ def test_of_two_last_commands_reported_at_once_the_second_finishes_the_action(
         assert set(action.commands.values_list("state", flat=True)) == {State.FAILED}
         assert entries(action, Verb.ACTION_FAILED) == 1
         assert entries(action, Verb.ACTION_DONE) == 0
+
+
+def test_groups_given_to_somebody_at_once_are_all_theirs() -> None:
+    person, boss = factories.person(), factories.actor(factories.person(role="administrator"))
+    groups = [Group.objects.create(name=f"Group {number}") for number in range(4)]
+    kept, left, *_joined = groups
+    for group in (kept, left):
+        people.put_in_group(actor=boss, person=person, group=group)
+    steps = [partial(people.put_in_group, actor=boss, person=person, group=group) for group in groups[2:]]
+    away = partial(people.take_from_group, actor=boss, person=person, group=left)
+    twice = partial(people.put_in_group, actor=boss, person=person, group=groups[2])
+    outcomes = at_once(*steps, away, twice)
+    assert set(person.groups.all()) == {kept, *groups[2:]}
+    refused = [outcome for outcome in outcomes if outcome is not None]
+    assert [type(outcome) for outcome in refused] == [Conflict]
+    assert Entry.objects.filter(verb=Verb.GROUPS_CHANGED).count() == 2 + 3

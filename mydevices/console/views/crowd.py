@@ -50,22 +50,13 @@ class Deed:
 def _join(actor: Actor, person: Person, group: Group | None) -> None:
     if group is None:
         raise Invalid(_("Choose a group."))
-    here = set(person.groups.values_list("id", flat=True))
-    if group.id in here:
-        raise Conflict(_("%(name)s is in this group already.") % {"name": person.name})
-    people.put_in_groups(actor=actor, person=person, groups=here | {group.id})
+    people.put_in_group(actor=actor, person=person, group=group)
 
 
 def _leave(actor: Actor, person: Person, group: Group | None) -> None:
     if group is None:
         raise Invalid(_("Choose a group."))
-    here = set(person.groups.values_list("id", flat=True))
-    if group.id not in here:
-        raise Conflict(_("%(name)s is not in this group.") % {"name": person.name})
-    people.put_in_groups(actor=actor, person=person, groups=here - {group.id})
-    if person.memberships.filter(group=group).exists():
-        words = {"name": person.name}
-        raise Conflict(_("%(name)s is in this group because their provider says so. Change it there.") % words)
+    people.take_from_group(actor=actor, person=person, group=group)
 
 
 def _suspend(actor: Actor, person: Person, _group: Group | None) -> None:
@@ -151,8 +142,13 @@ def ask(request: HttpRequest, deed: str) -> HttpResponse:
 def _ask(request: HttpRequest, name: str) -> HttpResponse:
     deed = DEEDS[name]
     given = request.POST if request.method == "POST" else request.GET
-    chosen = _people(given.getlist("id"))
+    ids = given.getlist("id")
     back = f"{reverse('console:people')}?{given.get('query', '')[:LONGEST].removeprefix('?')}"
+    if len(ids) > MOST:
+        text = _("Choose at most %(number)d people at once. Nothing was done.") % {"number": MOST}
+        messages.warning(request, text)
+        return HttpResponseRedirect(back, status=303)
+    chosen = _people(ids)
     if not chosen:
         messages.warning(request, _("Choose at least one person."))
         return HttpResponseRedirect(back, status=303)
@@ -179,7 +175,7 @@ _fresh_ask = freshly_signed_in(_ask)
 def _people(ids: Sequence[str]) -> list[Person]:
     """Those of the ids that are somebody's. What is no id is not heard."""
     found = []
-    for text in ids[:MOST]:
+    for text in ids:
         try:
             found.append(UUID(text))
         except ValueError:
