@@ -72,9 +72,9 @@ def _by_policy(device: Device, kind: ActionKind, actor: Actor | None) -> tuple[s
 
 def _of_the_lost(kind: ActionKind) -> str:
     return {
-        ActionKind.UNLOCK: _("It is marked lost. Whoever holds it could use it; say that you found it first."),
-        ActionKind.LOCK: _("It is marked lost, and locked until you say that you found it."),
-        ActionKind.RETIRE: _("It is marked lost, and would stay locked for ever. Say that you found it first."),
+        ActionKind.UNLOCK: _("It is marked lost. Whoever holds it could use it; mark it as found first."),
+        ActionKind.LOCK: _("It is marked lost, and locked until it is marked as found."),
+        ActionKind.RETIRE: _("It is marked lost, and would stay locked for ever. Mark it as found first."),
     }.get(kind, "")
 
 
@@ -89,8 +89,8 @@ def _of_what_is_not_lost(kind: ActionKind) -> str:
 def _erased(registration: Registration) -> str:
     if registration.heard_after_wipe_at is not None:
         return _(
-            "It was told to erase itself, but still talks to this server. It is told again whenever it asks. Once you "
-            "have it in your hands, erase it there, or register it again to keep it as it is."
+            "It was told to erase itself, but still talks to this server. It is told again whenever it asks. "
+            "Whoever has it in their hands can erase it there, or register it again to keep it as it is."
         )
     if registration.is_presumed_ended:
         return _("It was told to erase itself and has not been heard of since. Register it again to do more with it.")

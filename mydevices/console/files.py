@@ -2,8 +2,12 @@
 
 import csv
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Final
 
 from django.http import HttpResponse
+
+_BEGINNINGS: Final = tuple("=+-@＝＋－＠\t\r\n")  # noqa: RUF001  the wide ones count as formulas as well
+"""What makes a cell a formula; spreadsheets for East Asian languages take full-width signs for their narrow ones."""
 
 
 class _Echo:
@@ -16,7 +20,7 @@ class _Echo:
 def harmless(value: object) -> str:
     """Text that no spreadsheet takes for a formula (OWASP, CSV injection)."""
     text = "" if value is None else str(value)
-    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
+    return f"'{text}" if text.startswith(_BEGINNINGS) else text
 
 
 def file(name: str, head: Sequence[str], rows: Iterable[Sequence[object]]) -> HttpResponse:

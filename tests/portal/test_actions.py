@@ -86,7 +86,7 @@ def test_what_is_not_possible_is_shown_with_its_reason_and_does_nothing(browser:
     Registration.objects.filter(device=iphone).update(access_rights=8183)
     page = browser.get(of(iphone, "device")).content.decode()
     assert "Not possible" in page
-    assert "registered as your own" in page
+    assert "registered as personal" in page
     assert of(iphone, "wipe") not in page
     for answer in (browser.get(of(iphone, "wipe")), browser.post(of(iphone, "wipe"), {"typed": iphone.name})):
         assert (answer.status_code, answer["Location"]) == (303, of(iphone, "device"))

@@ -211,7 +211,7 @@ def _explain_check_in(device: Device) -> str:
 
 def _explain_lock(device: Device) -> str:
     if is_mac(device):
-        return _("Restarts the Mac and locks it with a PIN that only you can see here. You can add a message.")
+        return _("Restarts the Mac and locks it with a PIN that only its owner can see here. You can add a message.")
     inventory = getattr(device, "inventory", None)
     if inventory is not None and inventory.has_passcode is False:
         return _("Turns the screen off. It has no passcode, so anybody can open it again, and it shows no message.")
@@ -233,13 +233,13 @@ def _explain_unlock(device: Device) -> str:
             return _("Lifts the lockout of the account “%(user)s” after too many wrong passwords.") % {"user": user}
         return _("Lifts the lockout of an account after too many wrong passwords.")
     return _(
-        "Removes the passcode, so that you can set a new one. Use it only while the %(noun)s is in your hands."
+        "Removes the passcode, so that a new one can be set. Use it only while the %(noun)s is in its owner’s hands."
     ) % {"noun": noun(device)}
 
 
 def _refuse_unlock(device: Device) -> str:
     if _is_user_enrolled(device):
-        return _("On a device that is your own, Apple lets nobody remove the passcode from afar.")
+        return _("On a personal device, Apple lets nobody remove the passcode from afar.")
     if is_mac(device):
         if not _registered_user(device):
             return _("No account of this Mac is known here yet. If it is locked with a PIN, “Show PIN” has it.")
@@ -265,9 +265,9 @@ def _for_the_finder(device: Device, parameters: Parameters) -> dict[str, str]:
 
 
 def _explain_lost(device: Device) -> str:
-    return _(
-        "Locks the %(noun)s with your message for whoever finds it. It stays so until you say that you found it."
-    ) % {"noun": noun(device)}
+    return _("Locks the %(noun)s with your message for whoever finds it. It stays so until it is marked as found.") % {
+        "noun": noun(device)
+    }
 
 
 def _explain_locate(device: Device) -> str:
@@ -286,7 +286,7 @@ def _refuse_lost(device: Device) -> str:
     if is_mac(device):
         return _("Macs have no Lost Mode. Lock the Mac with a PIN and a message instead.")
     if _is_user_enrolled(device):
-        return _("On a device that is your own, Apple leaves this to you: use Find My.")
+        return _("On a personal device, Apple leaves this to its owner: use Find My.")
     supervised = device.registration.is_supervised if device.registration else None
     if supervised is None:
         return _("The %(noun)s has not said yet whether it is supervised. Check in, then look again.") % {
@@ -301,9 +301,9 @@ def _refuse_lost(device: Device) -> str:
 
 
 def _explain_retire(_device: Device) -> str:
-    return _("Ends management. What %(organisation)s installed is removed; your photos, messages and apps stay.") % {
-        "organisation": organisation.current().name
-    }
+    return _(
+        "Ends management. What %(organisation)s installed is removed; personal photos, messages and apps stay."
+    ) % {"organisation": organisation.current().name}
 
 
 def _explain_wipe(device: Device) -> str:
@@ -319,7 +319,7 @@ def _refuse_wipe(device: Device) -> str:
         ) % {"organisation": name}
     if _is_user_enrolled(device) or not _may(device, AccessRights.ERASE):
         return _(
-            "It is registered as your own, so nobody at %(organisation)s can erase it, and neither can this page. "
+            "It is registered as personal, so nobody at %(organisation)s can erase it, and neither can this page. "
             "Retire removes what belongs to %(organisation)s."
         ) % {"organisation": name}
     return ""
