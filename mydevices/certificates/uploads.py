@@ -6,6 +6,7 @@ An upload has two steps. `examine` opens the file, which takes a process and up 
 """
 
 from base64 import b64encode
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
@@ -30,7 +31,7 @@ from mydevices.errors import Conflict, ForbiddenByPolicy, Invalid, NotAllowed, N
 from mydevices.protocols.pki import smime, wrapping
 from mydevices.protocols.pki.pkcs12 import MAXIMUM_SIZE, Bundle
 from mydevices.protocols.pki.refusals import Refused
-from mydevices.protocols.pki.smime import Assessment
+from mydevices.protocols.pki.smime import Assessment, Purpose
 from mydevices.vault import services as vault
 
 LIMIT: Final = Limit(30, timedelta(minutes=10))
@@ -72,18 +73,23 @@ def examine(*, actor: Actor, person: Person, type_id: UUID, data: bytes, passwor
     one = selectors.type_by_id(type_id)
     if not attempts.take("certificate upload", str(person.id), LIMIT):
         raise TooMany(_("You have uploaded many files within a few minutes. Try again in ten minutes."))
+    bundle, assessment = assessed(data, password, purpose=selectors.purpose_of(one), addresses=[person.email])
+    return Examined(type_id=one.id, purpose=one.purpose, bundle=bundle, assessment=assessment)
+
+
+def assessed(data: bytes, password: str, *, purpose: Purpose, addresses: Collection[str]) -> tuple[Bundle, Assessment]:
+    """What is in a file, and what it is good for; the addresses are those that it should name, if that matters. Raises
+    `wording.NotTaken` and TooMany, as `examine` does."""
     try:
         bundle = open_guarded(data, password)
-        assessment = smime.assess(
-            bundle, now=timezone.now(), purpose=selectors.purpose_of(one), addresses=[person.email]
-        )
+        assessment = smime.assess(bundle, now=timezone.now(), purpose=purpose, addresses=addresses)
     except Refused as refused:
         raise wording.unreadable(refused) from refused
     except TooMany as busy:  # the opener speaks no language: it is its child's module too
         raise TooMany(_("Several files are being opened right now. Try again in a few seconds.")) from busy
     if assessment.refusals:
         raise wording.unusable(assessment.refusals)
-    return Examined(type_id=one.id, purpose=one.purpose, bundle=bundle, assessment=assessment)
+    return bundle, assessment
 
 
 @transaction.atomic

@@ -1,5 +1,7 @@
 from django.apps import AppConfig
 
+from mydevices.vault import registry
+
 
 class Config(AppConfig):
     name = "mydevices.configurations"
@@ -7,5 +9,7 @@ class Config(AppConfig):
 
     def ready(self) -> None:
         from mydevices.configurations import tasks  # noqa: PLC0415  models must be loaded first
+        from mydevices.configurations.models import SharedIdentity  # noqa: PLC0415  the same
 
         tasks.register()
+        registry.column(SharedIdentity, "key")

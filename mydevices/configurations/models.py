@@ -3,6 +3,8 @@ import uuid
 from django.db import models
 from django.db.models.functions import Lower
 
+from mydevices.accounts.models import Person
+from mydevices.certificates.models import CertificateType
 from mydevices.devices.assignment import Assigned
 from mydevices.devices.models import Channel
 
@@ -32,6 +34,43 @@ class Configuration(Assigned):
         return self.name
 
 
+class SharedIdentity(models.Model):
+    """The file of an identity certificate of the source "single file": the same for everybody whom it reaches. The
+    fields are those of `certificates.Certificate`."""
+
+    configuration = models.OneToOneField(
+        Configuration, on_delete=models.CASCADE, primary_key=True, related_name="shared_identity"
+    )
+    der = models.BinaryField()
+    chain = models.JSONField(default=list)
+    key = models.BinaryField()
+    """PKCS#8 DER, sealed."""
+    issuer = models.CharField(max_length=128, blank=True)
+    subject = models.CharField(max_length=128, blank=True)
+    serial = models.CharField(max_length=64)
+    not_before = models.DateTimeField()
+    not_after = models.DateTimeField()
+    fingerprint = models.CharField(max_length=64)
+    addresses = models.JSONField(default=list)
+    key_algorithm = models.CharField(max_length=32, blank=True)
+    cautions = models.JSONField(default=list)
+    uploaded_at = models.DateTimeField()
+
+
+class Withdrawal(models.Model):
+    """A certificate that its owner had removed from their devices: it stays away until they upload it again."""
+
+    person = models.ForeignKey(Person, on_delete=models.CASCADE, related_name="+")
+    type = models.ForeignKey(CertificateType, on_delete=models.CASCADE, related_name="+")
+    fingerprint = models.CharField(max_length=64)
+    """The certificate itself may be gone."""
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["person", "type", "fingerprint"], name="a_certificate_withdrawn_once"),
+        ]
+
+
 class Installation(models.Model):
     """A configuration on one channel of one registration. It outlives its configuration until the device has let go of
     it, and goes with its registration's channel."""
@@ -54,6 +93,8 @@ class Installation(models.Model):
     """The device's own, where it failed."""
     digest = models.CharField(max_length=64)
     """SHA-256 of the content that should be there."""
+    carried = models.JSONField(default=dict)
+    """The certificates in that content: fingerprints by the id of the identity certificate (type) they are of."""
     sent_digest = models.CharField(max_length=64, blank=True)
     """Of the content that the device was last given; empty where it was given none."""
     profile_uuid = models.CharField(max_length=36, blank=True)

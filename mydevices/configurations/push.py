@@ -21,6 +21,7 @@ from mydevices.configurations import resolve, selectors
 from mydevices.configurations.models import Configuration, Installation
 from mydevices.devices.assignment import Assignment, To
 from mydevices.devices.models import Channel, Device, Registration
+from mydevices.errors import Conflict
 from mydevices.outbox import services as outbox
 
 TOPIC: Final = "configurations"
@@ -30,14 +31,27 @@ AT_ONCE: Final = 50
 INSTALL: Final = "InstallProfile"
 REMOVE: Final = "RemoveProfile"
 
-Channels = Callable[[Device], Sequence[Channel]]
-"""Of a device with its registration and channels loaded: where configurations go. Asks nothing."""
-CHANNELS: dict[str, Channels] = {}
+
+@dataclass(frozen=True, slots=True)
+class Ways:
+    """How configurations get to a device."""
+
+    channels: Sequence[Channel]
+    """Where they go."""
+    carries: bool
+    """An account's profile brings the certificates for S/MIME that it names."""
+    all_apps: bool = False
+    """That every application may use a key is something that can be said there."""
 
 
-def register(platform: str, channels: Channels) -> None:
+Finding = Callable[[Device], Ways]
+"""For a device with its registration and channels loaded. Asks nothing."""
+WAYS: dict[str, Finding] = {}
+
+
+def register(platform: str, finding: Finding) -> None:
     """By an adapter at start-up. Devices of other platforms are sent nothing."""
-    CHANNELS[platform] = channels
+    WAYS[platform] = finding
 
 
 def of_configuration(configuration_id: UUID) -> None:
@@ -72,7 +86,7 @@ def advance(*, configuration_id: UUID | None, after: str, now: datetime) -> None
     ids = list(devices.order_by("id").values_list("id", flat=True)[:AT_ONCE])
     if not ids:
         return
-    _compare(Device.objects.filter(id__in=ids), now=now, only=configuration_id)
+    _compare(Device.objects.filter(id__in=ids), now=now)
     if len(ids) == AT_ONCE:
         subject = str(configuration_id or "")
         # A key of its own: a change that comes meanwhile begins at the first device, and must not be joined by this.
@@ -80,15 +94,27 @@ def advance(*, configuration_id: UUID | None, after: str, now: datetime) -> None
 
 
 @dataclass(frozen=True, slots=True)
-class _Wanted:
-    configuration: Configuration
+class _Target:
+    """A piece on one channel of a device."""
+
+    piece: resolve.Piece
     channel: Channel
-    digest: str
+    withdrawn: frozenset[str]
+    """Fingerprints of certificates that the device's owner had removed."""
+
+
+Place = tuple[int, str]
+"""A channel, and the identifier of a profile there."""
 
 
 @transaction.atomic
-def _compare(found: "Iterable[Device]", *, now: datetime, only: UUID | None = None) -> int:
-    """The statements are the same number for any number of devices and configurations, but for those that write what
+def _compare(
+    found: "Iterable[Device]", *, now: datetime, only: frozenset[UUID] | None = None, again: UUID | None = None
+) -> int:
+    """Of all configurations, or of some. Whatever is about the present certificate of the type `again` is sent once
+    more, whether it differs or not.
+
+    The statements are the same number for any number of devices and configurations, but for those that write what
     differs. Devices are locked, so that two comparisons do not queue the same twice."""
     ids = [device.id for device in found]
     list(Device.objects.filter(id__in=ids).select_for_update().order_by("id").values_list("id"))
@@ -97,40 +123,93 @@ def _compare(found: "Iterable[Device]", *, now: datetime, only: UUID | None = No
         .select_related("owner", "registration")
         .prefetch_related("registration__channels")
     )
-    configurations = Configuration.objects.filter(enabled=True).prefetch_related("groups")
+    supplied = resolve.supply({device.owner_id for device in devices})
+    wanted: dict[Place, _Target] = {}
+    used: dict[UUID | None, tuple[Device, frozenset[UUID]]] = {}
+    for device, reached in _reached(devices, supplied):
+        used[device.registration_id] = (device, resolve.used(reached, supplied))
+        wanted |= _targets(device, reached, supplied)
     rows = Installation.objects.filter(channel__registration__in=[device.registration_id for device in devices])
-    if only is not None:
-        configurations = configurations.filter(id=only)
-        rows = rows.filter(identifier=selectors.identifier(only))
-    wanted = _wanted(devices, list(configurations))
     present = {(row.channel_id, row.identifier): row for row in rows.select_related("channel")}
+    if only is not None:
+        wanted = {place: target for place, target in wanted.items() if target.piece.configuration.id in only}
+        present = {place: row for place, row in present.items() if selectors.subject(row.identifier) in only}
     busy = _open({row.exclusive for row in present.values()}, {row.channel_id for row in present.values()})
     queued = 0
     for place, target in wanted.items():
-        row = present.pop(place, None)
-        queued += _put(row, target, busy, now)
+        row = present.pop(_where(place, target, wanted, present), None)
+        queued += _put(row, target, busy, now, again=again is not None and again in target.piece.uses)
     for row in present.values():
-        queued += _take(row, busy, now)
+        device, in_use = used[row.channel.registration_id]
+        if _stays(row, device.owner_id, in_use, supplied):
+            _give_up(row, resolve.DELETED, busy, now)
+        else:
+            queued += _take(row, busy, now)
     return queued
 
 
-def _wanted(devices: Sequence[Device], configurations: Sequence[Configuration]) -> Mapping[tuple[int, str], _Wanted]:
+def _reached(devices: Sequence[Device], supplied: resolve.Supply) -> Sequence[tuple[Device, Sequence[Configuration]]]:
+    """The devices of platforms that are sent something, each with the configurations that reach it."""
     groups: dict[UUID, set[UUID]] = {}
     owners = [device.owner_id for device in devices]
     for person_id, group_id in Membership.objects.filter(person__in=owners).values_list("person_id", "group_id"):
         groups.setdefault(person_id, set()).add(group_id)
-    assignments = [(configuration, configuration.assignment) for configuration in configurations]
-    found = {}
-    for device in devices:
-        places = CHANNELS.get(device.platform)
-        for configuration, assignment in assignments:
-            if places is None or not _reaches(assignment, device, groups.get(device.owner_id, set())):
-                continue
-            digest = resolve.content(configuration, device.owner).digest
-            for channel in places(device):
-                target = _Wanted(configuration, channel, digest)
-                found[channel.pk, selectors.identifier(configuration.id)] = target
-    return found
+    assignments = [(one, one.assignment) for one in supplied.configurations if one.enabled]
+    return [
+        (
+            device,
+            [one for one, assignment in assignments if _reaches(assignment, device, groups.get(device.owner_id, set()))]
+            if device.platform in WAYS
+            else [],
+        )
+        for device in devices
+    ]
+
+
+def _targets(device: Device, reached: Sequence[Configuration], supplied: resolve.Supply) -> Mapping[Place, _Target]:
+    if not reached:
+        return {}
+    ways = WAYS[device.platform](device)
+    found = resolve.pieces(device.owner, reached, supplied, carries=ways.carries, all_apps=ways.all_apps)
+    gone = frozenset(one for person_id, _type, one in supplied.withdrawn if person_id == device.owner_id)
+    return {
+        (channel.pk, piece.identifier): _Target(piece, channel, gone) for channel in ways.channels for piece in found
+    }
+
+
+def _where(
+    place: Place, target: _Target, wanted: Mapping[Place, _Target], present: Mapping[Place, Installation]
+) -> Place:
+    """Where the row of a target is: under its identifier, or under the one that the same certificate had before its
+    type's purpose changed."""
+    content = target.piece.content
+    if place in present or not isinstance(content, resolve.IdentityContent):
+        return place
+    for other, row in present.items():
+        is_same = row.channel_id == target.channel.pk and row.carried == resolve.carried(content)
+        of_same = selectors.subject(row.identifier) == target.piece.configuration.id
+        if is_same and of_same and other not in wanted and row.state != Installation.State.REMOVED:
+            return other
+    return place
+
+
+def _stays(row: Installation, owner_id: UUID, used: frozenset[UUID], supplied: resolve.Supply) -> bool:
+    """Whether what is not wanted there as such is left alone all the same: a certificate that its owner has deleted
+    here, or whose key is gone so that nothing could take its place. Removing it is a step of its own."""
+    subject = selectors.subject(row.identifier)
+    fingerprint = row.carried.get(str(subject))
+    if not row.sent_digest or row.state in _LEAVING or subject not in used or fingerprint is None:
+        return False
+    one = (owner_id, subject, fingerprint)
+    if one in supplied.withdrawn or subject not in supplied.identities:
+        return False
+    if not supplied.identities[subject][1].is_user_provided:
+        return False
+    held = supplied.held.get((owner_id, subject), ())
+    return one not in supplied.known or any(it.fingerprint == fingerprint and not it.has_key for it in held)
+
+
+_LEAVING: Final = frozenset({Installation.State.REMOVING, Installation.State.REMOVED})
 
 
 def _reaches(assignment: Assignment, device: Device, groups: set[UUID]) -> bool:
@@ -149,26 +228,54 @@ def _open(exclusives: set[str], channel_ids: set[int]) -> Mapping[str, Command]:
     return {command.exclusive: command for command in found if command.exclusive}
 
 
-def _put(row: Installation | None, target: _Wanted, busy: Mapping[str, Command], now: datetime) -> int:
+def _put(row: Installation | None, target: _Target, busy: Mapping[str, Command], now: datetime, *, again: bool) -> int:
     """It should be there. The number of commands queued."""
+    piece, content = target.piece, target.piece.content
+    why = resolve.missing(content)
     if row is None:
+        if piece.is_optional:
+            return 0
         row = Installation.objects.create(
-            configuration=target.configuration,
+            configuration=piece.configuration,
             channel=target.channel,
-            identifier=selectors.identifier(target.configuration.id),
-            name=target.configuration.name,
-            digest=target.digest,
+            identifier=piece.identifier,
+            name=piece.configuration.name,
+            state=Installation.State.FAILED if why else Installation.State.PENDING,
+            reason=why,
+            digest=content.digest,
+            carried=resolve.carried(content),
             changed_at=now,
         )
-        return _queue(row, INSTALL, now)
-    settled = row.state in {Installation.State.INSTALLED, Installation.State.FAILED}
-    if settled and row.digest == target.digest:
+        return 0 if why else _queue(row, INSTALL, now)
+    if row.state in _SETTLED and not again:
+        kept = {of: fingerprint for of, fingerprint in row.carried.items() if fingerprint not in target.withdrawn}
+        if piece.is_optional or row.digest in {content.digest, content.digest_with(kept)}:
+            return 0
+    if piece.is_optional and row.state in _LEAVING:
         return 0
-    _save(row, Installation.State.PENDING, now, digest=target.digest, name=target.configuration.name)
+    fresh = {"digest": content.digest, "carried": resolve.carried(content), "name": piece.configuration.name}
+    if why:
+        _give_up(row, why, busy, now, **fresh)
+        return 0
+    _save(row, Installation.State.PENDING, now, **fresh)
     command = busy.get(row.exclusive)
     if command is None or (command.request_type == REMOVE and commands.call_off(command_id=command.pk, now=now)):
         return _queue(row, INSTALL, now)
     return 0  # the open one carries the newest, or its answer is followed by another
+
+
+_SETTLED: Final = frozenset({Installation.State.INSTALLED, Installation.State.FAILED})
+
+
+def _give_up(row: Installation, why: str, busy: Mapping[str, Command], now: datetime, **fresh: object) -> None:
+    """What was to be sent cannot be. What the device has been given, and perhaps has not answered yet, stays."""
+    if row.state in _SETTLED and not fresh:
+        return
+    command = busy.get(row.exclusive)
+    if command is not None and not commands.call_off(command_id=command.pk, now=now):
+        _save(row, Installation.State.PENDING, now, **fresh)  # its answer counts, or it fails when it is asked for
+        return
+    _save(row, Installation.State.FAILED, now, reason=why, **fresh)
 
 
 def _take(row: Installation, busy: Mapping[str, Command], now: datetime) -> int:
@@ -188,8 +295,8 @@ def _take(row: Installation, busy: Mapping[str, Command], now: datetime) -> int:
     return _queue(row, REMOVE, now) if command is None else 0
 
 
-def _save(row: Installation, state: str, now: datetime, **more: str) -> None:
-    values = {"reason": "", **more, "state": state}
+def _save(row: Installation, state: str, now: datetime, **more: object) -> None:
+    values: dict[str, object] = {"reason": "", **more, "state": state}
     if any(getattr(row, name) != value for name, value in values.items()):
         for name, value in values.items():
             setattr(row, name, value)
@@ -206,6 +313,56 @@ def _queue(row: Installation, request_type: str, now: datetime) -> int:
         now=now,
     )
     return 1 if made else 0
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """What a device is about to be given."""
+
+    row: Installation
+    device: Device
+    content: resolve.Content
+
+
+def due(*, installation_id: object, now: datetime) -> Due:
+    """What an installation is about now, for a device that asks. Raises Conflict when that is nothing any more, or when
+    a private key for it is gone: then the installation has failed, and says so."""
+    rows = Installation.objects.select_related("configuration", "channel__registration__device__owner")
+    row = rows.filter(id=installation_id).first() if isinstance(installation_id, int) else None
+    if row is None:
+        raise Conflict("This configuration is gone.")
+    device = row.channel.registration.device
+    fits = [
+        piece
+        for piece in pieces(device)
+        if row.configuration_id == piece.configuration.id
+        and (
+            piece.identifier == row.identifier
+            or (isinstance(piece.content, resolve.IdentityContent) and resolve.carried(piece.content) == row.carried)
+        )
+    ]
+    if row.state != Installation.State.PENDING or not fits:
+        raise Conflict("This configuration is not for the device any more.")
+    content = fits[0].content
+    waiting = Installation.objects.filter(id=row.pk, state=Installation.State.PENDING, digest=row.digest)
+    if why := resolve.missing(content):
+        waiting.update(state=Installation.State.FAILED, reason=why, changed_at=now)
+        raise Conflict(why)
+    if content.digest != row.digest:
+        # What it is has changed since the last comparison. A comparison at this very moment is not undone: then what
+        # is being given is not the newest, and the device's answer is followed by another.
+        waiting.update(digest=content.digest, carried=resolve.carried(content))
+    return Due(row, device, content)
+
+
+def pieces(device: Device) -> Sequence[resolve.Piece]:
+    """Everything that should be on a device with its owner loaded."""
+    supplied = resolve.supply([device.owner_id])
+    ((_device, reached),) = _reached([device], supplied)
+    if not reached:
+        return ()
+    ways = WAYS[device.platform](device)
+    return resolve.pieces(device.owner, reached, supplied, carries=ways.carries, all_apps=ways.all_apps)
 
 
 def given(*, installation_id: int, digest: str, profile_uuid: str) -> None:

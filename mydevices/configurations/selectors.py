@@ -1,7 +1,11 @@
+from collections.abc import Iterable, Sequence
+from typing import Final
 from uuid import UUID
 
 from django.db.models import Q, QuerySet
 
+from mydevices.configurations.kinds import KINDS
+from mydevices.configurations.kinds.account import Account
 from mydevices.configurations.models import Configuration, Installation
 from mydevices.devices import assignment
 from mydevices.devices.models import Device, Registration
@@ -35,15 +39,38 @@ def of_configuration(configuration: Configuration) -> QuerySet[Installation]:
 
 
 def concerned(configuration_id: UUID) -> QuerySet[Device]:
-    """The managed devices that have it or should: also when it is gone (then its identifier says it)."""
-    has = Q(registration__channels__installations__identifier=identifier(configuration_id))
-    configuration = Configuration.objects.prefetch_related("groups").filter(id=configuration_id, enabled=True).first()
-    managed = Device.objects.filter(registration__state=Registration.State.ACTIVE)
-    if configuration is None:
-        return managed.filter(has).distinct()
-    return managed.filter(has | Q(id__in=assignment.devices(configuration.assignment).values("id"))).distinct()
+    """The managed devices that have it or should: also when it is gone (then its identifier says it). An identity
+    certificate is for the devices of accounts that name it, too."""
+    has = Q(registration__channels__installations__identifier__startswith=identifier(configuration_id))
+    enabled = Configuration.objects.prefetch_related("groups").filter(enabled=True)
+    reaching = [*enabled.filter(id=configuration_id), *used_by(configuration_id, enabled)]
+    for configuration in reaching:
+        has |= Q(id__in=assignment.devices(configuration.assignment).values("id"))
+    return Device.objects.filter(has, registration__state=Registration.State.ACTIVE).distinct()
 
 
-def identifier(configuration_id: UUID) -> str:
-    """Of its profile on devices."""
-    return f"org.mydevices.configuration.{configuration_id}"
+def used_by(type_id: UUID, configurations: "Iterable[Configuration] | None" = None) -> Sequence[Configuration]:
+    """The accounts, of all or of these configurations, that name an identity certificate."""
+    accounts = [kind.name() for kind in KINDS.values() if issubclass(kind, Account)]
+    if configurations is None:
+        configurations = every().filter(kind__in=accounts)
+    return [
+        one
+        for one in configurations
+        if one.kind in accounts
+        and isinstance(values := KINDS[one.kind].read(one.values), Account)
+        and type_id in values.types.values()
+    ]
+
+
+_PREFIX: Final = "org.mydevices.configuration."
+
+
+def identifier(configuration_id: UUID, certificate_id: UUID | None = None) -> str:
+    """Of a configuration's profile on devices; of an identity certificate that has one for each certificate, that."""
+    return f"{_PREFIX}{configuration_id}" + (f".{certificate_id}" if certificate_id else "")
+
+
+def subject(profile_identifier: str) -> UUID:
+    """The configuration that an identifier is of."""
+    return UUID(profile_identifier.removeprefix(_PREFIX)[:36])

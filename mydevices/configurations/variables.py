@@ -26,3 +26,8 @@ def fill(text: str, person: Person) -> str:
 def fill_address(text: str, person: Person) -> str:
     """The same inside an address of the web, where a value must not add parts of its own."""
     return _NAMED.sub(lambda match: quote(VARIABLES[match[1]](person), safe="@"), text)
+
+
+def put_aside(text: str) -> str:
+    """The same with a letter in place of each variable: what is around them."""
+    return _NAMED.sub("x", text)

@@ -25,6 +25,8 @@ from mydevices.accounts.models import Person, Provider
 from mydevices.certificates import push
 from mydevices.certificates import services as certificates
 from mydevices.commands import services as commands
+from mydevices.configurations import services as configurations
+from mydevices.configurations.kinds.identity_certificate import SINGLE_FILE, IdentityCertificate
 from mydevices.devices import services as devices
 from mydevices.devices.assignment import EVERYONE
 from mydevices.devices.models import Device
@@ -99,6 +101,18 @@ def _certificate(ines: Person) -> None:
     identities.uploaded(ines, identities.type_for())
 
 
+def _shared_identity(ines: Person) -> None:
+    boss = factories.actor(factories.administrator("Dana"), proved=timezone.now())
+    file = configurations.examine_file(
+        actor=boss,
+        purpose="both",
+        data=identities.identity_for(ines).exported(identities.PASSWORD),
+        password=identities.PASSWORD,
+    )
+    values = IdentityCertificate(source=SINGLE_FILE)
+    configurations.create(actor=boss, name="File", values=values, assignment=EVERYONE, file=file)
+
+
 def _position(ines: Person) -> None:
     location.choose(person=ines, actor=factories.actor(ines), shares=True)
     now = timezone.now()
@@ -119,6 +133,7 @@ FILL: Final[dict[str, Callable[[Person], None]]] = {
     "certificates/services.py": _authority,
     "certificates/uploads.py": _certificate,
     "commands/services.py": _device,
+    "configurations/services.py": _shared_identity,
     "devices/services.py": _device,
     "location/services.py": _position,
     "registration/invitations.py": _invitation,

@@ -2,6 +2,8 @@
 
 from uuid import NAMESPACE_URL, uuid5
 
+from django.utils import timezone
+
 from mydevices.certificates import services as certificates
 from mydevices.configurations import push, resolve
 from mydevices.configurations.models import Installation
@@ -14,7 +16,12 @@ from mydevices.protocols.pki import cms
 
 
 def register() -> None:
-    push.register(PLATFORM, channels)
+    push.register(PLATFORM, ways)
+
+
+def ways(device: Device) -> push.Ways:
+    """On a Mac no account has a key for S/MIME: Mail finds the certificate by its address."""
+    return push.Ways(channels(device), carries=not is_mac(device), all_apps=is_mac(device))
 
 
 def channels(device: Device) -> list[Channel]:
@@ -27,12 +34,11 @@ def channels(device: Device) -> list[Channel]:
 
 def profile(installation_id: object) -> bytes:
     """What the device is to install now, signed. Raises Conflict when that is nothing any more."""
-    row = _installation(installation_id)
-    if row.configuration is None or row.state != Installation.State.PENDING:
-        raise Conflict("This configuration is not for the device any more.")
-    device = row.channel.registration.device
-    content = resolve.content(row.configuration, device.owner)
-    plain, uuid = _rendered(row, content, for_mac=is_mac(device))
+    due = push.due(installation_id=installation_id, now=timezone.now())
+    row, content = due.row, due.content
+    if not isinstance(content, resolve.ClipContent):
+        raise Conflict("Configurations of this kind are not rendered yet.")
+    plain, uuid = _rendered(row, content, for_mac=is_mac(due.device))
     push.given(installation_id=row.pk, digest=content.digest, profile_uuid=uuid)
     authority = certificates.authority()
     return cms.sign(plain, certificate=authority.certificate, key=authority.key)

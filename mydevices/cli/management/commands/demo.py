@@ -13,7 +13,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
-from uuid import uuid4
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
@@ -23,11 +22,12 @@ from mydevices.accounts import selectors as accounts_selectors
 from mydevices.accounts import services as accounts
 from mydevices.accounts.models import Person
 from mydevices.audit.actor import Actor
-from mydevices.certificates import push, types
+from mydevices.certificates import push
 from mydevices.certificates import selectors as certificates_selectors
-from mydevices.certificates.types import TypeRules
 from mydevices.cli import demonstration, processes, serving, start, web
-from mydevices.devices.assignment import EVERYONE
+from mydevices.configurations import services as configurations
+from mydevices.configurations.kinds.identity_certificate import IdentityCertificate
+from mydevices.devices.assignment import EVERYONE, Assignment, To
 from mydevices.devices.models import Device
 from mydevices.errors import MyDevicesError
 from mydevices.organisation import services as organisation
@@ -176,8 +176,12 @@ def _introduce() -> None:
         push.install(actor=ACTOR, pem=answer.read_bytes(), now=timezone.now())
     if not certificates_selectors.types().exists():
         for purpose in MAIL_PURPOSES:
-            rules = TypeRules(label=f"{purpose.capitalize()} certificate", purpose=purpose)
-            types.create(actor=ACTOR, type_id=uuid4(), rules=rules)
+            configurations.create(
+                actor=ACTOR,
+                name=f"{purpose.capitalize()} certificate",
+                values=IdentityCertificate(purpose=purpose),
+                assignment=Assignment(to=To.NOBODY),
+            )
 
 
 def _begin_mail_files() -> Sequence["_Simulation"]:
