@@ -27,6 +27,20 @@ def of(device: Device, actor: Actor | None = None) -> Mapping[ActionKind, Capabi
     return {kind: _by_rule(device, capability, actor) for kind, capability in platform.items()}
 
 
+def of_others(device: Device) -> Mapping[ActionKind, Capability]:
+    """What administrators could ever ask of a device, whatever state it happens to be in: what neither the device nor a
+    policy forbids them. Asks the database nothing when the device comes from `devices.selectors`."""
+    found = {}
+    for kind, capability in port.adapter_for(device.platform).capabilities(device).items():
+        reason, policy = _by_policy(device, kind, _SOMEBODY)
+        found[kind] = replace(capability, reason=reason, policy=policy) if reason else capability
+    return found
+
+
+_SOMEBODY: Final = Actor(kind="person")
+"""Anybody but the owner."""
+
+
 def _by_rule(device: Device, capability: Capability, actor: Actor | None) -> Capability:
     reason = _ended(device)
     if reason:

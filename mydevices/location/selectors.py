@@ -16,6 +16,7 @@ from mydevices.location.models import Choice, Position, Reporter
 from mydevices.policies import selectors as policies
 from mydevices.policies.kinds import privacy
 from mydevices.policies.kinds.privacy import Privacy
+from mydevices.policies.selectors import Effective
 from mydevices.protocols.position import Fix
 from mydevices.vault import services as vault
 
@@ -44,8 +45,17 @@ class Permission:
 
 
 def permission(device: Device) -> Permission:
-    """Two statements: the policy that reaches the device, and its owner's choice where they have one."""
-    found = policies.effective(device, Privacy)
+    """As the policy stood when the device was read: one statement for a device of `devices.selectors`, and only where
+    its owner decides. Whoever keeps or gives away a position asks `permission_now`."""
+    return _permission(device, policies.of_device(device, Privacy))
+
+
+def permission_now(device: Device) -> Permission:
+    """Two statements: the policy that reaches the device now, and its owner's choice where they have one."""
+    return _permission(device, policies.effective(device, Privacy))
+
+
+def _permission(device: Device, found: Effective[Privacy]) -> Permission:
     is_choice = found.values.location == privacy.CHOICE
     return Permission(
         may_collect=shares(device.owner_id) if is_choice else found.values.location == privacy.ON,
@@ -58,7 +68,7 @@ def permission(device: Device) -> Permission:
 
 def require(*, device: Device) -> None:
     """Raises Unsupported, with the reason, where positions of this device may not be kept."""
-    allowed = permission(device)
+    allowed = permission_now(device)
     if not allowed.may_collect:
         raise Unsupported(allowed.reason)
 

@@ -46,7 +46,7 @@ def record(*, device: Device, source: str, fix: Fix, now: datetime) -> Position 
 
     The owner's row is held until it is written, as `choose` holds it: who switches location off has none afterwards."""
     Person.objects.select_for_update(no_key=True).get(id=device.owner_id)
-    if not selectors.permission(device).may_collect or not _is_managed(device):
+    if not selectors.permission_now(device).may_collect or not _is_managed(device):
         return None
     position_id = uuid4()
     said = {
@@ -103,7 +103,7 @@ def share(
     with transaction.atomic():
         position = record(device=device, source=Position.Source.BROWSER, fix=fix, now=now)
         if position is None:
-            raise Unsupported(selectors.permission(device).reason or _("It is no longer managed."))
+            raise Unsupported(selectors.permission_now(device).reason or _("It is no longer managed."))
         _record(Verb.POSITION_SHARED, device=device, actor=actor)
     return position
 
@@ -122,7 +122,7 @@ def report(*, token: str, body: bytes, now: datetime | None = None) -> bool:
     if fix is None or not now - OLDEST <= fix.measured_at <= now + AHEAD:
         return False
     if record(device=device, source=Position.Source.OWNTRACKS, fix=fix, now=now) is None:
-        raise Unsupported(selectors.permission(device).reason)
+        raise Unsupported(selectors.permission_now(device).reason)
     Reporter.objects.filter(device=device).update(used_at=now)
     return True
 
@@ -171,7 +171,7 @@ def choose(*, person: Person, actor: Actor, shares: bool, now: datetime | None =
         return
     if not shares:
         for device in Device.objects.filter(owner=person).select_related("owner"):
-            if not selectors.permission(device).may_collect:
+            if not selectors.permission_now(device).may_collect:
                 forget(device=device)
     audit.record(
         Verb.LOCATION_SWITCHED_ON if shares else Verb.LOCATION_SWITCHED_OFF,
@@ -189,7 +189,7 @@ def look(*, device: Device, actor: Actor, now: datetime | None = None) -> Sequen
     is_owner = actor.kind == "person" and actor.id == str(device.owner_id)
     if not is_owner:
         rights.require(actor, Right.ASSIST)
-        allowed = selectors.permission(device)
+        allowed = selectors.permission_now(device)
         if not allowed.others_may_look:
             words = {"policy": allowed.policy}
             raise NotAllowed(_("The policy “%(policy)s” lets nobody but its owner see where it is.") % words)
@@ -232,7 +232,7 @@ def sweep(*, now: datetime) -> int:
 
 @transaction.atomic
 def _sweep(device: Device, now: datetime) -> int:
-    allowed = selectors.permission(device)
+    allowed = selectors.permission_now(device)
     retired = device.registration is None or device.registration.state == device.registration.State.RETIRED
     if retired or not allowed.may_collect:
         return forget(device=device)

@@ -19,8 +19,6 @@ from mydevices.commands.states import State
 from mydevices.devices.models import Device, Inventory, Registration
 from mydevices.platforms import port
 from mydevices.platforms.port import ActionKind, Appearance, Capability
-from mydevices.policies.kinds.privacy import OFF, ON, Privacy
-from mydevices.policies.selectors import Effective
 from mydevices.presentation import moments
 
 SILENT: Final = timedelta(days=7)
@@ -173,16 +171,6 @@ class Fact:
     label: str
     value: str
     code: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Sight:
-    """Something that the organisation can or cannot see."""
-
-    icon: str
-    title: str
-    text: str
-    chip: str
 
 
 # Names
@@ -725,66 +713,6 @@ def _facts_of_inventory(inventory: Inventory) -> Iterable[Fact]:
 def _size(amount: int) -> str:
     """In the gigabytes that stand on the box."""
     return _("%(number)s GB") % {"number": number_format(round(amount / 10**9))}
-
-
-def sights(device: Device, privacy: Effective[Privacy]) -> Sequence[Sight]:
-    """What the organisation can see of it and what it cannot, by which policy."""
-    what = {"noun": noun(device)}
-    if device.registration is not None and device.registration.has_ended:
-        text = _("Management has ended. Facts and history here are what was read before.")
-        return [Sight("unseen", _("Nothing new"), text, _("Ended"))]
-    return [
-        Sight("eye", _("Name, model, system, serial number"), _("Read at every check-in."), _("Always")),
-        Sight(
-            "eye",
-            _("Passcode and encryption"),
-            _("Whether a passcode is set and storage is encrypted. Not the passcode."),
-            _("Always"),
-        ),
-        Sight("eye", _("Profiles and certificates"), _("The names of those that are installed."), _("Always")),
-        _sight_of_position(device, privacy),
-        Sight("unseen", _("Your apps"), _("This server does not ask which are installed."), _("Off")),
-        _sight_of_wipe(device, privacy),
-        Sight(
-            "unseen",
-            _("Messages, photos, browsing"),
-            _("Management of a device gives no way to read these."),
-            _("Never"),
-        ),
-        Sight("unseen", _("Your passcode"), _("It never leaves the %(noun)s.") % what, _("Never")),
-    ]
-
-
-def _by(text: str, decided: str, rules: Effective[Privacy]) -> str:
-    """With the policy's word, where one decides."""
-    return f"{text} {decided % {'policy': rules.policy_name}}" if rules.policy_id else text
-
-
-def _sight_of_position(device: Device, privacy: Effective[Privacy]) -> Sight:
-    what = {"noun": noun(device)}
-    if privacy.values.location == OFF:
-        text = _("Nobody asks the %(noun)s where it is, and no position is kept.") % what
-        return Sight("unseen", _("Position"), _by(text, _("The policy “%(policy)s” forbids it."), privacy), _("Never"))
-    if privacy.values.location == ON:
-        text = _("Asked when the %(noun)s is marked lost. You see who has looked.") % what
-        return Sight("eye", _("Position"), _by(text, _("The policy “%(policy)s” says so."), privacy), _("When lost"))
-    text = _("Kept only while you have switched it on. You see who has looked.")
-    decided = _("The policy “%(policy)s” leaves it to you.")
-    return Sight("unseen", _("Position"), _by(text, decided, privacy), _("Your choice"))
-
-
-def _sight_of_wipe(device: Device, privacy: Effective[Privacy]) -> Sight:
-    """Whether others than its owner may erase it."""
-    possible = port.adapter_for(device.platform).capabilities(device)[ActionKind.WIPE].possible
-    title = _("Erasing it")
-    if not privacy.values.administrators_may_wipe:
-        text = _("Administrators may not erase this %(noun)s.") % {"noun": noun(device)}
-        return Sight("unseen", title, _by(text, _("The policy “%(policy)s” forbids it."), privacy), _("Never"))
-    if not possible:
-        text = _("Administrators cannot erase this %(noun)s: it gives no such right.")
-        return Sight("unseen", title, text % {"noun": noun(device)}, _("Never"))
-    text = _("Administrators may erase this %(noun)s. They give a reason, and you read it here.")
-    return Sight("erase", title, text % {"noun": noun(device)}, _("Allowed"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,7 +61,7 @@ def test_a_person_reads_what_the_privacy_policy_says(browser: Client, iphone: De
     page = browser.get(of(iphone, "device")).content.decode()
     assert "We do not look. &lt;b&gt;Never.&lt;/b&gt;" in page
     assert "The policy “House rules” forbids it." in page
-    assert "Administrators may not erase this" in page
+    assert "lets nobody but its owner wipe this device." in page
 
 
 def test_who_may_not_register_is_told_by_which_policy(browser: Client) -> None:

@@ -103,7 +103,7 @@ def _enable_lost_mode(command: Reported, outcome: Outcome) -> None:
     device = _life(command).device
     if outcome.state == State.FAILED:
         _ask(device, ActionKind.CHECK_IN, outcome.at)
-    elif location.permission(device).may_collect:
+    elif location.permission_now(device).may_collect:
         _ask(device, ActionKind.LOCATE, outcome.at)
 
 

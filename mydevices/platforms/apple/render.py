@@ -108,7 +108,7 @@ def _remove_profile(due: Due) -> Payload:
 
 def _device_location(due: Due) -> Payload:
     """Whether it may be asked is asked now, and not when it was queued: its owner may have said no meanwhile."""
-    allowed = location.permission(Device.objects.select_related("owner").get(id=due.device_id))
+    allowed = location.permission_now(Device.objects.select_related("owner").get(id=due.device_id))
     if not allowed.may_collect:
         raise Conflict(allowed.reason)
     return commands.device_location()

@@ -17,14 +17,18 @@ from mydevices.audit import selectors as audit
 from mydevices.audit.models import Entry
 from mydevices.commands import capabilities
 from mydevices.commands import selectors as commands
+from mydevices.configurations import selectors as configurations
 from mydevices.devices import selectors as devices
 from mydevices.devices.models import Device
+from mydevices.location import selectors as location
 from mydevices.organisation import selectors as organisation
 from mydevices.policies import helpdesk
 from mydevices.policies import selectors as policies
 from mydevices.policies.kinds.privacy import Privacy
 from mydevices.policies.kinds.self_service import SelfServiceRules
-from mydevices.presentation import moments, past, present
+from mydevices.policies.selectors import Effective
+from mydevices.presentation import moments, openness, past, present
+from mydevices.presentation.openness import Known
 
 LATELY = 5
 HISTORY = 200
@@ -115,7 +119,7 @@ def _device(request: HttpRequest, device: Device) -> dict[str, object]:
         "rows": present.rows(device, capabilities.of(device, actor_of(request)), running),
         "facts": present.facts(device, now),
         "facts_age": moments.ago(inventory.collected_at, now) if inventory else "",
-        "sights": present.sights(device, privacy),
+        "openness": openness.groups(device, _known(device, privacy), organisation=name, now=now),
         "privacy_text": privacy.values.text,
         "helpdesk": helpdesk.of(policies.of_device(device, SelfServiceRules).values),
         "lines": lines[:SHOWN],
@@ -123,6 +127,17 @@ def _device(request: HttpRequest, device: Device) -> dict[str, object]:
         "ended": device.registration is not None and device.registration.has_ended,
         "pending": bool(running) or present.is_registering(device),
     }
+
+
+def _known(device: Device, privacy: Effective[Privacy]) -> Known:
+    """What its owner is told of who sees and does what: up to three statements."""
+    return Known(
+        privacy=privacy,
+        allowed=location.permission(device),
+        position_at=location.latest_at(device),
+        installations=list(configurations.of_device(device)),
+        others=capabilities.of_others(device),
+    )
 
 
 @require_safe

@@ -1,0 +1,215 @@
+"""What the organisation sees of a device, has set up on it and may do to it, as its owner reads it. Asks the database
+nothing: views hand over what they have."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.translation import gettext as _
+
+from mydevices.configurations.models import Installation
+from mydevices.devices.models import Device
+from mydevices.location.selectors import Permission
+from mydevices.platforms.port import ActionKind, Capability
+from mydevices.policies.kinds.privacy import OFF, ON, Privacy
+from mydevices.policies.selectors import Effective
+from mydevices.presentation import moments, present
+from mydevices.presentation.present import Button
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """Something that the organisation can or cannot see, has set up, or may do. `chip` says it in a word, and `tone`
+    colours it; `read` is when it was last looked at or read."""
+
+    icon: str
+    title: str
+    chip: str
+    text: str = ""
+    read: str = ""
+    tone: str = ""
+    link: Button | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Sights under one heading. `text` introduces them, or says that there are none."""
+
+    key: str
+    title: str
+    sights: Sequence[Sight]
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What a page has found out about a device. `position_at` is when the newest position that is kept was measured."""
+
+    privacy: Effective[Privacy]
+    allowed: Permission
+    position_at: datetime | None
+    installations: Sequence[Installation]
+    others: Mapping[ActionKind, Capability]
+    """What administrators may do (`commands.capabilities.of_others`)."""
+
+
+def groups(device: Device, known: Known, *, organisation: str, now: datetime) -> Sequence[Group]:
+    """Everything there is to be open about, in the order in which people ask."""
+    if device.registration is not None and device.registration.has_ended:
+        text = _("Management has ended. Facts and history here are what was read before.")
+        return [Group("seen", _("What it sees"), [Sight("unseen", _("Nothing new"), _("Ended"), text)])]
+    return [
+        Group("seen", _("What it sees"), _seen(device, known, now)),
+        _set_up(known.installations, organisation),
+        _may_do(device, known, organisation),
+        Group("never", _("What nobody sees"), _never(device)),
+    ]
+
+
+def _seen(device: Device, known: Known, now: datetime) -> Sequence[Sight]:
+    inventory = present.inventory_of(device)
+    read = _read(inventory.collected_at if inventory else None, now)
+    return [
+        Sight("eye", _("Name, model, system, serial number"), _("Always"), _("Read at every check-in."), read),
+        Sight(
+            "eye",
+            _("Passcode and encryption"),
+            _("Always"),
+            _("Whether a passcode is set and storage is encrypted. Not the passcode."),
+            read,
+        ),
+        Sight("eye", _("Profiles and certificates"), _("Always"), _("The names of those that are installed."), read),
+        _position(device, known, now),
+        Sight("unseen", _("Your apps"), _("Off"), _("This server does not ask which are installed.")),
+    ]
+
+
+def _read(when: datetime | None, now: datetime) -> str:
+    if when is None:
+        return _("Not read yet")
+    return format_html(_("Last read {when}"), when=moments.ago(when, now))
+
+
+def _by(text: str, decided: str, rules: Effective[Privacy]) -> str:
+    """With the policy's word, where one decides."""
+    return f"{text} {decided % {'policy': rules.policy_name}}" if rules.policy_id else text
+
+
+def _position(device: Device, known: Known, now: datetime) -> Sight:
+    what = {"noun": present.noun(device)}
+    title, rules = _("Position"), known.privacy
+    link = Button(_("Where it is"), reverse("portal:where", args=[device.id]))
+    if rules.values.location == OFF:
+        text = _("Nobody asks the %(noun)s where it is, and no position is kept.") % what
+        return Sight("unseen", title, _("Never"), _by(text, _("The policy “%(policy)s” forbids it."), rules))
+    kept = (
+        format_html(_("The newest that is kept is from {when}"), when=moments.ago(known.position_at, now))
+        if known.position_at
+        else _("None is kept now")
+    )
+    if rules.values.location == ON:
+        text = _("Asked when the %(noun)s is marked lost. You see who has looked.") % what
+        told = _by(text, _("The policy “%(policy)s” says so."), rules)
+        return Sight("eye", title, _("When lost"), told, kept, link=link)
+    decided = _("The policy “%(policy)s” leaves it to you.")
+    if known.allowed.may_collect:
+        text = _by(_("You have switched it on, and can switch it off. You see who has looked."), decided, rules)
+        return Sight("eye", title, _("On, your choice"), text, kept, link=link)
+    text = _by(_("Kept only while you have switched it on. You see who has looked."), decided, rules)
+    return Sight("unseen", title, _("Off, your choice"), text, link=link)
+
+
+_STATES: Final[Mapping[str, tuple[str, str]]] = {
+    Installation.State.PENDING: ("clock", ""),
+    Installation.State.INSTALLED: ("check", ""),
+    Installation.State.FAILED: ("alert", "warn"),
+    Installation.State.REMOVING: ("undo", ""),
+}
+"""Icon and tone of what has been set up. What has been removed is not there."""
+
+
+def _set_up(installations: Sequence[Installation], organisation: str) -> Group:
+    words = {
+        Installation.State.PENDING.value: _("On its way"),
+        Installation.State.INSTALLED.value: _("Installed"),
+        Installation.State.FAILED.value: _("Failed"),
+        Installation.State.REMOVING.value: _("Being removed"),
+    }
+    sights = [
+        Sight(
+            *(_STATES[row.state][:1]),
+            title=row.name,
+            chip=words[row.state],
+            text=row.reason,
+            tone=_STATES[row.state][1],
+        )
+        for row in installations
+        if row.state in _STATES
+    ]
+    text = "" if sights else _("Nothing: %(organisation)s has sent it no configuration.")
+    return Group("set-up", _("What it has set up"), sights, text % {"organisation": organisation} if text else "")
+
+
+_ASKED: Final = (
+    ActionKind.CHECK_IN,
+    ActionKind.LOCK,
+    ActionKind.UNLOCK,
+    ActionKind.LOST,
+    ActionKind.LOCATE,
+    ActionKind.RETIRE,
+    ActionKind.WIPE,
+)
+
+
+def _may_do(device: Device, known: Known, organisation: str) -> Group:
+    sights = [_power(kind, known) for kind in _ASKED if kind in known.others]
+    sights.sort(key=lambda sight: sight.icon == "minus")
+    if present.appearance(device).has_pins:
+        text = _("The PINs of a locked Mac are shown to you only.")
+        sights.append(Sight("minus", _("See its PIN"), _("Never"), text))
+    text = _(
+        "Administrators of %(organisation)s, and its helpdesk for all but Retire and Wipe. They give a reason, and you "
+        "read it in the history."
+    )
+    return Group("powers", _("What its administrators may do"), sights, text % {"organisation": organisation})
+
+
+def _power(kind: ActionKind, known: Known) -> Sight:
+    capability = known.others[kind]
+    reason, policy = capability.reason, capability.policy
+    if kind == ActionKind.LOCATE and not reason and not known.allowed.may_collect:
+        reason, policy = known.allowed.reason, known.allowed.policy
+    if reason:
+        return Sight("minus", present.called(kind), _("Not allowed") if policy else _("Not possible"), reason)
+    return Sight(present.ICONS[kind], present.called(kind), _("Allowed"), _meaning(kind))
+
+
+def _meaning(kind: ActionKind) -> str:
+    """What it does, to somebody whose device it is and who does not ask for it."""
+    return {
+        ActionKind.CHECK_IN: _("It reports the facts above at once."),
+        ActionKind.LOCK: _("The screen locks, with a message. Nothing is lost."),
+        ActionKind.UNLOCK: _(
+            "Its passcode is removed, or an account lets you try again, when you have locked yourself out."
+        ),
+        ActionKind.LOST: _("It locks with a message for whoever finds it."),
+        ActionKind.LOCATE: _("Only while it is marked lost. It tells that it was asked."),
+        ActionKind.RETIRE: _("Management ends, and what was set up is removed. What is yours stays."),
+        ActionKind.WIPE: _("Everything on it is erased."),
+    }.get(kind, "")
+
+
+def _never(device: Device) -> Sequence[Sight]:
+    what = {"noun": present.noun(device)}
+    return [
+        Sight(
+            "unseen",
+            _("Messages, photos, browsing"),
+            _("Never"),
+            _("Management of a device gives no way to read these."),
+        ),
+        Sight("unseen", _("Your passcode"), _("Never"), _("It never leaves the %(noun)s.") % what),
+    ]
