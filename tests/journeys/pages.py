@@ -395,7 +395,7 @@ NO_PAGE: Final[Mapping[str, str]] = {
     "provider_again": "leads on",
     "mfa_login_webauthn": "sent only",
     "mfa_reauthenticate_webauthn": "a part of `account_reauthenticate`",
-    "mfa_remove_webauthn": "the page of `mfa_deactivate_totp`, about a passkey",
+    "mfa_remove_webauthn": "looked at where a passkey is, in test_factors",
     "portal:cancel": "sent only",
     "portal:found": "sent only",
     "portal:locate": "sent only",

@@ -11,6 +11,7 @@ from tests.journeys.browser import DESK, PHONE, on
 from tests.journeys.conftest import Sessions, Visit
 from tests.journeys.portal import sign_in
 from tests.journeys.stack import Stack
+from tests.journeys.test_pages import expect_good
 
 
 @pytest.fixture
@@ -55,6 +56,9 @@ def test_a_passkey_is_added_and_signs_in_by_itself(keyed: Page) -> None:
     expect(keyed.locator(".codes li")).to_have_count(10)
     keyed.get_by_role("link", name="I have kept them").click()
     expect(keyed.get_by_role("heading", name="My laptop")).to_be_visible()
+    keyed.get_by_role("link", name="Remove the passkey").click()
+    expect(keyed.locator(".sheet").get_by_role("button", name="Remove")).to_be_visible()
+    expect_good(keyed)
 
     sign_out(keyed)
     keyed.goto("/register")

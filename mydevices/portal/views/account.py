@@ -1,6 +1,7 @@
 """The person's own account, and the first administrator's beginning."""
 
 from datetime import timedelta
+from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
@@ -196,5 +197,7 @@ def setup(request: HttpRequest, token: str) -> HttpResponse:
             form.add_error("password" if isinstance(refusal, Invalid) else "email", refusal.message)
         else:
             messages.success(request, _("Your account is ready. Sign in."))
-            return HttpResponseRedirect(reverse("account_login"), status=303)
+            # The console says what a new server lacks.
+            address = f"{reverse('account_login')}?{urlencode({'next': reverse('console:overview')})}"
+            return HttpResponseRedirect(address, status=303)
     return render(request, "setup.html", {"form": form}, status=400 if form.errors else 200)
