@@ -106,6 +106,8 @@ class Verb(StrEnum):
     CERTIFICATE_NOTE_CHANGED = "certificate.note_changed"
     CERTIFICATE_KEY_CLEARED = "certificate.key_cleared"
     CERTIFICATE_DELETED = "certificate.deleted"
+    CERTIFICATE_WITHDRAWN = "certificate.withdrawn"
+    """Its owner had it taken off their devices."""
     CERTIFICATE_DOWNLOADED = "certificate.downloaded"
     """With its private key."""
     CERTIFICATE_EXPIRES = "certificate.expires"

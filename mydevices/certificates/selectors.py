@@ -124,6 +124,11 @@ def history(person_ids: Collection[UUID], type_ids: Collection[UUID]) -> Sequenc
     return list(found.order_by("-replaced_at", "id"))
 
 
+def held(person_id: UUID, type_id: UUID) -> QuerySet[Certificate]:
+    """Somebody's certificates of a type, the present and the replaced ones, without what is secret or large."""
+    return Certificate.objects.filter(person=person_id, type=type_id).defer("key", "der", "chain")
+
+
 def identity(certificate: Certificate) -> Bundle | None:
     """The certificate with its chain and its private key, opened; nothing once the key was cleared. Raises CannotOpen
     without the master key for it, or for a key that was copied from another row."""

@@ -14,11 +14,13 @@ from django.db import transaction
 from django.db.models import Q
 
 from mydevices.accounts.models import Membership
+from mydevices.certificates import selectors as certificates
+from mydevices.certificates.models import Certificate
 from mydevices.commands import services as commands
 from mydevices.commands.models import Command
 from mydevices.commands.states import OPEN, State
 from mydevices.configurations import resolve, selectors
-from mydevices.configurations.models import Configuration, Installation
+from mydevices.configurations.models import Configuration, Installation, Withdrawal
 from mydevices.devices.assignment import Assignment, To
 from mydevices.devices.models import Channel, Device, Registration
 from mydevices.errors import Conflict
@@ -72,6 +74,56 @@ def of_device(device_id: UUID, *, now: datetime) -> int:
 def of_person(person_id: UUID, *, now: datetime) -> int:
     """The same for somebody's devices."""
     return _compare(Device.objects.filter(owner=person_id), now=now)
+
+
+def of_type(*, person_id: UUID, type_id: UUID, now: datetime) -> int:
+    """Somebody has another certificate of a type, or the same anew: send again what uses it, to their devices and no
+    others, in the caller's transaction. The number of commands queued."""
+    return _compare(Device.objects.filter(owner=person_id), now=now, only=_users(type_id), again=type_id)
+
+
+def _users(type_id: UUID) -> frozenset[UUID]:
+    return frozenset({type_id, *(one.id for one in selectors.used_by(type_id))})
+
+
+def lost(*, person_id: UUID, type_id: UUID, now: datetime) -> None:
+    """Keys of somebody's certificates of a type are gone, or these themselves. Nothing is queued, and what devices have
+    stays; what has not been sent yet is called off, and says why, but for an account that a device has none of yet:
+    that goes without."""
+    waiting = list(selectors.carrying(person_id, type_id).filter(state=Installation.State.PENDING))
+    kept = {one.fingerprint: one for one in certificates.held(person_id, type_id)}
+    busy = _open({row.exclusive for row in waiting}, {row.channel_id for row in waiting})
+    for row in waiting:
+        certificate = kept.get(row.carried[str(type_id)])
+        if certificate is not None and certificate.has_key:
+            continue
+        if certificate is not None:
+            _give_up(row, resolve.CLEARED, busy, now)
+        elif row.sent_digest:
+            _give_up(row, resolve.DELETED, busy, now)
+        elif selectors.subject(row.identifier) == type_id:
+            _take(row, busy, now)
+
+
+@transaction.atomic
+def remove_type_from_devices(*, person_id: UUID, type_id: UUID, fingerprint: str, now: datetime) -> int:
+    """Take one of somebody's certificates off their devices: its own profiles go, accounts are sent without it. It
+    stays away until they upload it again. The number of commands queued."""
+    Withdrawal.objects.get_or_create(person_id=person_id, type_id=type_id, fingerprint=fingerprint)
+    return _compare(Device.objects.filter(owner=person_id), now=now, only=_users(type_id))
+
+
+def allow_again(*, person_id: UUID, type_id: UUID, fingerprint: str) -> None:
+    """It has been uploaded again, and may go to devices."""
+    Withdrawal.objects.filter(person=person_id, type=type_id, fingerprint=fingerprint).delete()
+
+
+def waits_for_key(certificate: Certificate) -> bool:
+    """Whether a device still has to be sent this certificate with its key."""
+    rows = selectors.carrying(certificate.person_id, certificate.type_id)
+    return rows.filter(
+        **{f"carried__{certificate.type_id}": certificate.fingerprint}, state=Installation.State.PENDING
+    ).exists()
 
 
 @transaction.atomic

@@ -8,7 +8,7 @@ replaced one stays on the device beside its successor, and old mail readable."""
 
 import json
 from base64 import b64decode
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from hashlib import sha256
@@ -153,10 +153,10 @@ class AccountContent:
 
     def digest_with(self, fingerprints: Mapping[str, str]) -> str:
         """What the digest is with certificates for what is wanting: fingerprints by type."""
-        account = self.as_named or self.account
         named = {one.configuration_id: one.fingerprint for one in (self.signing, self.encryption, self.login) if one}
-        others = {one: fingerprints.get(str(one), "") for one in self.wanting}
-        of_fields = {name: (named | others).get(type_id, "") for name, type_id in account.types.items()}
+        found = named | {one: fingerprints[str(one)] for one in self.wanting if str(one) in fingerprints}
+        account = _plain(self.as_named or self.account, found)
+        of_fields = {name: found.get(type_id, "") for name, type_id in account.types.items()}
         return _digest(account.name(), self.name, account.stored(), of_fields)
 
     @property
@@ -330,11 +330,23 @@ _FILLED: Final = (
 """Fields of accounts that may hold variables."""
 
 
-_WITHOUT_SMIME: Final[Mapping[str, Any]] = {
-    one.name: one.default
-    for one in fields(Account)
-    if one.name.startswith(("smime_", "signing_", "encrypt", "per_message_"))
+_DEFAULTS: Final[Mapping[str, Any]] = {one.name: one.default for one in fields(Account)}
+_SIGNING: Final = {name: value for name, value in _DEFAULTS.items() if name.startswith(("smime_signing", "signing_"))}
+_ENCRYPTION: Final = {
+    name: value for name, value in _DEFAULTS.items() if name.startswith(("smime_encryption", "encrypt", "per_message_"))
 }
+
+
+def _plain(account: Exchange | Email, there: Container[UUID]) -> Exchange | Email:
+    """An account without what does not apply: signing and encryption that are off, or for which a type is named of
+    which there is no certificate. Without it the account is worth having; switched on, every mail would fail for want
+    of it."""
+    types = account.types
+    if not account.smime_signing or ("signing_type" in types and types["signing_type"] not in there):
+        account = replace(account, **_SIGNING)
+    if not account.smime_encryption or ("encryption_type" in types and types["encryption_type"] not in there):
+        account = replace(account, **_ENCRYPTION)
+    return account
 
 
 def _account(
@@ -349,19 +361,13 @@ def _account(
     texts: dict[str, Any] = {name: fill(getattr(values, name), person) for name in _FILLED if hasattr(values, name)}
     filled = replace(values, **texts)
     if not carries:  # S/MIME is no matter of the account there; who signs in is said by the account everywhere
-        filled = replace(filled, **_WITHOUT_SMIME)
+        filled = replace(filled, **_SIGNING, **_ENCRYPTION)
     types = filled.types
     found = {name: supplied.present(person, type_id, all_apps=all_apps) for name, type_id in types.items()}
     wanting = frozenset(types[name] for name, one in found.items() if one is None)
-    switched = filled
-    # Without a certificate the account is worth having; switched on, every mail would fail for want of one.
-    if "signing_type" in types and found["signing_type"] is None:
-        switched = replace(switched, smime_signing=False)
-    if "encryption_type" in types and found["encryption_type"] is None:
-        switched = replace(switched, smime_encryption=False)
     return AccountContent(
         name=configuration.name,
-        account=switched,
+        account=_plain(filled, {types[name] for name, one in found.items() if one is not None}),
         signing=found.get("signing_type"),
         encryption=found.get("encryption_type"),
         login=found.get("login_identity"),

@@ -63,6 +63,20 @@ def used_by(type_id: UUID, configurations: "Iterable[Configuration] | None" = No
     ]
 
 
+def carrying(person_id: UUID, type_id: UUID) -> QuerySet[Installation]:
+    """Where a certificate of this type is, should be or was in a profile, on somebody's devices in their present
+    lives."""
+    return (
+        Installation.objects.filter(
+            channel__registration__state=Registration.State.ACTIVE,
+            channel__registration__device__owner=person_id,
+            carried__has_key=str(type_id),
+        )
+        .select_related("channel__registration__device")
+        .order_by("id")
+    )
+
+
 _PREFIX: Final = "org.mydevices.configuration."
 
 

@@ -285,6 +285,11 @@ OF_PEOPLE: Final[Mapping[Verb, Say | Callable[[Entry], Say]]] = {
         lazy("You deleted a certificate: {what}."),
         lazy("{who} deleted a certificate: {what}."),
     ),
+    Verb.CERTIFICATE_WITHDRAWN: Say(
+        lazy("{who} took a certificate off your devices: {what}."),
+        lazy("You took a certificate off your devices: {what}."),
+        lazy("{who} took a certificate off their devices: {what}."),
+    ),
     Verb.CERTIFICATE_DOWNLOADED: Say(
         lazy("A certificate of yours was downloaded with its private key: {what}."),
         lazy("You downloaded a certificate with its private key: {what}."),
@@ -486,6 +491,7 @@ WHAT: Final[Mapping[str, Callable[[Entry], str]]] = {
     Verb.CERTIFICATE_NOTE_CHANGED: _certificate,
     Verb.CERTIFICATE_KEY_CLEARED: _certificate,
     Verb.CERTIFICATE_DELETED: _certificate,
+    Verb.CERTIFICATE_WITHDRAWN: _certificate,
     Verb.CERTIFICATE_DOWNLOADED: _certificate,
     Verb.CERTIFICATE_EXPIRES: _certificate,
     Verb.ROLE_CHANGED: _role,

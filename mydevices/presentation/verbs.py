@@ -101,6 +101,7 @@ NAMES: Final[Mapping[Verb, Promise]] = {
     Verb.CERTIFICATE_NOTE_CHANGED: lazy("Note on a certificate changed"),
     Verb.CERTIFICATE_KEY_CLEARED: lazy("Private key cleared"),
     Verb.CERTIFICATE_DELETED: lazy("Certificate deleted"),
+    Verb.CERTIFICATE_WITHDRAWN: lazy("Certificate taken off devices"),
     Verb.CERTIFICATE_DOWNLOADED: lazy("Certificate downloaded with its key"),
     Verb.CERTIFICATE_EXPIRES: lazy("Certificate about to expire"),
 }

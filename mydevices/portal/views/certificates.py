@@ -19,10 +19,12 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_safe
 
 from mydevices.accounts.requests import actor_of, browser_of, person_of
-from mydevices.certificates import selectors, uploads, wording
+from mydevices.certificates import selectors, wording
+from mydevices.certificates import uploads as certificates
 from mydevices.certificates.models import Certificate, CertificateType
 from mydevices.certificates.uploads import Stored
 from mydevices.certificates.wording import NotTaken
+from mydevices.configurations import uploads
 from mydevices.errors import Conflict, Invalid, NotAllowed, NotFound, TooMany
 from mydevices.organisation import selectors as organisation
 from mydevices.portal.certificate_forms import AddForm, EditForm, NoteForm, TakeForm
@@ -130,7 +132,7 @@ def clear(request: HttpRequest, certificate_id: UUID) -> HttpResponse:
 def delete(request: HttpRequest, certificate_id: UUID) -> HttpResponse:
     certificate = _own(request, certificate_id)
     if request.method == "POST":
-        uploads.delete(actor=actor_of(request), certificate=certificate)
+        uploads.delete(actor=actor_of(request), certificate=certificate, now=timezone.now())
         messages.success(request, _("The certificate is gone from here. Devices that have it keep it."))
         return _to_table(request)
     return _question(request, "delete", {"form": Form(), "certificate": certificate})
@@ -155,7 +157,7 @@ def take(request: HttpRequest, certificate_id: UUID) -> HttpResponse:
     form = TakeForm(sent(request))
     if request.method == "POST" and form.is_valid():
         try:
-            data = uploads.export(
+            data = certificates.export(
                 actor=actor_of(request),
                 certificate=certificate,
                 password=form.cleaned_data["password"],
@@ -191,10 +193,11 @@ def _upload(
     """Store an uploaded file; nothing if it is refused, which the form then says."""
     actor, person = actor_of(request), person_of(request)
     # One byte more than is taken, so that what is too large is known to be.
-    data = file.read(uploads.LARGEST + 1)
+    data = file.read(certificates.LARGEST + 1)
     try:
-        examined = uploads.examine(actor=actor, person=person, type_id=type_id, data=data, password=password)
-        return uploads.store(actor=actor, person=person, examined=examined, note=note, now=timezone.now())
+        return uploads.upload(
+            actor=actor, person=person, type_id=type_id, data=data, password=password, note=note, now=timezone.now()
+        )
     except NotTaken as refusal:
         for sentence in refusal.sentences:
             form.add_error(refusal.field, sentence)
