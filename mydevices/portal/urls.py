@@ -8,6 +8,7 @@ from mydevices.portal.views import (
     devices,
     forgotten,
     invitation,
+    losing,
     places,
     registration,
 )
@@ -17,6 +18,9 @@ app_name = "portal"
 urlpatterns = [
     path("", devices.index, name="devices"),
     path("now", devices.index_now, name="devices_now"),
+    path("lost", losing.which, name="lost_devices"),
+    path("lost/<uuid:device_id>", losing.steps, name="lost_device"),
+    path("lost/<uuid:device_id>/now", losing.steps_now, name="lost_device_now"),
     path("history", devices.history, name="history"),
     path("devices/<uuid:device_id>", devices.device, name="device"),
     path("devices/<uuid:device_id>/now", devices.device_now, name="device_now"),

@@ -63,6 +63,16 @@ def lost(portal: Portal) -> None:
     portal.ask("Mark as lost")
 
 
+def lost_devices(portal: Portal) -> None:
+    portal.page.goto("/lost")
+
+
+def lost_device(portal: Portal) -> None:
+    portal.page.goto("/lost")
+    portal.page.get_by_role("link", name="I lost Private iPhone").click()
+    expect(portal.page.get_by_role("heading", name="I lost Private iPhone")).to_be_visible()
+
+
 def where(portal: Portal) -> None:
     portal.open_device("Ines’s iPhone")
     portal.page.goto(f"{portal.page.url}/where")
@@ -162,6 +172,8 @@ PAGES: Final[Mapping[Callable[[Portal], None], str]] = {
     retire: "portal:retire",
     pins: "portal:pins",
     lost: "portal:lost",
+    lost_devices: "portal:lost_devices",
+    lost_device: "portal:lost_device",
     where: "portal:where",
     register: "portal:register",
     ticket: "portal:ticket",
@@ -406,6 +418,7 @@ NO_PAGE: Final[Mapping[str, str]] = {
     "portal:sound": "sent only",
     "portal:owntracks": "for an app",
     "portal:where_now": "a part of `where`",
+    "portal:lost_device_now": "a part of `lost_device`",
     "portal:check_in": "sent only",
     "portal:keep_email": "sent only",
     "portal:new_pin": "sent only",

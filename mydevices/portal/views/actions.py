@@ -29,7 +29,7 @@ from mydevices.policies import helpdesk
 from mydevices.policies import selectors as policies
 from mydevices.policies.kinds.self_service import SelfServiceRules
 from mydevices.portal.forms import LockForm, LostForm, TypedNameForm
-from mydevices.presentation import present
+from mydevices.presentation import losing, present
 from mydevices.presentation.access import freshly_signed_in, go, in_dialog, sent
 
 READ_AND_WRITE = require_http_methods(["GET", "HEAD", "POST"])
@@ -65,8 +65,8 @@ def lost(request: HttpRequest, device_id: UUID) -> HttpResponse:
     device = _device(request, device_id)
     form = LostForm(sent(request), initial=_for_the_finder(device))
     if request.method == "POST" and form.is_valid():
-        _ask(request, device, ActionKind.LOST, Parameters(**form.cleaned_data))
-        return go(request, reverse("portal:where", args=[device.id]))
+        answer = _ask(request, device, ActionKind.LOST, Parameters(**form.cleaned_data))
+        return answer if losing.GUIDE in request.GET else go(request, reverse("portal:where", args=[device.id]))
     allowed = location.permission(device)
     return _question(
         request,
@@ -149,7 +149,14 @@ def _ask(request: HttpRequest, device: Device, kind: ActionKind, parameters: Par
 
 
 def _to(request: HttpRequest, device: Device) -> HttpResponse:
-    return go(request, reverse("portal:device", args=[device.id]))
+    return go(request, _back(request, device))
+
+
+def _back(request: HttpRequest, device: Device) -> str:
+    """Where the question was asked: on the device's page, or among the steps for a lost one."""
+    if losing.GUIDE in request.GET:
+        return losing.guide(device)
+    return reverse("portal:device", args=[device.id])
 
 
 def _question(
@@ -182,6 +189,7 @@ def _render(
         "dialog": dialog,
         "face": present.face(device, telling, organisation=name, now=timezone.now()),
         "helpdesk": helpdesk.of(policies.of_device(device, SelfServiceRules).values),
+        "back": _back(request, device),
     }
     headers = {"Vary": "X-Dialog"} | ({"X-Dialog": "1"} if dialog else {})
     response = render(request, template, {**common, **context}, status=status)
