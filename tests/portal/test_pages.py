@@ -135,7 +135,10 @@ def test_the_setup_link_makes_the_first_administrator_once(client: Client, db: N
     weak = client.post(address, values | {"password": "short"})
     assert weak.status_code == 400
     assert not accounts_selectors.has_administrator()
-    assert client.post(address, values | {"password": factories.PASSWORD})["Location"] == reverse("account_login")
+    assert (
+        client.post(address, values | {"password": factories.PASSWORD})["Location"]
+        == f"{reverse('account_login')}?next=%2Fconsole%2F"
+    )
     assert accounts_selectors.has_administrator()
     assert Organisation.objects.get().name == "Aldermoor"
     assert client.get(address).status_code == 403
