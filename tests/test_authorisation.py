@@ -28,6 +28,8 @@ from mydevices.audit.models import Entry
 from mydevices.certificates import push
 from mydevices.commands import services as commands
 from mydevices.commands.models import Action
+from mydevices.configurations.models import Installation
+from mydevices.configurations.selectors import identifier
 from mydevices.devices.assignment import Assignment, To
 from mydevices.devices.models import Device
 from mydevices.organisation import selectors as organisation
@@ -91,6 +93,7 @@ OWN: Final = frozenset(
         "portal:account",
         "portal:certificate_add",
         "portal:certificates",
+        "portal:certificates_now",
         "portal:devices",
         "portal:devices_now",
         "portal:email",
@@ -119,6 +122,7 @@ OWNED: Final = frozenset(
         "portal:certificate_edit",
         "portal:certificate_file",
         "portal:certificate_take",
+        "portal:certificate_withdraw",
         "portal:check_in",
         "portal:device",
         "portal:device_history",
@@ -316,6 +320,14 @@ def scene(monkeypatch: pytest.MonkeyPatch) -> Scene:
     )
     boss = factories.actor(people["administrator"], proved=now)
     certificate = identities.uploaded(owner, identities.type_for(key_download=True)).certificate
+    Installation.objects.create(
+        channel=factories.channel(device),
+        identifier=identifier(certificate.type_id),
+        state=Installation.State.INSTALLED,
+        sent_digest="x",
+        carried={str(certificate.type_id): certificate.fingerprint},
+        changed_at=now,
+    )
     policy = policies.create(
         actor=boss, name="For everybody", values=RegistrationRules(), assignment=Assignment(to=To.NOBODY)
     )
@@ -327,6 +339,7 @@ def scene(monkeypatch: pytest.MonkeyPatch) -> Scene:
         "device_id": device.id,
         "direction": "up",
         "invitation_id": uuid4(),
+        "fingerprint": certificate.fingerprint,
         "group_id": Group.objects.create(name="Everybody").id,
         "kind": "registration",
         "batch_id": uuid4(),
@@ -340,6 +353,7 @@ def scene(monkeypatch: pytest.MonkeyPatch) -> Scene:
         "session_id": row.pk,
         "ticket_id": ticket.id,
         "token": "no-such-token",
+        "type_id": certificate.type_id,
         "version": "0123456789ab",
     }
     return Scene(people, things)

@@ -1,4 +1,5 @@
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
@@ -6,7 +7,7 @@ from django.db.models import Q, QuerySet
 
 from mydevices.configurations.kinds import KINDS
 from mydevices.configurations.kinds.account import Account
-from mydevices.configurations.models import Configuration, Installation
+from mydevices.configurations.models import Configuration, Installation, Withdrawal
 from mydevices.devices import assignment
 from mydevices.devices.models import Device, Registration
 from mydevices.errors import NotFound
@@ -51,16 +52,18 @@ def concerned(configuration_id: UUID) -> QuerySet[Device]:
 
 def used_by(type_id: UUID, configurations: "Iterable[Configuration] | None" = None) -> Sequence[Configuration]:
     """The accounts, of all or of these configurations, that name an identity certificate."""
-    accounts = [kind.name() for kind in KINDS.values() if issubclass(kind, Account)]
     if configurations is None:
-        configurations = every().filter(kind__in=accounts)
+        configurations = every().filter(kind__in=_ACCOUNTS)
     return [
         one
         for one in configurations
-        if one.kind in accounts
+        if one.kind in _ACCOUNTS
         and isinstance(values := KINDS[one.kind].read(one.values), Account)
         and type_id in values.types.values()
     ]
+
+
+_ACCOUNTS: Final = [kind.name() for kind in KINDS.values() if issubclass(kind, Account)]
 
 
 def carrying(person_id: UUID, type_id: UUID) -> QuerySet[Installation]:
@@ -75,6 +78,52 @@ def carrying(person_id: UUID, type_id: UUID) -> QuerySet[Installation]:
         .select_related("channel__registration__device")
         .order_by("id")
     )
+
+
+def installations(person_id: UUID, type_id: UUID) -> QuerySet[Installation]:
+    """Where somebody's certificates of a type are, are to be, or could not be put."""
+    return carrying(person_id, type_id).exclude(state=Installation.State.REMOVED)
+
+
+@dataclass(frozen=True, slots=True)
+class Deliveries:
+    """What has become of somebody's certificates on their devices, read at once."""
+
+    rows: Sequence[Installation]
+    """With their devices and configurations; none that was removed."""
+    accounts: Sequence[Configuration]
+    withdrawn: frozenset[tuple[UUID, str]]
+    """By type and fingerprint."""
+
+    def of(self, type_id: UUID, fingerprint: str) -> Sequence[Installation]:
+        """Where one certificate is, is to be, or could not be put."""
+        return [row for row in self.rows if row.carried.get(str(type_id)) == fingerprint]
+
+    def users(self, type_id: UUID) -> Sequence[str]:
+        """The names of the accounts on their devices that name a type."""
+        there = {row.configuration_id for row in self.rows}
+        return [one.name for one in used_by(type_id, self.accounts) if one.id in there]
+
+    @property
+    def certificates(self) -> Sequence[tuple[UUID, str]]:
+        """Each that is in a profile, by type and fingerprint, whether it is still kept here or not."""
+        found = {(UUID(of), fingerprint) for row in self.rows for of, fingerprint in row.carried.items()}
+        return sorted(found, key=lambda one: (str(one[0]), one[1]))
+
+
+def deliveries(person_id: UUID) -> Deliveries:
+    """Three statements."""
+    rows = (
+        Installation.objects.filter(
+            channel__registration__state=Registration.State.ACTIVE, channel__registration__device__owner=person_id
+        )
+        .exclude(state=Installation.State.REMOVED)
+        .select_related("channel__registration__device")
+        .order_by("channel__registration__device__created_at", "id")
+    )
+    accounts = Configuration.objects.filter(kind__in=_ACCOUNTS).order_by("name", "id")
+    withdrawn = Withdrawal.objects.filter(person=person_id).values_list("type_id", "fingerprint")
+    return Deliveries(list(rows), list(accounts), frozenset(withdrawn))
 
 
 _PREFIX: Final = "org.mydevices.configuration."

@@ -81,8 +81,8 @@ def remove_from_devices(*, actor: Actor, person: Person, type_id: UUID, fingerpr
     if actor.kind != "system" and not (actor.kind == "person" and actor.id == str(person.id)):
         raise NotFound(_("There is no such certificate."))
     of = certificates.type_by_id(type_id)
-    rows = [row for row in selectors.carrying(person.id, type_id) if row.carried[str(type_id)] == fingerprint]
-    there = {row.channel.registration.device_id for row in rows if row.state != row.State.REMOVED}
+    rows = [row for row in selectors.installations(person.id, type_id) if row.carried[str(type_id)] == fingerprint]
+    there = {row.channel.registration.device_id for row in rows}
     if not there:
         raise NotFound(_("This certificate is on none of your devices."))
     push.remove_type_from_devices(person_id=person.id, type_id=type_id, fingerprint=fingerprint, now=now)

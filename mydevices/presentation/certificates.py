@@ -1,8 +1,9 @@
 """A person's certificates, as the portal and the console say them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Final
 from uuid import UUID
 
 from django.utils.safestring import SafeString
@@ -11,7 +12,10 @@ from django.utils.translation import ngettext
 
 from mydevices.certificates import wording
 from mydevices.certificates.models import Certificate
+from mydevices.configurations.models import Installation
+from mydevices.configurations.selectors import Deliveries
 from mydevices.presentation import moments
+from mydevices.presentation.present import name_of
 
 SOON = timedelta(days=30)
 _MONTH, _YEAR = 30, 365
@@ -46,10 +50,28 @@ class Row:
     is_present: bool
     may_take_key: bool
     """Its owner may download it with its private key."""
+    type_id: UUID
+    fingerprint: str
+    is_there: bool
+    """It is on devices, or on its way to them."""
+    is_pending: bool
+    """Something of that is under way."""
 
 
-def row(certificate: Certificate, now: datetime, *, spots: Sequence[Spot] = ()) -> Row:
-    """`spots` are what devices say of it; what is to be said of its key and its cautions comes after them."""
+@dataclass(frozen=True, slots=True)
+class Remainder:
+    """A certificate that is no longer kept here, and still on devices."""
+
+    name: str
+    type_id: UUID
+    fingerprint: str
+    spots: Sequence[Spot]
+    is_pending: bool
+
+
+def row(certificate: Certificate, now: datetime, deliveries: Deliveries | None = None) -> Row:
+    """What devices say of it comes first, where that was read; then what is to be said of its key, and its cautions."""
+    there = deliveries.of(certificate.type_id, certificate.fingerprint) if deliveries else ()
     return Row(
         id=certificate.id,
         name=certificate.type.label,
@@ -60,11 +82,84 @@ def row(certificate: Certificate, now: datetime, *, spots: Sequence[Spot] = ()) 
         left=left(certificate.not_after, now),
         is_urgent=certificate.is_present and certificate.not_after - now <= SOON,
         note=certificate.note,
-        spots=[*spots, *_of_key(certificate), *_cautions(certificate)],
+        spots=[
+            *_of_devices(there),
+            *(_of_use(certificate, deliveries, is_there=bool(there)) if deliveries else ()),
+            *_of_key(certificate),
+            *_cautions(certificate),
+        ],
         has_key=certificate.has_key,
         is_present=certificate.is_present,
         may_take_key=certificate.has_key and certificate.type.key_download,
+        type_id=certificate.type_id,
+        fingerprint=certificate.fingerprint,
+        is_there=any(one.state != Installation.State.REMOVING for one in there),
+        is_pending=any(one.state in _UNDER_WAY for one in there),
     )
+
+
+def remainders(deliveries: Deliveries, kept: Iterable[Certificate], labels: Mapping[UUID, str]) -> Sequence[Remainder]:
+    """What is on devices and no longer kept here; `labels` are the names of types."""
+    known = {(one.type_id, one.fingerprint) for one in kept}
+    return [
+        Remainder(
+            name=labels[type_id],
+            type_id=type_id,
+            fingerprint=fingerprint,
+            spots=_of_devices(there),
+            is_pending=any(one.state in _UNDER_WAY for one in there),
+        )
+        for type_id, fingerprint in deliveries.certificates
+        if type_id in labels and (type_id, fingerprint) not in known
+        for there in [deliveries.of(type_id, fingerprint)]
+    ]
+
+
+_UNDER_WAY: Final = frozenset({Installation.State.PENDING, Installation.State.REMOVING})
+_WORST_FIRST: Final = (
+    Installation.State.FAILED,
+    Installation.State.PENDING,
+    Installation.State.REMOVING,
+    Installation.State.INSTALLED,
+)
+
+
+def _of_devices(there: Iterable[Installation]) -> Sequence[Spot]:
+    """A line for each device: of several profiles with it, the one that is worst off speaks."""
+    by_device: dict[UUID, list[Installation]] = {}
+    for one in there:
+        by_device.setdefault(one.channel.registration.device_id, []).append(one)
+    return [
+        _of_device(min(rows, key=lambda one: _WORST_FIRST.index(Installation.State(one.state))))
+        for rows in by_device.values()
+    ]
+
+
+def _of_device(one: Installation) -> Spot:
+    named = {"device": name_of(one.channel.registration.device)}
+    if one.state == Installation.State.INSTALLED:
+        return Spot("check", "ok", _("On %(device)s") % named)
+    if one.state == Installation.State.PENDING:
+        return Spot("clock", "off", _("On its way to %(device)s") % named)
+    if one.state == Installation.State.REMOVING:
+        return Spot("clock", "off", _("Being removed from %(device)s") % named)
+    reason = _(one.reason) if one.reason else _("The device gave no reason.")
+    return Spot("alert", "warn", _("Not installed on %(device)s: %(reason)s") % {**named, "reason": reason})
+
+
+def _of_use(certificate: Certificate, deliveries: Deliveries, *, is_there: bool) -> Sequence[Spot]:
+    """Why it is on no device, and which accounts there use it."""
+    if not certificate.is_present:
+        return []
+    found = []
+    if (certificate.type_id, certificate.fingerprint) in deliveries.withdrawn:
+        if not is_there:
+            found.append(Spot("minus", "off", _("Taken off your devices. Upload it again to have it there.")))
+    elif not is_there:
+        found.append(Spot("device", "off", _("On none of your devices")))
+    if users := deliveries.users(certificate.type_id):
+        found.append(Spot("mail", "off", _("Used by %(accounts)s") % {"accounts": _(", ").join(users)}))
+    return found
 
 
 def _about(certificate: Certificate) -> str:

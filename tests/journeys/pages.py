@@ -318,6 +318,8 @@ LOOKS: Final = (
     Look("portal:certificate_clear", BOUND.email, {"certificate_id": "certificate"}),
     Look("portal:certificate_delete", BOUND.email, {"certificate_id": "certificate"}),
     Look("portal:certificate_take", BOUND.email, {"certificate_id": "certificate"}),
+    Look("portal:certificate_withdraw", "ines", {"type_id": "type", "fingerprint": "ab" * 32}),
+    Look("portal:certificates", "ines", name="certificates-deleted"),
     # Second factors.
     Look("mfa_index", FACTORED.email, name="security-with-factors"),
     Look("mfa_view_recovery_codes", FACTORED.email),
@@ -384,6 +386,7 @@ NO_PAGE: Final[Mapping[str, str]] = {
     "portal:qr": "a picture",
     "portal:profile": "a file",
     "portal:certificate_file": "a file",
+    "portal:certificates_now": "a part of `certificates`",
     "console:audit_export": "a file",
     "console:devices_export": "a file",
     "console:people_export": "a file",

@@ -22,6 +22,11 @@ from django.utils import timezone
 from mydevices.accounts import email_change, people, providers, services
 from mydevices.accounts.models import Group, Person, Provider
 from mydevices.audit.actor import Actor
+from mydevices.certificates.models import CertificateType
+from mydevices.configurations import services as configurations
+from mydevices.configurations.kinds.identity_certificate import IdentityCertificate
+from mydevices.configurations.models import Installation
+from mydevices.configurations.selectors import identifier
 from mydevices.devices.assignment import Assignment, To
 from mydevices.devices.models import Device
 from mydevices.policies import services as policies
@@ -53,8 +58,21 @@ providers.save(actor=actor, provider=provider, secret="unused", is_new=True)
 invitation = invitations.invite(actor=actor, email="sun.wei@aldermoor.example", name="Sun Wei", groups=[group])
 own = Actor("person", str(lena.id), lena.name, lena.role, "127.0.0.1", now)
 email_change.ask(actor=own, person=lena, email="lena.b@aldermoor.example")
-kept = identities.uploaded(lena, identities.type_for(key_download=True)).certificate
+of = configurations.create(
+    actor=actor, name="Both certificate", values=IdentityCertificate(key_download=True), assignment=Assignment()
+)
+kept = identities.uploaded(lena, CertificateType.objects.get(id=of.id)).certificate
 private = Device.objects.get(name="Private iPhone")
+# What Ines had for it is deleted here, and still on her phone.
+Installation.objects.create(
+    channel=private.registration.channels.get(kind="device"),
+    identifier=identifier(of.id, of.id),
+    name=of.name,
+    state=Installation.State.INSTALLED,
+    sent_digest="x",
+    carried={{str(of.id): "ab" * 32}},
+    changed_at=now,
+)
 print(json.dumps({{
     "person": str(private.owner_id),
     "lena": str(lena.id),
@@ -63,6 +81,7 @@ print(json.dumps({{
     "policy": str(policy.id),
     "invitation": str(invitation.id),
     "certificate": str(kept.id),
+    "type": str(of.id),
     "iphone": str(private.id),
     "pin": pins.issue(person=lena, actor=actor, mail=False),
 }}))

@@ -13,9 +13,15 @@ from django.utils import timezone
 from mydevices.accounts.models import Person
 from mydevices.audit.models import Entry
 from mydevices.certificates.models import Certificate, CertificateType
+from mydevices.commands.models import Command
+from mydevices.configurations import services as configurations
+from mydevices.configurations.kinds.identity_certificate import IdentityCertificate
+from mydevices.configurations.models import Installation
+from mydevices.configurations.selectors import identifier
+from mydevices.devices.assignment import Assignment, To
 from mydevices.organisation import services as organisation
 from mydevices.protocols.pki import pkcs12
-from tests import smime
+from tests import factories, smime
 from tests.certificates.identities import PASSWORD, SYSTEM, identity_for, type_for, uploaded
 from tests.portal.conftest import SignedIn
 
@@ -236,3 +242,66 @@ def test_a_question_opens_in_a_dialog_and_leads_on(browser: Client, ines: Person
     if name in {"clear", "delete"}:
         done = browser.post(url, headers={"X-Dialog": "1"})
         assert (done.status_code, done["X-Go"]) == (204, reverse(TABLE))
+
+
+# --- on devices
+
+
+def on_phone(person: Person, certificate: Certificate, state: str, reason: str = "") -> Installation:
+    """This certificate in a profile on a phone of theirs."""
+    return Installation.objects.create(
+        channel=factories.channel(factories.device(person)),
+        identifier=identifier(certificate.type_id, certificate.id),
+        state=state,
+        reason=reason,
+        sent_digest="x",
+        carried={str(certificate.type_id): certificate.fingerprint},
+        changed_at=timezone.now(),
+    )
+
+
+@pytest.mark.parametrize(
+    ("state", "said", "is_live"),
+    [
+        ("installed", "On Ines’s iPhone", False),
+        ("pending", "On its way to Ines’s iPhone", True),
+        ("removing", "Being removed from Ines’s iPhone", True),
+        ("failed", "Not installed on Ines’s iPhone: The keychain is full.", False),
+        ("removed", "On none of your devices", False),
+    ],
+)
+def test_the_table_says_how_it_is_on_each_device(
+    browser: Client, ines: Person, state: str, said: str, is_live: bool
+) -> None:
+    one = uploaded(ines, type_for("signing")).certificate
+    on_phone(ines, one, state, "The keychain is full.")
+    assert said in table(browser)
+    part = browser.get(reverse("portal:certificates_now"))
+    assert said in text(part.content)
+    assert (b"hx-trigger" in part.content) == is_live
+
+
+def test_what_was_deleted_here_is_offered_to_be_taken_off_the_devices(browser: Client, ines: Person) -> None:
+    of = configurations.create(
+        actor=SYSTEM, name="Mail", values=IdentityCertificate(), assignment=Assignment(to=To.EVERYONE)
+    )
+    one = uploaded(ines, CertificateType.objects.get(id=of.id)).certificate
+    row = on_phone(ines, one, "installed")
+    browser.post(address("delete", one))
+    assert "Deleted here, still on your devices Mail On Ines’s iPhone Remove from my devices" in table(browser)
+    where = reverse("portal:certificate_withdraw", args=[of.id, one.fingerprint])
+    assert "Removed from Ines’s iPhone" in text(browser.get(where).content)
+    assert not Command.objects.exists()
+    answer = browser.post(where, follow=True)
+    assert "Being removed from Ines’s iPhone" in text(answer.content)
+    assert Command.objects.get().parameters == {"installation": row.pk}
+
+
+def test_nobody_else_takes_it_off(browser: Client, ines: Person) -> None:
+    other = factories.person("Ada Lund")
+    one = uploaded(other, type_for("signing")).certificate
+    on_phone(other, one, "installed")
+    where = reverse("portal:certificate_withdraw", args=[one.type_id, one.fingerprint])
+    assert (browser.get(where).status_code, browser.post(where).status_code) == (404, 404)
+    assert Client().post(where).status_code == 302
+    assert not Command.objects.exists()

@@ -18,18 +18,21 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_safe
 
+from mydevices.accounts.models import Person
 from mydevices.accounts.requests import actor_of, browser_of, person_of
 from mydevices.certificates import selectors, wording
 from mydevices.certificates import uploads as certificates
 from mydevices.certificates.models import Certificate, CertificateType
 from mydevices.certificates.uploads import Stored
 from mydevices.certificates.wording import NotTaken
+from mydevices.configurations import selectors as configurations
 from mydevices.configurations import uploads
 from mydevices.errors import Conflict, Invalid, NotAllowed, NotFound, TooMany
 from mydevices.organisation import selectors as organisation
 from mydevices.portal.certificate_forms import AddForm, EditForm, NoteForm, TakeForm
 from mydevices.presentation import certificates as presentation
 from mydevices.presentation.access import freshly_signed_in, go, in_dialog, sent
+from mydevices.presentation.present import name_of
 
 READ_AND_WRITE = require_http_methods(["GET", "HEAD", "POST"])
 
@@ -38,15 +41,33 @@ READ_AND_WRITE = require_http_methods(["GET", "HEAD", "POST"])
 @login_required
 @never_cache
 def index(request: HttpRequest) -> HttpResponse:
-    now = timezone.now()
-    found = selectors.of_person(person_of(request))
+    person = person_of(request)
     context = {
-        "rows": [presentation.row(one, now) for one in found],
+        **_table(person),
         "has_types": selectors.types().exists(),
-        "forbidden": selectors.forbidden(person_of(request)),
+        "forbidden": selectors.forbidden(person),
         "whom_to_ask": organisation.whom_to_ask(),
     }
     return render(request, "portal/certificates/index.html", context)
+
+
+@require_safe
+@login_required
+@never_cache
+def now(request: HttpRequest) -> HttpResponse:
+    """What changes on the page, asked for while something is on its way to a device."""
+    return render(request, "portal/certificates/_now.html", _table(person_of(request)))
+
+
+def _table(person: Person) -> dict[str, object]:
+    moment = timezone.now()
+    found = selectors.of_person(person)
+    deliveries = configurations.deliveries(person.id)
+    labels = {one.id: one.label for one in selectors.types()} if deliveries.certificates else {}
+    rows = [presentation.row(one, moment, deliveries) for one in found]
+    remainders = presentation.remainders(deliveries, found, labels)
+    pending = any(row.is_pending for row in rows) or any(one.is_pending for one in remainders)
+    return {"rows": rows, "remainders": remainders, "pending": pending}
 
 
 @READ_AND_WRITE
@@ -136,6 +157,29 @@ def delete(request: HttpRequest, certificate_id: UUID) -> HttpResponse:
         messages.success(request, _("The certificate is gone from here. Devices that have it keep it."))
         return _to_table(request)
     return _question(request, "delete", {"form": Form(), "certificate": certificate})
+
+
+@READ_AND_WRITE
+@login_required
+@never_cache
+def withdraw(request: HttpRequest, type_id: UUID, fingerprint: str) -> HttpResponse:
+    """Take a certificate off one's devices, whether it is still kept here or not."""
+    person = person_of(request)
+    there = configurations.deliveries(person.id).of(type_id, fingerprint)
+    if not there:
+        raise NotFound(_("This certificate is on none of your devices."))
+    if request.method == "POST":
+        uploads.remove_from_devices(
+            actor=actor_of(request), person=person, type_id=type_id, fingerprint=fingerprint, now=timezone.now()
+        )
+        messages.success(request, _("It is taken off your devices, each as soon as it answers."))
+        return _to_table(request)
+    context = {
+        "form": Form(),
+        "type": selectors.type_by_id(type_id),
+        "devices": list(dict.fromkeys(name_of(one.channel.registration.device) for one in there)),
+    }
+    return _question(request, "withdraw", context)
 
 
 @require_safe
