@@ -44,7 +44,8 @@ class FileVariants(PydanticBaseSettingsSource):
         return found
 
 
-_MAIL_PORTS: Final = {"starttls": 587, "tls": 465, "none": 25}
+MAIL_PORTS: Final = {"starttls": 587, "tls": 465, "none": 25}
+"""The usual port for each way of encryption."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,18 +65,35 @@ class MailServer:
         parts = urlsplit(url)
         options = dict(parse_qsl(parts.query))
         tls = options.pop("tls", "starttls")
-        if parts.scheme != "smtp" or not parts.hostname or parts.path.strip("/") or options or tls not in _MAIL_PORTS:
+        if parts.scheme != "smtp" or not parts.hostname or parts.path.strip("/") or options or tls not in MAIL_PORTS:
             raise ValueError("must be like smtp://user:password@mail.example.org:587?tls=starttls (or tls, or none)")
         try:
-            port = parts.port or _MAIL_PORTS[tls]
+            port = parts.port or MAIL_PORTS[tls]
         except ValueError:
             raise ValueError("has a port that is no port") from None
         user, password = unquote(parts.username or ""), unquote(parts.password or "")
-        if bool(user) != bool(password):
+        server = cls(parts.hostname, port, user, password, tls)
+        if server.has_half_a_login:
             raise ValueError("must have both a user and a password, or none")
-        if tls == "none" and user and not _is_this_machine(parts.hostname):
+        if server.shows_its_password:
             raise ValueError("would send the password unencrypted: use tls=starttls or tls=tls")
-        return cls(parts.hostname, port, user, password, tls)
+        return server
+
+    @property
+    def has_half_a_login(self) -> bool:
+        return bool(self.user) != bool(self.password)
+
+    @property
+    def shows_its_password(self) -> bool:
+        """Whether it would go over a network unencrypted."""
+        return self.tls == "none" and bool(self.user) and not _is_this_machine(self.host)
+
+
+def is_sender(text: str) -> bool:
+    """Whether mails can come from this: an address, alone or as `Name <address>`."""
+    _name, address = parseaddr(text)
+    box, at, domain = address.rpartition("@")
+    return bool(box and at and domain) and not any(sign.isspace() for sign in address) and text.isprintable()
 
 
 def _is_this_machine(host: str) -> bool:
@@ -224,9 +242,7 @@ class Environment(BaseSettings):
             if info.data.get("smtp_url"):
                 raise ValueError("must be set where MYDEVICES_SMTP_URL is: the address that mails come from")
             return value
-        _name, address = parseaddr(value)
-        box, at, domain = address.rpartition("@")
-        if not (box and at and domain) or any(sign.isspace() for sign in address) or "\n" in value or "\r" in value:
+        if not is_sender(value):
             raise ValueError("must be an e-mail address, alone or as Name <address>")
         return value
 

@@ -198,6 +198,8 @@ CONSOLE: Final[Mapping[str, Right]] = {
     "console:policies_who": Right.SEE_SETTINGS,
     "console:settings": Right.SEE_SETTINGS,
     "console:settings_about": Right.SEE_SETTINGS,
+    "console:settings_mail": Right.SEE_SETTINGS,
+    "console:settings_mail_trial": Right.MANAGE_SETTINGS,
     "console:settings_brand": Right.SEE_SETTINGS,
     "console:settings_invitations": Right.SEE_SETTINGS,
     "console:settings_logo": Right.SEE_SETTINGS,
@@ -214,6 +216,7 @@ CHANGES: Final[Mapping[str, Right]] = {
     "console:devices_cancel": Right.MANAGE_DEVICES,  # the action that waits in the scene is a wipe
     "console:policies_edit": Right.MANAGE_POLICIES,
     "console:settings_about": Right.MANAGE_SETTINGS,
+    "console:settings_mail": Right.MANAGE_SETTINGS,
     "console:settings_brand": Right.MANAGE_SETTINGS,
     "console:settings_invitations": Right.MANAGE_SETTINGS,
     "console:settings_logo": Right.MANAGE_SETTINGS,
@@ -225,6 +228,7 @@ CHANGES: Final[Mapping[str, Right]] = {
 
 FORMS: Final[Mapping[str, Mapping[str, str]]] = {
     "console:settings_about": {"name": "Changed"},
+    "console:settings_mail": {"host": "mail.example.org", "encryption": "tls", "mail_from": "a@b.example"},
     "console:settings_brand": {"language": "en-gb"},
     "console:settings_invitations": {"good_for_days": "14", "remind_every_days": "4", "reminders": "2"},
     "console:settings_logo": {"remove": "1"},

@@ -28,6 +28,7 @@ iPhone"), `address` an IP address, `by` the name of who did it, where that was n
 | CERTIFICATE_KEY_ENDS | certificate, issuer, until (when the private key is deleted) |
 | CERTIFICATE_KEY_DELETED | certificate, issuer, at |
 | CERTIFICATE_DOWNLOADED | certificate, issuer, at, browser, address |
+| TRIAL | at |
 
 Every template also has: `person` (name and first_name, empty for a stranger), `organisation`, `site` (the server's
 address, without a slash at the end) and `accent`.
@@ -72,6 +73,8 @@ class Notice(StrEnum):
     CERTIFICATE_KEY_DELETED = "certificate_key_deleted"
     CERTIFICATE_DOWNLOADED = "certificate_downloaded"
     """With its private key."""
+    TRIAL = "trial"
+    """To an administrator who tries out the mail server: never waits in the outbox."""
 
 
 OPTIONAL: Final[Collection[Notice]] = frozenset({Notice.NEW_SIGN_IN, Notice.DEVICE_REGISTERED})
@@ -104,5 +107,6 @@ FACTS: Final[Mapping[Notice, frozenset[str]]] = {
     Notice.CERTIFICATE_KEY_ENDS: _CERTIFICATE | {"until"},
     Notice.CERTIFICATE_KEY_DELETED: _CERTIFICATE | {"at"},
     Notice.CERTIFICATE_DOWNLOADED: _CERTIFICATE | _WHERE,
+    Notice.TRIAL: frozenset({"at"}),
 }
 """The names in the table above. `services.post_mail` refuses others."""

@@ -16,19 +16,24 @@ from email.errors import MessageError
 from email.message import EmailMessage
 from functools import cached_property
 from typing import Any, Final
+from uuid import uuid4
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.mail.backends.smtp import EmailBackend
 from django.db import Error as DatabaseTrouble
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
-from mydevices.accounts import mail, services
+from mydevices.accounts import mail, rights, services
 from mydevices.accounts.mail import Reader
 from mydevices.accounts.models import Person
 from mydevices.accounts.notices import OPTIONAL, Notice
+from mydevices.accounts.rights import Right
+from mydevices.audit.actor import Actor
 from mydevices.environment import MailServer
-from mydevices.errors import CannotOpen
+from mydevices.errors import CannotOpen, Conflict
+from mydevices.organisation import outgoing
 from mydevices.outbox import selectors as outbox_selectors
 from mydevices.outbox import services as outbox
 from mydevices.outbox.registry import Dead, Delivery, Done, Outcome, Retry
@@ -41,13 +46,15 @@ LATEST: Final = timedelta(days=5)
 """How late a mail goes that names no `until`: as long as mail servers try."""
 TIMEOUT: Final = 20.0
 """Seconds that the mail server may be silent."""
+TRIAL_TIMEOUT: Final = 10.0
+"""The same while somebody looks at the page."""
 LEASE: Final = timedelta(minutes=10)
 PATIENCE: Final = 240.0
 """Seconds for a batch: what is not sent by then waits for the next one, well before the lease ends."""
 BATCH: Final = 20
 NOT_SET_UP: Final = timedelta(minutes=2)
 """Until another look, where what is wrong is the settings' fault."""
-NO_SERVER: Final = "Not sent: no mail server is set (MYDEVICES_SMTP_URL)."
+NO_SERVER: Final = "Not sent: no mail server is set."
 TOO_LATE: Final = "Not sent in time: what it says is no longer true."
 LONGEST_REASON: Final = 300
 
@@ -91,7 +98,7 @@ class Server(EmailBackend):
     """Django's SMTP client, for this product's settings. Certificates are verified, against the system's authorities
     or those of MYDEVICES_SMTP_CA."""
 
-    def __init__(self, server: MailServer) -> None:
+    def __init__(self, server: MailServer, *, timeout: float = TIMEOUT) -> None:
         super().__init__(
             host=server.host,
             port=server.port,
@@ -99,7 +106,7 @@ class Server(EmailBackend):
             password=server.password,
             use_tls=server.tls == "starttls",
             use_ssl=server.tls == "tls",
-            timeout=TIMEOUT,
+            timeout=timeout,
         )
 
     @cached_property
@@ -129,6 +136,51 @@ class Server(EmailBackend):
             self.drop()
 
 
+def try_out(*, actor: Actor, person: Person) -> str:
+    """Send somebody a mail at once, to see whether the server takes it. Past the outbox: nothing else is changed by
+    it. Empty: it did; else why not, in words, with the server's own. Raises NotAllowed, and Conflict when there is no
+    mail server."""
+    rights.require(actor, Right.MANAGE_SETTINGS)
+    where = outgoing.current()
+    if where is None:
+        raise Conflict(_("No mail server is set."))
+    written = mail.compose(
+        mail.render(Notice.TRIAL, reader=Reader.of(person), facts={"at": timezone.now().isoformat()}),
+        to=mail.wire_address(person.email),
+        sender=where.sender,
+        mail_id=str(uuid4()),
+        posted=timezone.now(),
+    )
+    with closing(Server(where.server, timeout=TRIAL_TIMEOUT)) as server:
+        try:
+            server.hand_over(written, sender=mail.address_of(where.sender), to=mail.wire_address(person.email))
+        except (smtplib.SMTPException, OSError) as error:
+            server.drop()
+            return _in_words(error)
+    return ""
+
+
+def _in_words(error: Exception) -> str:
+    if isinstance(error, smtplib.SMTPAuthenticationError):
+        return _("The mail server refused the user or the password (%(code)s).") % {"code": error.smtp_code}
+    if isinstance(error, smtplib.SMTPNotSupportedError):
+        return _("The mail server does not offer what is asked of it: %(why)s") % {"why": _clean(str(error), [])}
+    if isinstance(error, smtplib.SMTPRecipientsRefused):
+        code, reply = next(iter(error.recipients.values()))
+        return _("The mail server refused your address: %(why)s") % {"why": _answer(code, reply)}
+    if isinstance(error, smtplib.SMTPResponseException):
+        return _("The mail server refused: %(why)s") % {"why": _answer(error.smtp_code, error.smtp_error)}
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return _("The certificate of the mail server does not hold: %(why)s") % {"why": error.verify_message}
+    if isinstance(error, TimeoutError):
+        return _("The mail server gave no answer within %(seconds)d seconds.") % {"seconds": TRIAL_TIMEOUT}
+    return _("The mail server cannot be reached: %(why)s") % {"why": _clean(_said(error), [])}
+
+
+def _answer(code: int, reply: bytes | str) -> str:
+    return _clean(f"{code} {reply.decode('utf-8', 'replace') if isinstance(reply, bytes) else reply}", [])
+
+
 def deliver(deliveries: Sequence[Delivery]) -> Mapping[int, Outcome]:
     """The outbox's handler of mails."""
     outcomes: dict[int, Outcome] = {}
@@ -139,14 +191,14 @@ def deliver(deliveries: Sequence[Delivery]) -> Mapping[int, Outcome]:
 
 
 def _handled(deliveries: Sequence[Delivery]) -> Iterator[tuple[Delivery, Outcome]]:
-    where = settings.ENVIRONMENT.mail_server
+    where = outgoing.current()
     end = time.monotonic() + PATIENCE
     if where is None:
         for delivery in deliveries:
             yield delivery, Dead(TOO_LATE) if _is_too_late(delivery) else Retry(NO_SERVER, after=NOT_SET_UP)
         return
     trouble: Retry | None = None
-    with closing(Server(where)) as server:
+    with closing(Server(where.server)) as server:
         for delivery in deliveries:
             if _is_too_late(delivery):
                 yield delivery, Dead(TOO_LATE)
@@ -156,7 +208,7 @@ def _handled(deliveries: Sequence[Delivery]) -> Iterator[tuple[Delivery, Outcome
             elif time.monotonic() > end:
                 yield delivery, Retry("The mail server is slow.", after=timedelta(0))
             else:
-                outcome, is_general = _send(server, delivery)
+                outcome, is_general = _send(server, delivery, sender=where.sender)
                 if is_general and isinstance(outcome, Retry):
                     trouble = outcome
                 yield delivery, outcome
@@ -173,12 +225,12 @@ def _posted(delivery: Delivery) -> datetime:
     return datetime.fromisoformat(delivery.payload["posted"])
 
 
-def _send(server: Server, delivery: Delivery) -> tuple[Outcome, bool]:
+def _send(server: Server, delivery: Delivery, *, sender: str) -> tuple[Outcome, bool]:
     """Send one mail; what became of it, and whether that says something about the server rather than the mail."""
     secrets: list[str] = []
     try:
         to = mail.wire_address(str(delivery.payload["to"]))
-        message = _message(delivery, to, secrets)
+        message = _message(delivery, to, secrets, sender=sender)
     except Person.DoesNotExist:
         return Done(), False  # nobody is there to read it any more
     except (ValidationError, ValueError, MessageError):
@@ -186,7 +238,7 @@ def _send(server: Server, delivery: Delivery) -> tuple[Outcome, bool]:
     except CannotOpen as error:
         return Dead(error), False
     try:
-        server.hand_over(message, sender=mail.address_of(settings.ENVIRONMENT.mail_from), to=to)
+        server.hand_over(message, sender=mail.address_of(sender), to=to)
     except smtplib.SMTPRecipientsRefused as refused:
         code, reply = next(iter(refused.recipients.values()))
         return _judged(code, _reason(code, reply, secrets)), code == 421
@@ -214,7 +266,7 @@ def _not_handed_over(error: Exception, to: str, secrets: Sequence[str]) -> tuple
     return Retry(_clean(f"The mail server cannot be reached: {_said(error)}", secrets)), True
 
 
-def _message(delivery: Delivery, to: str, secrets: list[str]) -> EmailMessage:
+def _message(delivery: Delivery, to: str, secrets: list[str], *, sender: str) -> EmailMessage:
     """Write a mail. Its secrets go to `secrets` too, to be kept out of whatever is noted.
 
     Raises CannotOpen, Person.DoesNotExist for one who has left, ValueError for an impossible address."""
@@ -230,7 +282,7 @@ def _message(delivery: Delivery, to: str, secrets: list[str]) -> EmailMessage:
     return mail.compose(
         mail.render(notice, reader=reader, facts=facts),
         to=to,
-        sender=settings.ENVIRONMENT.mail_from,
+        sender=sender,
         mail_id=mail_id,
         posted=_posted(delivery),
         optional=notice in OPTIONAL,
@@ -243,8 +295,7 @@ def _judged(code: int, reason: str) -> Outcome:
 
 
 def _reason(code: int, reply: bytes | str, secrets: Sequence[str]) -> str:
-    text = reply.decode("utf-8", "replace") if isinstance(reply, bytes) else reply
-    return _clean(f"The mail server says: {code} {text}", secrets)
+    return _clean(f"The mail server says: {_answer(code, reply)}", secrets)
 
 
 def _said(error: Exception) -> str:

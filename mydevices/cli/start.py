@@ -24,6 +24,7 @@ from mydevices.audit.verbs import Verb
 from mydevices.certificates import push
 from mydevices.certificates import services as certificates
 from mydevices.errors import Conflict
+from mydevices.organisation import outgoing
 from mydevices.vault import checks
 from mydevices.vault import services as vault
 
@@ -150,9 +151,9 @@ def missing() -> Sequence[str]:
     warning = push.warning(timezone.now())
     if warning:
         lacks.append(warning)
-    if settings.ENVIRONMENT.mail_server is None:
+    if not outgoing.is_set():
         lacks.append(
             "A mail server. Until one is set, no mail is sent, and the links of invitations stand in the console: set "
-            "MYDEVICES_SMTP_URL=smtp://user:password@mail.example.org:587 and MYDEVICES_MAIL_FROM."
+            "it there, or MYDEVICES_SMTP_URL=smtp://user:password@mail.example.org:587 and MYDEVICES_MAIL_FROM."
         )
     return lacks

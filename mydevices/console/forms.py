@@ -247,6 +247,41 @@ else:  # Django’s own class takes no type before it runs
     ModelForm = forms.ModelForm
 
 
+class MailForm(forms.Form):
+    host = forms.CharField(label=_("Server"), max_length=253, help_text=_("Such as mail.example.org."))
+    encryption = forms.ChoiceField(
+        label=_("Encryption"),
+        choices=[
+            ("starttls", _("STARTTLS, asked for after the greeting")),
+            ("tls", _("TLS from the first byte")),
+            ("none", _("None")),
+        ],
+    )
+    port = forms.IntegerField(
+        label=_("Port"),
+        required=False,
+        min_value=1,
+        max_value=65535,
+        help_text=_("Left empty: 587 with STARTTLS, 465 with TLS, 25 with none."),
+    )
+    user = forms.CharField(
+        label=_("User"), required=False, max_length=254, widget=forms.TextInput(attrs={"autocomplete": "off"})
+    )
+    password = forms.CharField(
+        label=_("Password"),
+        required=False,
+        strip=False,
+        max_length=500,
+        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
+        help_text=_("Left empty: the one that is kept stays."),
+    )
+    mail_from = forms.CharField(
+        label=_("Mails come from"),
+        max_length=320,
+        help_text=_("An e-mail address, alone or as Name <address>."),
+    )
+
+
 class ProviderForm(ModelForm):
     issuer = forms.URLField(
         label=_("Issuer"),

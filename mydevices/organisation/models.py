@@ -18,6 +18,14 @@ class Organisation(models.Model):
     """`#rrggbb`; empty for the product's own blue."""
     logo = models.BinaryField(null=True)
     """A PNG picture."""
+    # The mail server, where the environment names none: see `organisation.outgoing`.
+    mail_host = models.CharField(max_length=253, blank=True)
+    mail_port = models.PositiveIntegerField(null=True, blank=True)
+    mail_encryption = models.CharField(max_length=8, blank=True)
+    mail_user = models.CharField(max_length=254, blank=True)
+    mail_password = models.BinaryField(null=True, blank=True)
+    """Sealed; null: none."""
+    mail_from = models.CharField(max_length=320, blank=True)
 
     class Meta:
         constraints = [models.CheckConstraint(condition=models.Q(id=1), name="one_organisation")]

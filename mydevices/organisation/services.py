@@ -29,7 +29,7 @@ def describe(
 ) -> Organisation:
     """Set the organisation's name and whom its people ask for help. Raises NotAllowed to all but administrators,
     Invalid for what cannot be kept."""
-    _require_administrator(actor)
+    require_administrator(actor)
     organisation = Organisation.objects.filter(id=1).first() or Organisation(id=1)
     organisation.name = name
     organisation.helpdesk_name = helpdesk_name
@@ -44,7 +44,7 @@ def describe(
 def brand(*, actor: Actor, accent: str, language: str) -> Organisation:
     """Set the accent colour (`#rrggbb`, or empty for the product's own) and the language of mails. Raises NotAllowed,
     Invalid."""
-    _require_administrator(actor)
+    require_administrator(actor)
     if accent:
         colour.parse(accent)
     if language and language not in dict(settings.LANGUAGES):
@@ -61,7 +61,7 @@ def brand(*, actor: Actor, accent: str, language: str) -> Organisation:
 def show_logo(*, actor: Actor, png: bytes | None) -> Organisation:
     """Put the organisation's logo on pages and mails, or take it away. Raises NotAllowed, and Invalid for what is no
     PNG picture of a sensible size."""
-    _require_administrator(actor)
+    require_administrator(actor)
     if png is not None:
         _check_png(png)
     organisation = Organisation.objects.filter(id=1).first() or Organisation(id=1)
@@ -82,7 +82,8 @@ def _check_png(data: bytes) -> None:
         raise Invalid(_("The logo must be at most %(size)s pixels wide and high.") % {"size": WIDEST_LOGO})
 
 
-def _require_administrator(actor: Actor) -> None:
+def require_administrator(actor: Actor) -> None:
+    """Raises NotAllowed to everybody else."""
     # The rights of roles are the accounts' to know, which lie above: settings are the administrators' alone.
     if actor.kind != "system" and not actor.is_administrator:
         raise NotAllowed(_("Only an administrator can change this."))

@@ -371,6 +371,7 @@ LOOKS: Final = (
     Look("console:settings"),
     Look("console:settings_about"),
     Look("console:settings_brand"),
+    Look("console:settings_mail"),
     Look("console:settings_sign_in"),
     Look("console:settings_invitations"),
     Look("console:settings_provider_new"),
@@ -436,5 +437,6 @@ NO_PAGE: Final[Mapping[str, str]] = {
     "console:people_resume": "sent only",
     "console:policies_move": "sent only",
     "console:settings_logo": "sent only",
+    "console:settings_mail_trial": "sent only; its answer stands on `console:settings_mail`",
 }
 """Addresses that have no page of their own to look at."""

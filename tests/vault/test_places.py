@@ -32,6 +32,7 @@ from mydevices.devices.assignment import EVERYONE
 from mydevices.devices.models import Device
 from mydevices.location import services as location
 from mydevices.location.models import Position
+from mydevices.organisation import outgoing
 from mydevices.outbox.models import Message
 from mydevices.outbox.registry import Delivery
 from mydevices.platforms.port import ActionKind
@@ -64,6 +65,19 @@ def _provider(ines: Person) -> None:
     boss = factories.actor(factories.administrator(), proved=timezone.now())
     one = Provider(id="okta", name="Okta", issuer="https://okta.example", client_id="mydevices")
     providers.save(actor=boss, provider=one, secret="between us", is_new=True)
+
+
+def _mail_server(ines: Person) -> None:
+    boss = factories.actor(factories.administrator(), proved=timezone.now())
+    outgoing.change(
+        actor=boss,
+        host="mail.example",
+        port=None,
+        encryption="tls",
+        user="us",
+        password="them",
+        mail_from="a@b.example",
+    )
 
 
 def _device(ines: Person) -> None:
@@ -136,6 +150,7 @@ FILL: Final[dict[str, Callable[[Person], None]]] = {
     "configurations/services.py": _shared_identity,
     "devices/services.py": _device,
     "location/services.py": _position,
+    "organisation/outgoing.py": _mail_server,
     "registration/invitations.py": _invitation,
     "registration/pins.py": _pin_and_mail,
 }
@@ -212,7 +227,7 @@ def mail_text() -> str:
     """What the mail that waits would say, opened with the keys that are given."""
     message = Message.objects.get(topic="mail", payload__notice="registration_pin")
     delivery = Delivery(message.id, message.key, message.payload, 1)
-    return post._message(delivery, message.payload["to"], []).as_string()
+    return post._message(delivery, message.payload["to"], [], sender="a@b.example").as_string()
 
 
 def waiting(settings: Settings) -> str:

@@ -31,6 +31,7 @@ from mydevices.audit.actor import Actor
 from mydevices.console.access import console_page
 from mydevices.console.forms import InviteForm, ListForm
 from mydevices.errors import Conflict, Invalid, MyDevicesError, NotFound
+from mydevices.organisation import outgoing
 from mydevices.presentation import moments
 from mydevices.presentation.access import sent
 from mydevices.registration import invitation_rules, invitations, invitees, selectors
@@ -107,7 +108,7 @@ def index(request: HttpRequest) -> HttpResponse:
         "words": words,
         "is_filtered": bool(state or words),
         "may_invite": Right.INVITE in rights_of(request),
-        "no_mail": settings.ENVIRONMENT.mail_server is None,
+        "no_mail": not outgoing.is_set(),
     }
     return render(request, "console/invitations/index.html", context)
 
@@ -231,7 +232,7 @@ def _new(request: HttpRequest, form: InviteForm, list_form: ListForm) -> HttpRes
         "written": _sample(request, **typed),
         "preview": f"{reverse('console:invitations_mail')}?{urlencode(typed)}",
         "most": invitees.MOST,
-        "no_mail": settings.ENVIRONMENT.mail_server is None,
+        "no_mail": not outgoing.is_set(),
     }
     status = 400 if form.errors or list_form.errors else 200
     return render(request, "console/invitations/new.html", context, status=status)

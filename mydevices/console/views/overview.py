@@ -10,7 +10,6 @@ from datetime import datetime, timedelta
 from typing import Final
 from urllib.parse import urlencode
 
-from django.conf import settings
 from django.db.models import Count, Min
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -33,6 +32,7 @@ from mydevices.console.views.devices import LATELY
 from mydevices.devices import selectors as devices
 from mydevices.devices.models import Registration
 from mydevices.devices.selectors import Fleet
+from mydevices.organisation import outgoing
 from mydevices.outbox import selectors as outbox
 from mydevices.policies.models import Policy
 from mydevices.presentation import moments, present
@@ -275,13 +275,13 @@ def _needs_of_mail(dead: int) -> Iterator[Need]:
             f"{reverse('console:invitations')}?{urlencode({'state': registration.NOT_SENT})}",
             _("Show invitations"),
         )
-    if settings.ENVIRONMENT.mail_server is None:
+    if not outgoing.is_set():
         yield Need(
             "mail",
             _("No mail server is set"),
             _("Mails wait until there is one. Invitations show their link here, to be handed over another way."),
-            reverse("console:invitations"),
-            _("Show invitations"),
+            reverse("console:settings_mail"),
+            _("Set a mail server"),
         )
 
 

@@ -13,11 +13,11 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from mydevices.accounts import passwords, providers
+from mydevices.accounts import passwords, post, providers
 from mydevices.accounts import selectors as accounts_selectors
 from mydevices.accounts import services as accounts
 from mydevices.accounts.models import Provider
-from mydevices.accounts.requests import actor_of, rights_of
+from mydevices.accounts.requests import actor_of, person_of, rights_of
 from mydevices.accounts.rights import Right
 from mydevices.certificates import push
 from mydevices.console.access import console_page
@@ -26,12 +26,14 @@ from mydevices.console.forms import (
     BrandForm,
     InvitationRulesForm,
     LogoForm,
+    MailForm,
     OrganisationForm,
     ProviderForm,
     PushCertificateForm,
     SignInRulesForm,
 )
 from mydevices.errors import Conflict, Invalid, NotFound
+from mydevices.organisation import outgoing
 from mydevices.organisation import selectors as organisation
 from mydevices.organisation import services as organisation_services
 from mydevices.policies import selectors as policies
@@ -77,8 +79,8 @@ def index(request: HttpRequest) -> HttpResponse:
         "certificate": certificate,
         "certificate_ends": moments.day(certificate.not_after) if certificate and certificate.not_after else "",
         "certificate_warning": push.warning(now),
-        "mail_server": bool(settings.ENVIRONMENT.smtp_url),
-        "mail_from": settings.ENVIRONMENT.mail_from,
+        "mail_server": outgoing.is_set(),
+        "mail_from": outgoing.sender(),
     }
     return render(request, "console/settings.html", context)
 
@@ -133,6 +135,63 @@ def invitations(request: HttpRequest) -> HttpResponse:
         "environment": invitation_rules.described(invitation_rules.of_environment()),
     }
     return _page(request, "invitations", form, **context)
+
+
+@EITHER
+@console_page(Right.SEE_SETTINGS)
+def mail(request: HttpRequest) -> HttpResponse:
+    """Where mails leave. Whoever may not change it, or cannot because the environment decides, sees it."""
+    form = MailForm(sent(request), initial=_present_mail())
+    if request.method == "POST":
+        actor = actor_of(request)
+        if "remove" in request.POST:
+            outgoing.remove(actor=actor)
+            messages.success(request, _("No mails are sent from now on. Those that wait go on waiting."))
+            return _see("settings_mail")
+        if form.is_valid() and _tried(form, lambda: outgoing.change(actor=actor, **form.cleaned_data)):
+            messages.success(request, _("Saved. Send yourself a test mail to see whether it works."))
+            return _see("settings_mail")
+    return _mail(request, form)
+
+
+mail = freshly_signed_in(mail)
+
+
+@require_POST
+@freshly_signed_in
+@console_page(Right.MANAGE_SETTINGS)
+def mail_trial(request: HttpRequest) -> HttpResponse:
+    """Send a mail to who asks, and say what the mail server answered."""
+    failed = post.try_out(actor=actor_of(request), person=person_of(request))
+    if not failed:
+        text = _("The mail server took a mail to %(address)s. Look whether it arrives.")
+        messages.success(request, text % {"address": person_of(request).email})
+        return _see("settings_mail")
+    return _mail(request, MailForm(initial=_present_mail()), failed=failed)
+
+
+def _mail(request: HttpRequest, form: MailForm, *, failed: str = "") -> HttpResponse:
+    if outgoing.is_of_environment():
+        for field in form.fields.values():
+            field.disabled = True
+    context = {"of_environment": outgoing.is_of_environment(), "is_set": outgoing.is_set(), "trial_failed": failed}
+    return _page(request, "mail", form, **context)
+
+
+def _present_mail() -> dict[str, object]:
+    """What the form begins with. The password stays where it is."""
+    given = settings.ENVIRONMENT.mail_server
+    if given is not None:
+        server = {"host": given.host, "port": given.port, "encryption": given.tls, "user": given.user}
+    else:
+        kept = organisation.current()
+        server = {
+            "host": kept.mail_host,
+            "port": kept.mail_port,
+            "encryption": kept.mail_encryption or "starttls",
+            "user": kept.mail_user,
+        }
+    return {**server, "mail_from": outgoing.sender()}
 
 
 @EITHER
