@@ -143,6 +143,9 @@ class Environment(BaseSettings):
     sign_profiles: bool = True
     """Sign profiles. Some clients read unsigned ones only."""
 
+    encrypt_for_users: bool = True
+    """Encrypt profiles with private keys also for the users of Macs, to the Mac's own certificate."""
+
     allow_weak_scep: bool = True
     """Accept single DES and SHA-1 from old clients, in SCEP and in signatures. Never sent."""
 

@@ -54,6 +54,11 @@ def by_fingerprint(fingerprint: str) -> DeviceCertificate | None:
     )
 
 
+def in_use(registration_id: UUID) -> DeviceCertificate | None:
+    """What a device of this registration proves itself with now."""
+    return DeviceCertificate.objects.filter(registration=registration_id, state=DeviceCertificate.State.CURRENT).first()
+
+
 # --- what people bring
 
 

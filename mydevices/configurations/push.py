@@ -4,7 +4,7 @@ A command says only which installation it is about; what it carries is read when
 quick changes the last one is sent, once. Whatever goes wrong on the way (an answer that is lost, a registration that
 begins anew, an owner who changes) is seen by the next comparison."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -12,6 +12,7 @@ from uuid import UUID
 
 from django.db import transaction
 from django.db.models import Q
+from django.utils.translation import gettext_noop
 
 from mydevices.accounts.models import Membership
 from mydevices.certificates import selectors as certificates
@@ -422,9 +423,19 @@ def given(*, installation_id: int, digest: str, profile_uuid: str) -> None:
     Installation.objects.filter(id=installation_id).update(sent_digest=digest, profile_uuid=profile_uuid)
 
 
+def unsendable(*, installation_id: int, digest: str, why: str, now: datetime) -> None:
+    """What was to be sent could not be made into anything that a device takes."""
+    Installation.objects.filter(id=installation_id, state=Installation.State.PENDING, digest=digest).update(
+        state=Installation.State.FAILED, reason=why, changed_at=now
+    )
+
+
 @transaction.atomic
-def answered(*, installation_id: int, request_type: str, outcome: State, reason: str, now: datetime) -> None:
-    """A device has answered: keep what it says, or go on where something else is wanted meanwhile."""
+def answered(
+    *, installation_id: int, request_type: str, outcome: State, reason: str, now: datetime
+) -> Installation | None:
+    """A device has answered: keep what it says, or go on where something else is wanted meanwhile. What is installed
+    now, and was not before."""
     row = (
         Installation.objects.select_for_update(of=("self",))
         .select_related("channel")
@@ -432,40 +443,77 @@ def answered(*, installation_id: int, request_type: str, outcome: State, reason:
         .first()
     )
     if row is None:
-        return
+        return None
     is_wanted = row.state != Installation.State.REMOVING
     if request_type == INSTALL and is_wanted and row.sent_digest == row.digest:
         is_done = outcome == State.DONE
         state = Installation.State.INSTALLED if is_done else Installation.State.FAILED
         _save(row, state, now, reason="" if is_done else reason)
-    elif request_type == REMOVE and not is_wanted:
+        return row if is_done else None
+    if request_type == REMOVE and not is_wanted:
         if outcome == State.DONE:
             _save(row, Installation.State.REMOVED, now, sent_digest="", profile_uuid="")
         else:
             _save(row, Installation.State.REMOVING, now, reason=reason)  # asked again by the next comparison
     else:
         _queue(row, INSTALL if is_wanted else REMOVE, now)
+    return None
+
+
+NOT_THERE: Final = gettext_noop("The device said that it had installed this, and then did not list it.")
 
 
 @transaction.atomic
-def listed(*, registration_id: UUID, profiles: Mapping[str, str], now: datetime) -> None:
-    """The device has told which profiles are on its own channel, the only one that is asked, by identifier: their
-    UUIDs. That is the truth."""
-    rows = (
-        Installation.objects.select_for_update(of=("self",))
-        .select_related("channel")
-        .filter(
-            ~Q(state=Installation.State.REMOVED),
-            channel__registration=registration_id,
-            channel__kind=Channel.Kind.DEVICE,
-        )
-    )
-    for row in rows.order_by("id"):
+def listed(
+    *,
+    registration_id: UUID,
+    profiles: Mapping[str, str],
+    now: datetime,
+    channel_id: int | None = None,
+    is_confirmation: bool = False,
+) -> None:
+    """The device has told which profiles are on one of its channels (None: its own), by identifier: their UUIDs. That
+    is the truth. What is gone is sent again; what is not there right after the device said that it had installed it
+    (`is_confirmation`) has failed, since to send it once more would be answered the same way without end."""
+    for row in _there(registration_id, channel_id):
         is_there = profiles.get(row.identifier, "").upper() == row.profile_uuid.upper() and bool(row.profile_uuid)
         if row.state == Installation.State.PENDING and is_there and row.sent_digest == row.digest:
             _save(row, Installation.State.INSTALLED, now)
         elif row.state == Installation.State.REMOVING and row.identifier not in profiles:
             _save(row, Installation.State.REMOVED, now, sent_digest="", profile_uuid="")
-        elif row.state == Installation.State.INSTALLED and row.identifier not in profiles:
-            _save(row, Installation.State.PENDING, now)
-            _queue(row, INSTALL, now)
+        elif row.state == Installation.State.INSTALLED and not is_there:
+            _missing(row, now, is_confirmation=is_confirmation)
+
+
+@transaction.atomic
+def certificates_listed(
+    *,
+    registration_id: UUID,
+    fingerprints: Collection[str],
+    now: datetime,
+    channel_id: int | None = None,
+    is_confirmation: bool = False,
+) -> None:
+    """The same for the identities on one of its channels: SHA-256 in hexadecimal of those it has the keys of."""
+    for row in _there(registration_id, channel_id):
+        if row.state == Installation.State.INSTALLED and not set(row.carried.values()) <= set(fingerprints):
+            _missing(row, now, is_confirmation=is_confirmation)
+
+
+def _there(registration_id: UUID, channel_id: int | None) -> Iterable[Installation]:
+    """What is, or should be, on a channel: locked, in the order of their making."""
+    which = Q(channel__kind=Channel.Kind.DEVICE) if channel_id is None else Q(channel=channel_id)
+    return (
+        Installation.objects.select_for_update(of=("self",))
+        .select_related("channel")
+        .filter(which, ~Q(state=Installation.State.REMOVED), channel__registration=registration_id)
+        .order_by("id")
+    )
+
+
+def _missing(row: Installation, now: datetime, *, is_confirmation: bool) -> None:
+    if is_confirmation:
+        _save(row, Installation.State.FAILED, now, reason=NOT_THERE)
+    else:
+        _save(row, Installation.State.PENDING, now)
+        _queue(row, INSTALL, now)

@@ -1,18 +1,26 @@
 """Configurations as Apple's profiles, made when a device polls."""
 
-from uuid import NAMESPACE_URL, uuid5
+from collections.abc import Sequence
+from dataclasses import dataclass
 
+from django.conf import settings
 from django.utils import timezone
+from django.utils.translation import gettext_noop
 
+from mydevices.certificates import selectors as certificates_selectors
 from mydevices.certificates import services as certificates
 from mydevices.configurations import push, resolve
 from mydevices.configurations.models import Installation
 from mydevices.devices.models import Channel, Device
-from mydevices.errors import Conflict
+from mydevices.errors import Conflict, Invalid
 from mydevices.organisation import selectors as organisation
+from mydevices.platforms.apple import payloads
 from mydevices.platforms.apple.adapter import PLATFORM, is_mac
-from mydevices.protocols.apple import configurations, profiles
+from mydevices.platforms.apple.payloads import Place
+from mydevices.protocols.apple import profiles
 from mydevices.protocols.pki import cms
+
+NO_RECIPIENT = gettext_noop("The device has no certificate that a private key could be encrypted to.")
 
 
 def register() -> None:
@@ -33,61 +41,71 @@ def channels(device: Device) -> list[Channel]:
 
 
 def profile(installation_id: object) -> bytes:
-    """What the device is to install now, signed. Raises Conflict when that is nothing any more."""
+    """What the device is to install now: encrypted to it where there is a private key inside, and signed, as the
+    settings have it. Raises Conflict when that is nothing any more; Conflict or Invalid when it cannot be made, and
+    then the installation has failed and says why."""
     due = push.due(installation_id=installation_id, now=timezone.now())
     row, content = due.row, due.content
-    if not isinstance(content, resolve.ClipContent):
-        raise Conflict("Configurations of this kind are not rendered yet.")
-    plain, uuid = _rendered(row, content, for_mac=is_mac(due.device))
+    place = Place(row.identifier, row.channel_id, for_mac=is_mac(due.device))
+    try:
+        made, uuid = payloads.profile(
+            content, place, organisation=organisation.current().name, wrapping=payloads.wrapped
+        )
+        if content.identities and (not place.for_mac or settings.ENVIRONMENT.encrypt_for_users):
+            made = profiles.encrypted_profile(made, certificate=_recipient(row))
+    except (Conflict, Invalid) as problem:
+        push.unsendable(installation_id=row.pk, digest=content.digest, why=problem.message, now=timezone.now())
+        raise
     push.given(installation_id=row.pk, digest=content.digest, profile_uuid=uuid)
+    if not settings.ENVIRONMENT.sign_profiles:
+        return made
     authority = certificates.authority()
-    return cms.sign(plain, certificate=authority.certificate, key=authority.key)
+    return cms.sign(made, certificate=authority.certificate, key=authority.key)
+
+
+def _recipient(row: Installation) -> bytes:
+    """The certificate that the device is managed with, in DER: with its key, everything on the device is opened, on a
+    user's channel of a Mac too."""
+    found = certificates_selectors.in_use(row.channel.registration_id)
+    if found is None:
+        raise Conflict(NO_RECIPIENT)
+    return bytes(found.der)
 
 
 def identifier(installation_id: object) -> str:
     """Of the profile to remove. Raises Conflict when it is wanted again."""
-    row = _installation(installation_id)
+    rows = Installation.objects.select_related("configuration")
+    row = rows.filter(id=installation_id).first() if isinstance(installation_id, int) else None
+    if row is None:
+        raise Conflict("This configuration is gone.")
     if row.state != Installation.State.REMOVING:
         raise Conflict("This configuration is for the device again.")
     return row.identifier
 
 
-def _installation(installation_id: object) -> Installation:
-    rows = Installation.objects.select_related("configuration", "channel__registration__device__owner")
-    row = rows.filter(id=installation_id).first() if isinstance(installation_id, int) else None
-    if row is None:
-        raise Conflict("This configuration is gone.")
-    return row
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A profile to be looked at."""
+
+    identifier: str
+    name: str
+    content: bytes
+    """Before encryption and signature, with a marker in place of private keys. Empty where it is not sent."""
+    why_not: str
+    """Why it is not sent."""
 
 
-def _rendered(row: Installation, content: resolve.ClipContent, *, for_mac: bool) -> tuple[bytes, str]:
-    """The profile, and its UUID: another one for other content, by which the device's list tells which it has. Its
-    payload keeps its own, so that the device updates it in its place."""
-    uuid = str(uuid5(NAMESPACE_URL, f"{row.identifier}#{row.channel_id}#{content.digest}")).upper()
-    clip = content.clip
-    payload = configurations.web_clip(
-        configurations.WebClip(
-            label=clip.label,
-            url=clip.url,
-            icon=content.icon,
-            removable=clip.removable,
-            precomposed=clip.precomposed,
-            full_screen=clip.full_screen,
-            ignore_manifest_scope=clip.ignore_manifest_scope,
-            target_application=clip.target_application or None,
-        ),
-        identifier=f"{row.identifier}.web_clip",
-        uuid=str(uuid5(NAMESPACE_URL, f"{row.identifier}#{row.channel_id}#web_clip")).upper(),
-        display_name=clip.label,
-        os="macOS" if for_mac else "iOS",
-    )
-    plain = profiles.profile(
-        identifier=row.identifier,
-        uuid=uuid,
-        display_name=content.name,
-        organisation=organisation.current().name,
-        description="",
-        payloads=[payload],
-        scope="User" if for_mac else "System",
-    )
-    return plain, uuid
+def shown(device: Device) -> Sequence[Shown]:
+    """What would be on a device with its owner, registration and channels loaded. No key is opened. Nothing for a Mac
+    that no user has a channel on: it is sent nothing. Raises Invalid for what a device would refuse."""
+    name = organisation.current().name
+    found = []
+    for channel in channels(device):
+        for piece in push.pieces(device):
+            if piece.is_optional:
+                continue  # where it is already, it stays
+            place = Place(piece.identifier, channel.pk, for_mac=is_mac(device))
+            why = resolve.missing(piece.content)
+            plain, _uuid = payloads.profile(piece.content, place, organisation=name, wrapping=payloads.marked)
+            found.append(Shown(piece.identifier, piece.content.name, b"" if why else plain, why))
+    return found

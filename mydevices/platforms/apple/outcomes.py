@@ -16,7 +16,7 @@ from mydevices.commands.states import State
 from mydevices.configurations import push as configurations
 from mydevices.devices import selectors as devices_selectors
 from mydevices.devices import services as devices
-from mydevices.devices.models import Device, Registration
+from mydevices.devices.models import Channel, Device, Registration
 from mydevices.devices.services import Introduction
 from mydevices.errors import Conflict
 from mydevices.location import selectors as location
@@ -149,27 +149,74 @@ def _security_info(command: Reported, outcome: Outcome) -> None:
 
 def _profile_list(command: Reported, outcome: Outcome) -> None:
     answer = _answer(outcome)
-    if answer is not None:
-        profiles = [
-            {"identifier": profile.identifier, "uuid": profile.uuid, "name": profile.name}
-            for profile in inventory.profile_list(answer)
-        ]
-        configurations.listed(
-            registration_id=command.registration_id,
-            profiles={profile["identifier"] or "": profile["uuid"] or "" for profile in profiles},
-            now=outcome.at,
-        )
+    if answer is None:
+        return
+    profiles = [
+        {"identifier": profile.identifier, "uuid": profile.uuid, "name": profile.name}
+        for profile in inventory.profile_list(answer)
+    ]
+    channel_id = _asked(command)
+    configurations.listed(
+        registration_id=command.registration_id,
+        profiles={profile["identifier"] or "": profile["uuid"] or "" for profile in profiles},
+        now=outcome.at,
+        channel_id=channel_id,
+        is_confirmation=_confirms(command),
+    )
+    if channel_id is None:
         _store(command, outcome, {"profiles": profiles})
+        if models.kind(command.device_model) == "mac":
+            _ask_users(command, outcome.at)
 
 
 def _certificate_list(command: Reported, outcome: Outcome) -> None:
     answer = _answer(outcome)
-    if answer is not None:
+    if answer is None:
+        return
+    found = inventory.certificate_list(answer)
+    channel_id = _asked(command)
+    configurations.certificates_listed(
+        registration_id=command.registration_id,
+        fingerprints={one.fingerprint for one in found if one.is_identity},
+        now=outcome.at,
+        channel_id=channel_id,
+        is_confirmation=_confirms(command),
+    )
+    if channel_id is None:
         certificates = [
-            {"name": found.common_name, "fingerprint": found.fingerprint, "is_identity": found.is_identity}
-            for found in inventory.certificate_list(answer)
+            {"name": one.common_name, "fingerprint": one.fingerprint, "is_identity": one.is_identity} for one in found
         ]
         _store(command, outcome, {"certificates": certificates})
+
+
+def _asked(command: Reported) -> int | None:
+    """The channel whose list it is; None for the one of a check in, which asks the device itself."""
+    channel_id = command.parameters.get("channel")
+    return channel_id if isinstance(channel_id, int) else None
+
+
+def _confirms(command: Reported) -> bool:
+    """Whether the list was asked for because the device said that it had installed something."""
+    return command.parameters.get("confirms") is True
+
+
+def _list(channel: Channel, request_type: str, now: datetime, *, confirms: bool) -> None:
+    """Ask a channel for a list, once: it waits behind everything that is to be installed there."""
+    commands.upkeep(
+        channel=channel,
+        request_type=request_type,
+        parameters={"channel": channel.pk, "confirms": confirms},
+        exclusive=f"{request_type} of channel {channel.pk}",
+        now=now,
+    )
+
+
+def _ask_users(command: Reported, now: datetime) -> None:
+    """A Mac that is checked in is asked for what it has for its users, too: there the configurations are."""
+    users = Channel.objects.filter(registration=command.registration_id, kind=Channel.Kind.USER)
+    for channel in users.filter(installations__isnull=False).distinct():
+        for request_type in ("ProfileList", "CertificateList"):
+            _list(channel, request_type, now, confirms=False)
 
 
 def _store(command: Reported, outcome: Outcome, facts: Mapping[str, object]) -> None:
@@ -201,14 +248,19 @@ def _erase_device(command: Reported, outcome: Outcome) -> None:
 def _configuration(command: Reported, outcome: Outcome) -> None:
     """A profile other than that of the registration was installed, or removed."""
     installation = command.parameters.get("installation")
-    if isinstance(installation, int):
-        configurations.answered(
-            installation_id=installation,
-            request_type=command.request_type,
-            outcome=outcome.state,
-            reason=outcome.error,
-            now=outcome.at,
-        )
+    if not isinstance(installation, int):
+        return
+    installed = configurations.answered(
+        installation_id=installation,
+        request_type=command.request_type,
+        outcome=outcome.state,
+        reason=outcome.error,
+        now=outcome.at,
+    )
+    if installed is not None:
+        # Identities are known by what they are; the rest by the UUID of its profile.
+        request_type = "CertificateList" if installed.carried else "ProfileList"
+        _list(installed.channel, request_type, outcome.at, confirms=True)
 
 
 def _remove_profile(command: Reported, outcome: Outcome) -> None:
