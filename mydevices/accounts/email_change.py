@@ -17,7 +17,7 @@ from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from mydevices.accounts import attempts, providers, rights, selectors, services, sessions
+from mydevices.accounts import attempts, following, providers, rights, selectors, services, sessions
 from mydevices.accounts.attempts import Limit
 from mydevices.accounts.models import EmailChange, Person
 from mydevices.accounts.notices import Notice
@@ -176,6 +176,7 @@ def confirm(*, token: str, address: str) -> Person:
             person.save(update_fields=["email"])
     except IntegrityError as error:
         raise Conflict(_("Somebody else has this address by now.")) from error
+    following.changed([person.id])
     change.confirmed_at = timezone.now()
     change.save(update_fields=["confirmed_at"])
     audit.record(Verb.EMAIL_CHANGED, actor=_who(person, address), person_id=person.id, person_name=person.name)
@@ -198,6 +199,7 @@ def undo(*, token: str, address: str) -> Person:
             person.save(update_fields=["email", "password", "password_changed_at"])
     except IntegrityError as error:
         raise Conflict(_("Somebody else has your old address by now. Ask your helpdesk.")) from error
+    following.changed([person.id])
     person.email_changes.filter(asked_at__gte=change.asked_at, ended_at=None).update(ended_at=timezone.now())
     sessions.forget(person=person)
     audit.record(Verb.EMAIL_CHANGE_UNDONE, actor=_who(person, address), person_id=person.id, person_name=person.name)

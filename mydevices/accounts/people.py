@@ -13,7 +13,7 @@ from django.db.models.functions import Lower
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from mydevices.accounts import factors, rights, sessions
+from mydevices.accounts import factors, following, rights, sessions
 from mydevices.accounts.models import Group, Membership, Person
 from mydevices.accounts.rights import Right
 from mydevices.audit import services as audit
@@ -47,6 +47,7 @@ def suspend(*, actor: Actor, person: Person) -> Person:
     if Person.objects.filter(id=person.id, is_active=True).update(is_active=False):
         person.is_active = False
         sessions.end_all(actor=actor, person=person)
+        following.changed([person.id])
         _record(Verb.PERSON_SUSPENDED, actor, person)
     return person
 
@@ -57,6 +58,7 @@ def resume(*, actor: Actor, person: Person) -> Person:
     _check(actor, person)
     if Person.objects.filter(id=person.id, is_active=False).update(is_active=True):
         person.is_active = True
+        following.changed([person.id])
         _record(Verb.PERSON_RESUMED, actor, person)
     return person
 
@@ -127,9 +129,11 @@ def _hold_groups_of(person: Person) -> None:
 
 
 def note_groups(*, actor: Actor, person: Person, joined: Collection[UUID], left: Collection[UUID]) -> None:
-    """Record that somebody came into groups and left others, by name; nothing when neither."""
+    """Record that somebody came into groups and left others, by name, and tell who follows that; nothing when
+    neither."""
     names = dict(Group.objects.filter(id__in=[*joined, *left]).order_by(Lower("name")).values_list("id", "name"))
     if names:
+        following.changed([person.id])
         into, out = (", ".join(name for key, name in names.items() if key in some) for some in (joined, left))
         _record(Verb.GROUPS_CHANGED, actor, person, joined=into, left=out)
 
@@ -163,10 +167,11 @@ def delete_group(*, actor: Actor, group: Group) -> None:
     """Its members stay as they are; what was for the group reaches them no longer."""
     rights.require(actor, Right.MANAGE_PEOPLE)
     actor.require_fresh(timezone.now())
-    name, members = group.name, group.memberships.count()
+    name, members = group.name, list(group.memberships.values_list("person_id", flat=True))
+    following.changed(members)
     Group.objects.filter(id=group.id).delete()
     transaction.on_commit(factors.forget)
-    audit.record(Verb.GROUP_DELETED, actor=actor, details={"group": name, "members": members})
+    audit.record(Verb.GROUP_DELETED, actor=actor, details={"group": name, "members": len(members)})
 
 
 def _record(verb: Verb, actor: Actor, person: Person, **details: str | int) -> None:

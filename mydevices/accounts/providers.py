@@ -18,7 +18,7 @@ from django.db.models.functions import Lower
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from mydevices.accounts import people, rights, services
+from mydevices.accounts import following, people, rights, services
 from mydevices.accounts.models import Group, Membership, Person, Provider
 from mydevices.accounts.rights import Right
 from mydevices.audit import services as audit
@@ -241,6 +241,8 @@ def _describe(person: Person, provider: Provider, claims: Claims, actor: Actor) 
     if changed:
         person.clean_fields(exclude=["password"])
         person.save(update_fields=changed)
+        if {"name", "email"} & set(changed):
+            following.changed([person.id])
         audit.record(
             Verb.PERSON_CHANGED,
             actor=actor,

@@ -14,7 +14,7 @@ from django.db.models import F
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from mydevices.accounts import rights, selectors, sessions
+from mydevices.accounts import following, rights, selectors, sessions
 from mydevices.accounts.models import FormerPassword, Person, SignInRules
 from mydevices.accounts.notices import FACTS, OPTIONAL, Notice
 from mydevices.accounts.rights import Right
@@ -79,6 +79,7 @@ def change_name(*, actor: Actor, person: Person, name: str) -> Person:
         raise Invalid(" ".join(error.messages)) from error
     with transaction.atomic():
         person.save(update_fields=["name"])
+        following.changed([person.id])
         audit.record(Verb.PERSON_CHANGED, actor=actor, person_id=person.id, person_name=person.name)
     return person
 

@@ -67,6 +67,25 @@ def of_everything() -> None:
     outbox.post(TOPIC, {"configuration": "", "after": ""}, key="everything")
 
 
+def of_people(person_ids: Collection[UUID]) -> None:
+    """Something about them has changed that decides what reaches their devices: the worker compares these. A statement
+    each, in the caller's transaction; of a crowd one."""
+    if len(person_ids) > AT_ONCE:
+        of_everything()
+        return
+    for person_id in sorted(person_ids):
+        outbox.post(TOPIC, {"person": str(person_id)}, key=f"person {person_id}")
+
+
+def follow(payload: Mapping[str, str], *, now: datetime) -> None:
+    """Do what a message of the outbox is about."""
+    if "person" in payload:
+        of_person(UUID(payload["person"]), now=now)
+    else:
+        subject = payload["configuration"]
+        advance(configuration_id=UUID(subject) if subject else None, after=payload["after"], now=now)
+
+
 def of_device(device_id: UUID, *, now: datetime) -> int:
     """Compare one device, in the caller's transaction. The number of commands queued."""
     return _compare(Device.objects.filter(id=device_id), now=now)

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from uuid import UUID
 
 from django.db import transaction
 from django.utils import timezone
@@ -19,10 +18,7 @@ def register() -> None:
 
 def advance(deliveries: Sequence[Delivery]) -> Mapping[int, Outcome]:
     for delivery in deliveries:
-        subject = delivery.payload["configuration"]
-        push.advance(
-            configuration_id=UUID(subject) if subject else None, after=delivery.payload["after"], now=timezone.now()
-        )
+        push.follow(delivery.payload, now=timezone.now())
     return {delivery.id: Done() for delivery in deliveries}
 
 

@@ -10,7 +10,7 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from mydevices.accounts import rights
+from mydevices.accounts import following, rights
 from mydevices.accounts import services as accounts
 from mydevices.accounts.models import Person
 from mydevices.accounts.notices import Notice
@@ -122,6 +122,7 @@ def change_ownership(*, actor: Actor, device: Device, ownership: str, reason: st
     if not Device.objects.filter(id=device.id).exclude(ownership=ownership).update(ownership=ownership):
         raise Conflict(_("It is so already."))
     device.ownership = ownership
+    following.changed([device.owner_id])
     audit.record(
         Verb.OWNERSHIP_CHANGED,
         actor=actor,

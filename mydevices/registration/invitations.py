@@ -19,7 +19,7 @@ from django.db.models.functions import Lower
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from mydevices.accounts import providers, rights
+from mydevices.accounts import following, providers, rights
 from mydevices.accounts import services as accounts
 from mydevices.accounts.models import Group, Membership, Person
 from mydevices.accounts.notices import Notice
@@ -89,6 +89,7 @@ def invite(
         Membership.objects.bulk_create(
             [Membership(group=group, person=person) for group in groups], ignore_conflicts=True
         )
+        following.changed([person.id] if groups else [])
         return _invite(person, actor, now)
 
 

@@ -2,7 +2,6 @@
 
 import json
 from datetime import timedelta
-from uuid import UUID
 
 import pytest
 from django.db import connection
@@ -48,8 +47,7 @@ def work() -> None:
     while message := Message.objects.filter(topic=push.TOPIC).order_by("id").first():
         message.delete()
         payload = message.payload if isinstance(message.payload, dict) else json.loads(message.payload)
-        subject = payload["configuration"]
-        push.advance(configuration_id=UUID(subject) if subject else None, after=payload["after"], now=timezone.now())
+        push.follow(payload, now=timezone.now())
 
 
 def compare() -> None:
