@@ -36,6 +36,7 @@ INSTALLED_APPS = [
     "mydevices.policies",
     "mydevices.commands",
     "mydevices.certificates",
+    "mydevices.applications",
     "mydevices.location",
     "mydevices.configurations",
     "mydevices.registration",

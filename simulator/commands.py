@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 from simulator import inventory
 from simulator.device import Answer, Channel, Device, Rule
 from simulator.errors import INSTALLATION, MDM, Fault, Malformed, Refused, Unreachable, refuse
+from simulator.hardware import Kind
 from simulator.profiles import Right
 from simulator.scep import ScepError
 
@@ -68,10 +69,14 @@ def certificate_list(device: Device, body: Body, channel: Channel) -> Answer:
 
 
 def installed_applications(device: Device, body: Body, _channel: Channel) -> Answer:
-    identifiers = optional(body, "Identifiers", list)
-    if optional(body, "ManagedAppsOnly", bool):
-        return Answer({"InstalledApplicationList": []})
-    return Answer({"InstalledApplicationList": inventory.applications(device.kind, identifiers)})
+    managed_only = optional(body, "ManagedAppsOnly", bool) or device.enrolment.management.is_user_enrolment
+    found = inventory.applications(
+        device.kind,
+        optional(body, "Identifiers", list),
+        managed_only=managed_only,
+        items=optional(body, "Items", list) if device.kind is not Kind.MAC else None,
+    )
+    return Answer({"InstalledApplicationList": found})
 
 
 def install_profile(device: Device, body: Body, channel: Channel) -> Answer:

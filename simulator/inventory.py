@@ -227,21 +227,31 @@ APPLICATIONS: Mapping[Kind, Sequence[tuple[str, str, str, int]]] = {
         ("org.example.transit", "Transit", "7.2.1", 92_340_224),
         ("org.example.notebook", "Notebook", "3.0", 31_457_280),
         ("org.example.chess", "Chess", "12.4", 58_720_256),
+        ("org.example.timesheet", "Timesheet", "4.8.2", 74_448_896),
+        ("org.example.wiki", "Wiki Reader", "2.10", 18_874_368),
     ),
     Kind.IPAD: (
         ("org.example.sketch", "Sketch", "5.1", 204_472_320),
         ("org.example.notebook", "Notebook", "3.0", 31_457_280),
+        ("org.example.timesheet", "Timesheet", "4.8.2", 81_788_928),
     ),
     Kind.MAC: (
         ("org.example.editor", "Editor", "2024.3", 412_090_368),
         ("org.example.terminal", "Better Terminal", "1.9", 24_117_248),
+        ("org.example.timesheet", "Timesheet", "4.8.2", 96_468_992),
     ),
 }
 
 
-def applications(kind: Kind, identifiers: Sequence[str] | None) -> list[dict[str, Any]]:
-    """Sizes in bytes."""
-    return [
+MANAGED_APPLICATIONS = frozenset({"org.example.timesheet", "org.example.wiki"})
+"""Those that the organisation installed."""
+
+
+def applications(
+    kind: Kind, identifiers: Sequence[str] | None, *, managed_only: bool = False, items: Sequence[str] | None = None
+) -> list[dict[str, Any]]:
+    """Sizes in bytes. With `items` those keys alone, and the identifier."""
+    found = [
         {
             "Identifier": identifier,
             "Name": name,
@@ -251,8 +261,12 @@ def applications(kind: Kind, identifiers: Sequence[str] | None) -> list[dict[str
             "Installing": False,
         }
         for identifier, name, version, size in APPLICATIONS[kind]
-        if identifiers is None or identifier in identifiers
+        if (identifiers is None or identifier in identifiers)
+        and (not managed_only or identifier in MANAGED_APPLICATIONS)
     ]
+    if items is None:
+        return found
+    return [{key: value for key, value in app.items() if key in {"Identifier", *items}} for app in found]
 
 
 def _png(icon: bytes) -> str:

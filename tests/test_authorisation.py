@@ -116,6 +116,7 @@ OWN: Final = frozenset(
 OWNED: Final = frozenset(
     {
         "mfa_remove_webauthn",
+        "portal:apps",
         "portal:cancel",
         "portal:certificate_clear",
         "portal:certificate_delete",
@@ -167,6 +168,7 @@ CONSOLE: Final[Mapping[str, Right]] = {
     "console:audit_export": Right.EXPORT,
     "console:devices": Right.SEE_DEVICES,
     "console:devices_act": Right.ASSIST,
+    "console:devices_apps": Right.ASSIST,
     "console:devices_batch": Right.SEE_DEVICES,
     "console:devices_batch_now": Right.SEE_DEVICES,
     "console:devices_batch_stop": Right.ASSIST,

@@ -87,6 +87,7 @@ class Verb(StrEnum):
     BATCH_ENDED = "batch.ended"
     PIN_REVEALED = "pin.revealed"
 
+    APPS_SEEN = "applications.seen"
     POSITION_SHARED = "position.shared"
     POSITION_SEEN = "position.seen"
     LOCATION_SWITCHED_ON = "location.switched_on"

@@ -52,6 +52,7 @@ urlpatterns = [
     path("devices/batches/<uuid:batch_id>/now", bulk.batch_now, name="devices_batch_now"),
     path("devices/batches/<uuid:batch_id>/stop", bulk.stop, name="devices_batch_stop"),
     path("devices/<uuid:device_id>", devices.device, name="devices_one"),
+    path("devices/<uuid:device_id>/apps", devices.apps, name="devices_apps"),
     path("devices/<uuid:device_id>/ownership", devices.ownership, name="devices_ownership"),
     path("devices/<uuid:device_id>/ask/<slug:kind>", devices.act, name="devices_act"),
     path("devices/<uuid:device_id>/cancel/<uuid:action_id>", devices.cancel, name="devices_cancel"),

@@ -25,6 +25,7 @@ urlpatterns = [
     path("devices/<uuid:device_id>", devices.device, name="device"),
     path("devices/<uuid:device_id>/now", devices.device_now, name="device_now"),
     path("devices/<uuid:device_id>/history", devices.device_history, name="device_history"),
+    path("devices/<uuid:device_id>/apps", devices.apps, name="apps"),
     path("devices/<uuid:device_id>/check-in", actions.check_in, name="check_in"),
     path("devices/<uuid:device_id>/lock", actions.lock, name="lock"),
     path("devices/<uuid:device_id>/unlock", actions.unlock, name="unlock"),

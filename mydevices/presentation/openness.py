@@ -10,6 +10,8 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
 
+from mydevices.applications import selectors as applications
+from mydevices.applications.models import Listing
 from mydevices.configurations.models import Installation
 from mydevices.devices.models import Device
 from mydevices.location.selectors import Permission
@@ -51,6 +53,7 @@ class Known:
     privacy: Effective[Privacy]
     allowed: Permission
     position_at: datetime | None
+    apps: Listing | None
     installations: Sequence[Installation]
     others: Mapping[ActionKind, Capability]
     """What administrators may do (`commands.capabilities.of_others`)."""
@@ -83,8 +86,33 @@ def _seen(device: Device, known: Known, now: datetime) -> Sequence[Sight]:
         ),
         Sight("eye", _("Profiles and certificates"), _("Always"), _("The names of those that are installed."), read),
         _position(device, known, now),
-        Sight("unseen", _("Your apps"), _("Off"), _("This server does not ask which are installed.")),
+        _apps(device, known, now),
     ]
+
+
+def _apps(device: Device, known: Known, now: datetime) -> Sight:
+    title, listing, rules = _("Your apps"), known.apps, known.privacy
+    scope = applications.scope_of(rules)
+    if not scope:
+        text = _by(_("Nobody asks which are installed."), _("The policy “%(policy)s” says so."), rules)
+        return Sight("unseen", title, _("Off"), text)
+    refusal = applications.refusal(device)
+    if refusal:
+        return Sight("unseen", title, _("Not possible"), refusal)
+    told = told_of_apps(scope)
+    text = _by(told, _("The policy “%(policy)s” says so."), rules)
+    read = _read(listing.read_at if listing and listing.scope == scope else None, now)
+    link = Button(_("See the list"), reverse("portal:apps", args=[device.id]))
+    chip = _("All apps") if scope == Listing.Scope.ALL else _("Managed apps")
+    return Sight("eye", title, chip, text, read, link=link)
+
+
+def told_of_apps(scope: str) -> str:
+    """What is read of the apps of a device."""
+    return {
+        Listing.Scope.MANAGED.value: _("Those that the organisation installed, once a day: name, version and size."),
+        Listing.Scope.ALL.value: _("All that are installed, once a day: name, version and size. Not what is in them."),
+    }.get(scope, _("Nobody asks which are installed."))
 
 
 def _read(when: datetime | None, now: datetime) -> str:

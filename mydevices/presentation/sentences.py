@@ -299,6 +299,7 @@ OF_PEOPLE: Final[Mapping[Verb, Say | Callable[[Entry], Say]]] = {
         lazy("You were told that a certificate of yours expires: {what}."),
         theirs=lazy("A reminder went out that a certificate expires: {what}."),
     ),
+    Verb.APPS_SEEN: Say(lazy("{who} looked at the list of apps of {device}.")),
     Verb.POSITION_SHARED: Say(lazy("{who} shared where {device} is."), lazy("You shared where {device} is.")),
     Verb.POSITION_SEEN: Say(lazy("{who} saw where {device} is."), lazy("You saw where {device} is.")),
     Verb.LOCATION_SWITCHED_ON: Say(
@@ -396,6 +397,7 @@ OF_DEVICES: Final[Mapping[Verb, Say | Callable[[Entry], Say]]] = {
     Verb.PUSH_TOKEN_DEAD: Say(lazy("Can no longer be woken")),
     Verb.PIN_REVEALED: Say(lazy("PIN shown to {who}"), lazy("PIN shown to you")),
     Verb.INSTALLATION_RETRIED: Say(lazy("{who} sent a configuration again"), lazy("You sent a configuration again")),
+    Verb.APPS_SEEN: Say(lazy("{who} looked at its list of apps")),
     Verb.POSITION_SHARED: Say(lazy("{who} shared where it is"), lazy("You shared where it is")),
     Verb.POSITION_SEEN: Say(lazy("{who} saw where it is"), lazy("You saw where it is")),
     Verb.REPORTER_MADE: Say(lazy("{who} let an app report where it is"), lazy("You let an app report where it is")),

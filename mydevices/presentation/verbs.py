@@ -84,6 +84,7 @@ NAMES: Final[Mapping[Verb, Promise]] = {
     Verb.BATCH_STOPPED: lazy("Action on many devices stopped"),
     Verb.BATCH_ENDED: lazy("Action on many devices ended"),
     Verb.PIN_REVEALED: lazy("PIN shown"),
+    Verb.APPS_SEEN: lazy("List of apps seen"),
     Verb.POSITION_SHARED: lazy("Position shared"),
     Verb.POSITION_SEEN: lazy("Position seen"),
     Verb.LOCATION_SWITCHED_ON: lazy("Location switched on"),

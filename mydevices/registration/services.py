@@ -19,6 +19,7 @@ from mydevices.accounts import services as accounts
 from mydevices.accounts.models import Person
 from mydevices.accounts.notices import Notice
 from mydevices.accounts.rights import Right
+from mydevices.applications import services as applications
 from mydevices.audit import services as audit
 from mydevices.audit.actor import Actor
 from mydevices.audit.verbs import Verb
@@ -401,6 +402,7 @@ def retired(*, registration: Registration, reason: str, now: datetime) -> None:
     commands.conclude(registration=registration, kind=ActionKind.RETIRE, reason=reason, now=now)
     _end(registration, Registration.State.RETIRED, Verb.DEVICE_RETIRED, now, reason)
     location.forget(device=registration.device)
+    applications.forget(device=registration.device)
 
 
 @transaction.atomic

@@ -79,6 +79,11 @@ def where(portal: Portal) -> None:
     expect(portal.page.locator(".map path.m-land").first).to_be_attached()
 
 
+def apps(portal: Portal) -> None:
+    portal.open_device("Ines’s iPhone")
+    portal.page.goto(f"{portal.page.url}/apps")
+
+
 def register(portal: Portal) -> None:
     portal.page.goto("/register")
 
@@ -175,6 +180,7 @@ PAGES: Final[Mapping[Callable[[Portal], None], str]] = {
     lost_devices: "portal:lost_devices",
     lost_device: "portal:lost_device",
     where: "portal:where",
+    apps: "portal:apps",
     register: "portal:register",
     ticket: "portal:ticket",
     opened_ticket: "portal:open_ticket",
@@ -357,6 +363,7 @@ LOOKS: Final = (
     Look("console:devices_act", of={**_DEVICE, "kind": "lock"}),
     Look("console:devices_act", of={**_DEVICE, "kind": "wipe"}, name="console-devices_act-wipe"),
     Look("console:devices_ownership", of=_DEVICE),
+    Look("console:devices_apps", of=_DEVICE),
     Look("console:invitations"),
     Look("console:invitations_new"),
     Look("console:invitations_new", then=_send_a_name_alone, name="console-invitations_new-errors"),

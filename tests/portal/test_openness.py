@@ -11,6 +11,8 @@ from django.urls import reverse
 from django.utils import timezone
 
 from mydevices.accounts.models import Person
+from mydevices.applications import services as applications
+from mydevices.applications.selectors import App
 from mydevices.audit.actor import Actor
 from mydevices.configurations.models import Installation
 from mydevices.devices import services as device_services
@@ -89,6 +91,35 @@ def test_the_policy_that_decides_of_positions_is_named(
     seen = groups(browser, iphone)["seen"]
     assert row(seen, "Position", chip)
     assert said in seen
+
+
+@pytest.mark.parametrize(
+    ("decided", "chip", "said"),
+    [
+        (privacy.NO_APPS, "Off", "Nobody asks which are installed. The policy “House rules” says so."),
+        (privacy.MANAGED_APPS, "Managed apps", "Those that the organisation installed"),
+        (privacy.ALL_APPS, "All apps", "All that are installed"),
+    ],
+)
+def test_apps_are_told_as_they_are_decided(browser: Client, iphone: Device, decided: str, chip: str, said: str) -> None:
+    decide(app_inventory=decided)
+    seen = groups(browser, iphone)["seen"]
+    assert row(seen, "Your apps", chip)
+    assert said in seen
+    assert ("See the list" in seen) == (decided != privacy.NO_APPS)
+
+
+def test_apps_say_when_they_were_read(browser: Client, iphone: Device) -> None:
+    decide(app_inventory=privacy.ALL_APPS)
+    now = timezone.now() - timedelta(hours=5)
+    applications.store(device_id=iphone.id, scope="all", apps=[App("Chess")], now=now)
+    assert "Last read 5 hours ago ." in groups(browser, iphone)["seen"]
+
+
+def test_apps_that_cannot_be_read_say_why(browser: Client, ines: Person) -> None:
+    decide(app_inventory=privacy.ALL_APPS)
+    blind = factories.device(ines, rights=8191 & ~256)
+    assert "Your apps Not possible The profile of the iPhone gives no right" in groups(browser, blind)["seen"]
 
 
 def test_what_has_been_set_up_stands_there_with_its_state(browser: Client, iphone: Device) -> None:

@@ -515,6 +515,23 @@ def test_applications_can_be_asked_by_identifier(server: Server, mac: Device) ->
     assert [item["Identifier"] for item in found] == [one]
 
 
+def test_managed_applications_are_those_of_the_organisation(server: Server, iphone: Device) -> None:
+    def named(**keys: Any) -> set[str]:
+        return {item["Identifier"] for item in obey(server, iphone, "InstalledApplicationList", **keys)[LIST]}
+
+    managed = named(ManagedAppsOnly=True)
+    assert managed
+    assert managed < named()
+
+
+def test_an_iphone_tells_the_keys_that_it_is_asked_for(server: Server, iphone: Device) -> None:
+    found = obey(server, iphone, "InstalledApplicationList", Items=["Name", "BundleSize"])[LIST]
+    assert {frozenset(item) for item in found} == {frozenset({"Identifier", "Name", "BundleSize"})}
+
+
+LIST = "InstalledApplicationList"
+
+
 def test_a_supervised_device_can_be_renamed(server: Server, iphone: Device) -> None:
     item = {"Item": "DeviceName", "DeviceName": "Store 7"}
     report = obey(server, iphone, "Settings", Settings=[item, {"Item": "Wallpaper"}])

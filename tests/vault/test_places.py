@@ -22,6 +22,8 @@ from pytest_django import Settings
 
 from mydevices.accounts import post, providers
 from mydevices.accounts.models import Person, Provider
+from mydevices.applications import services as applications
+from mydevices.applications.selectors import App
 from mydevices.certificates import push
 from mydevices.certificates import services as certificates
 from mydevices.commands import services as commands
@@ -37,6 +39,7 @@ from mydevices.outbox.models import Message
 from mydevices.outbox.registry import Delivery
 from mydevices.platforms.port import ActionKind
 from mydevices.policies import services as policies
+from mydevices.policies.kinds.privacy import ALL_APPS, Privacy
 from mydevices.policies.kinds.registration import BOTH, RegistrationRules
 from mydevices.protocols.position import Fix
 from mydevices.registration import invitations, pins
@@ -134,12 +137,20 @@ def _position(ines: Person) -> None:
     assert location.record(device=factories.device(ines), source=Position.Source.LOST_MODE, fix=fix, now=now)
 
 
+def _apps(ines: Person) -> None:
+    boss = factories.actor(factories.administrator("Eve"), proved=timezone.now())
+    policies.create(actor=boss, name="Apps", values=Privacy(app_inventory=ALL_APPS), assignment=EVERYONE)
+    apps, now = [App("Chess", "org.example.chess", "12.4", 58_720_256)], timezone.now()
+    assert applications.store(device_id=factories.device(ines).id, scope="all", apps=apps, now=now)
+
+
 def _authority(_ines: Person) -> None:
     certificates.ensure_authority()
 
 
 FILL: Final[dict[str, Callable[[Person], None]]] = {
     "registration/services.py": _ticket,
+    "applications/services.py": _apps,
     "accounts/factors.py": _factor,
     "accounts/providers.py": _provider,
     "accounts/services.py": _pin_and_mail,

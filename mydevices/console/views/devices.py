@@ -21,6 +21,8 @@ from mydevices.accounts import rights
 from mydevices.accounts.models import Group, Membership
 from mydevices.accounts.requests import actor_of, person_of, rights_of
 from mydevices.accounts.rights import Right
+from mydevices.applications import selectors as applications
+from mydevices.applications import services as applications_services
 from mydevices.audit import selectors as audit
 from mydevices.audit import services as audit_services
 from mydevices.audit.verbs import Verb
@@ -43,7 +45,8 @@ from mydevices.platforms import port
 from mydevices.platforms.port import ActionKind, Parameters
 from mydevices.policies import selectors as policies
 from mydevices.policies.kinds.self_service import SelfServiceRules
-from mydevices.presentation import moments, past, present
+from mydevices.presentation import apps as app_lists
+from mydevices.presentation import moments, openness, past, present
 from mydevices.presentation.access import freshly_signed_in, sent
 from mydevices.registration import selectors as registration
 
@@ -200,6 +203,7 @@ def device(request: HttpRequest, device_id: UUID) -> HttpResponse:
         "device": found,
         "face": present.face(found, present.telling(recent), organisation=name, now=now),
         "facts": present.facts(found, now),
+        "apps": applications.scope(found) if Right.ASSIST in rights_of(request) else "",
         "may_manage": Right.MANAGE_DEVICES in rights_of(request),
         "lines": past.history(entries, viewer, now)[:SHOWN],
         "lives": [
@@ -238,6 +242,23 @@ def device(request: HttpRequest, device_id: UUID) -> HttpResponse:
         ],
     }
     return render(request, "console/device.html", context)
+
+
+@require_safe
+@console_page(Right.ASSIST)
+def apps(request: HttpRequest, device_id: UUID) -> HttpResponse:
+    """The apps on somebody's device, where a policy lets them be read. Its owner sees who has looked."""
+    found = devices.by_id(device_id)
+    listing, listed = applications_services.look(device=found, actor=actor_of(request))
+    scope = applications.scope(found)
+    refusal = applications.refusal(found)
+    context = {
+        "device": found,
+        "name": present.name_of(found),
+        "told": openness.told_of_apps(scope),
+        "apps": app_lists.listed(listing, listed, scope=scope, refusal=refusal, now=timezone.now()),
+    }
+    return render(request, "console/apps.html", context)
 
 
 RIGHTS: Final = {

@@ -7,10 +7,17 @@ class Config(AppConfig):
 
     def ready(self) -> None:
         from mydevices.platforms import port  # noqa: PLC0415  models must be loaded first
-        from mydevices.platforms.apple import configurations, endpoints, outcomes, periodic  # noqa: PLC0415  the same
+        from mydevices.platforms.apple import (  # noqa: PLC0415  the same
+            applications,
+            configurations,
+            endpoints,
+            outcomes,
+            periodic,
+        )
         from mydevices.platforms.apple.adapter import PLATFORM, Adapter  # noqa: PLC0415  the same
 
         port.register(PLATFORM, Adapter())
+        applications.register()
         configurations.register()
         endpoints.register()
         outcomes.register()

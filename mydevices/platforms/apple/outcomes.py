@@ -7,6 +7,8 @@ from datetime import datetime
 
 from django.utils.translation import gettext_noop as _
 
+from mydevices.applications import services as applications
+from mydevices.applications.selectors import App
 from mydevices.audit.actor import Actor
 from mydevices.commands import outcomes
 from mydevices.commands import selectors as commands_selectors
@@ -34,6 +36,7 @@ def register() -> None:
         ("SecurityInfo", _security_info),
         ("ProfileList", _profile_list),
         ("CertificateList", _certificate_list),
+        ("InstalledApplicationList", _installed_applications),
         ("EnableLostMode", _enable_lost_mode),
         ("DisableLostMode", _disable_lost_mode),
         ("DeviceLocation", _device_location),
@@ -217,6 +220,17 @@ def _ask_users(command: Reported, now: datetime) -> None:
     for channel in users.filter(installations__isnull=False).distinct():
         for request_type in ("ProfileList", "CertificateList"):
             _list(channel, request_type, now, confirms=False)
+
+
+def _installed_applications(command: Reported, outcome: Outcome) -> None:
+    answer = _answer(outcome)
+    if answer is not None:
+        apps = [
+            App(found.name or found.identifier or "", found.identifier or "", found.version or "", found.size)
+            for found in inventory.installed_application_list(answer)
+        ]
+        scope = str(command.parameters.get("scope", ""))
+        applications.store(device_id=command.device_id, scope=scope, apps=apps, now=outcome.at)
 
 
 def _store(command: Reported, outcome: Outcome, facts: Mapping[str, object]) -> None:

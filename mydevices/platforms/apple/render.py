@@ -12,7 +12,7 @@ from mydevices.devices.models import Device, Registration
 from mydevices.devices.services import token_place
 from mydevices.errors import Conflict
 from mydevices.location import selectors as location
-from mydevices.platforms.apple import configurations
+from mydevices.platforms.apple import applications, configurations
 from mydevices.protocols.apple import commands, inventory, models
 from mydevices.protocols.apple.commands import Payload
 from mydevices.registration import services as registration
@@ -130,5 +130,6 @@ _RENDERERS: Final[dict[str, Callable[[Due], Payload]]] = {
     "PlayLostModeSound": lambda _due: commands.play_lost_mode_sound(),
     "SecurityInfo": lambda _due: commands.security_info(),
     "ProfileList": lambda _due: commands.profile_list(),
+    applications.REQUEST: lambda due: applications.payload(due.device_id, due.text("scope")),
     "CertificateList": lambda _due: commands.certificate_list(managed_only=True),
 }

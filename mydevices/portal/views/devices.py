@@ -13,6 +13,8 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from mydevices.accounts.requests import actor_of, person_of
+from mydevices.applications import selectors as applications
+from mydevices.applications import services as applications_services
 from mydevices.audit import selectors as audit
 from mydevices.audit.models import Entry
 from mydevices.commands import capabilities
@@ -27,6 +29,7 @@ from mydevices.policies import selectors as policies
 from mydevices.policies.kinds.privacy import Privacy
 from mydevices.policies.kinds.self_service import SelfServiceRules
 from mydevices.policies.selectors import Effective
+from mydevices.presentation import apps as app_lists
 from mydevices.presentation import moments, openness, past, present
 from mydevices.presentation.openness import Known
 
@@ -129,12 +132,31 @@ def _device(request: HttpRequest, device: Device) -> dict[str, object]:
     }
 
 
+@require_safe
+@login_required
+@never_cache
+def apps(request: HttpRequest, device_id: UUID) -> HttpResponse:
+    """The apps on a device, where a policy lets them be read: for its owner first."""
+    device = devices.owned(person_of(request), device_id)
+    listing, found = applications_services.look(device=device, actor=actor_of(request))
+    scope = applications.scope(device)
+    refusal = applications.refusal(device)
+    context = {
+        "device": device,
+        "name": present.name_of(device),
+        "told": openness.told_of_apps(scope),
+        "apps": app_lists.listed(listing, found, scope=scope, refusal=refusal, now=timezone.now()),
+    }
+    return render(request, "portal/apps.html", context)
+
+
 def _known(device: Device, privacy: Effective[Privacy]) -> Known:
-    """What its owner is told of who sees and does what: up to three statements."""
+    """What its owner is told of who sees and does what: up to four statements."""
     return Known(
         privacy=privacy,
         allowed=location.permission(device),
         position_at=location.latest_at(device),
+        apps=applications.of(device),
         installations=list(configurations.of_device(device)),
         others=capabilities.of_others(device),
     )

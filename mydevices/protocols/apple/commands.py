@@ -121,9 +121,12 @@ def certificate_list(*, managed_only: bool | None = None) -> Payload:
     return _payload("CertificateList", ManagedOnly=managed_only)
 
 
-def installed_application_list(*, managed_only: bool | None = None) -> Payload:
-    """Ask which applications are installed (application.installed.list.yaml)."""
-    return _payload("InstalledApplicationList", ManagedAppsOnly=managed_only)
+def installed_application_list(*, managed_only: bool | None = None, items: Sequence[str] | None = None) -> Payload:
+    """Ask which applications are installed (application.installed.list.yaml; `managed_only` from iOS 7, macOS 10.15).
+    `items`, from iOS 14 and never on a Mac, are the keys of interest: others cost the device time and power."""
+    return _payload(
+        "InstalledApplicationList", ManagedAppsOnly=managed_only, Items=None if items is None else list(items)
+    )
 
 
 def enable_lost_mode(

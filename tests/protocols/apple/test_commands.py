@@ -35,6 +35,7 @@ BUILT = [
     ("iOS", commands.certificate_list(managed_only=False)),
     ("macOS", commands.certificate_list(managed_only=True)),
     ("iOS", commands.installed_application_list(managed_only=True)),
+    ("iOS", commands.installed_application_list(items=inventory.APPLICATION_ITEMS)),
     ("macOS", commands.installed_application_list()),
     ("iOS", commands.enable_lost_mode(message="Lost", phone_number="+49 30 1234567", footnote="Thank you")),
     ("iOS", commands.enable_lost_mode(phone_number="+49 30 1234567")),

@@ -3,6 +3,8 @@ import plistlib
 from datetime import UTC, datetime
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mydevices.errors import ProtocolError
 from mydevices.protocols.apple import inventory, reports
@@ -188,9 +190,53 @@ def test_an_entry_without_a_certificate_is_passed_over() -> None:
 
 def test_applications_are_listed() -> None:
     assert inventory.installed_application_list(result("iphone-applications")) == (
-        InstalledApplication("com.example.timesheet", "Timesheet", "3.2"),
+        InstalledApplication("com.example.timesheet", "Timesheet", "3.2", 18_350_080),
         InstalledApplication("com.example.intranet", "Intranet", "118"),
     )
+
+
+APP_KEYS = st.sampled_from(["Name", "Identifier", "Version", "ShortVersion", "BundleSize"])
+
+
+def apps(*items: dict[str, object]) -> tuple[InstalledApplication, ...]:
+    return inventory.installed_application_list({"InstalledApplicationList": list(items)})
+
+
+def test_no_more_applications_are_read_than_any_device_has() -> None:
+    many: list[dict[str, object]] = [
+        {"Identifier": f"org.example.{number}"} for number in range(inventory.MAX_APPLICATIONS + 5)
+    ]
+    assert len(apps(*many)) == inventory.MAX_APPLICATIONS
+
+
+def test_an_application_that_names_nothing_is_none() -> None:
+    assert apps({}, {"Version": "1"}, {"Name": "\x00\u202e", "Identifier": ""}) == ()
+
+
+def test_a_name_keeps_what_can_be_shown() -> None:
+    (found,) = apps({"Name": "Note\x00book\ud800 \u202eexe.", "Identifier": "x" * 400, "ShortVersion": "1" * 70})
+    assert found.name == "Notebook exe."
+    assert found.identifier == "x" * 255
+    assert found.version == "1" * 64
+
+
+@pytest.mark.parametrize("size", [-1, 1 << 51])
+def test_a_size_that_no_application_has_is_not_known(size: int) -> None:
+    assert apps({"Name": "Chess", "BundleSize": size})[0].size is None
+
+
+@given(st.lists(st.dictionaries(APP_KEYS, st.text() | st.integers() | st.booleans() | st.binary(), max_size=5)))
+def test_whatever_a_device_says_of_its_apps_is_read_or_refused(items: list[dict[str, object]]) -> None:
+    try:
+        found = apps(*items)
+    except ProtocolError:
+        return
+    for app in found:
+        told = "".join(part or "" for part in (app.name, app.identifier, app.version))
+        told.encode()  # no half of a character
+        assert told
+        assert "\x00" not in told
+        assert app.size is None or app.size >= 0
 
 
 def test_a_device_in_lost_mode_says_where_it_is() -> None:

@@ -33,6 +33,7 @@ from mydevices.errors import MyDevicesError
 from mydevices.organisation import services as organisation
 from mydevices.policies import selectors as policies_selectors
 from mydevices.policies import services as policies
+from mydevices.policies.kinds.privacy import MANAGED_APPS, Privacy
 from mydevices.policies.kinds.registration import RegistrationRules
 from mydevices.registration import services as registration
 from mydevices.registration.models import Ticket
@@ -171,6 +172,12 @@ def _introduce() -> None:
     if not policies_selectors.of_kind(RegistrationRules).exists():
         values = RegistrationRules(device_limit=5, minimum_ios="15", minimum_ipados="15", minimum_macos="12")
         policies.create(actor=ACTOR, name="Everyone", values=values, assignment=EVERYONE)
+    if not policies_selectors.of_kind(Privacy).exists():
+        privacy = Privacy(
+            app_inventory=MANAGED_APPS,
+            text="Aldermoor looks after the devices that you work with, and leaves alone what is yours.",
+        )
+        policies.create(actor=ACTOR, name="Everyone", values=privacy, assignment=EVERYONE)
     if certified is not None:
         certified.end()
         push.install(actor=ACTOR, pem=answer.read_bytes(), now=timezone.now())
