@@ -53,6 +53,13 @@ def by_id(device_id: UUID) -> Device:
     return device
 
 
+def managed(platform: str) -> QuerySet[Device]:
+    """All devices of a platform that are under management, in the order of their ids, with owner, registration and
+    channels."""
+    found = Device.objects.filter(platform=platform, registration__state=Registration.State.ACTIVE)
+    return found.select_related("owner", "registration").prefetch_related("registration__channels").order_by("id")
+
+
 def count_managed(person: Person, *, company: bool = True, but: str = "") -> int:
     """How many managed devices a person has: with the organisation's own or without them, and without the one of the
     hardware id `but`. One statement."""

@@ -97,7 +97,7 @@ class Shown:
 
 def shown(device: Device) -> Sequence[Shown]:
     """What would be on a device with its owner, registration and channels loaded. No key is opened. Nothing for a Mac
-    that no user has a channel on: it is sent nothing. Raises Invalid for what a device would refuse."""
+    that no user has a channel on: it is sent nothing."""
     name = organisation.current().name
     found = []
     for channel in channels(device):
@@ -105,7 +105,11 @@ def shown(device: Device) -> Sequence[Shown]:
             if piece.is_optional:
                 continue  # where it is already, it stays
             place = Place(piece.identifier, channel.pk, for_mac=is_mac(device))
-            why = resolve.missing(piece.content)
-            plain, _uuid = payloads.profile(piece.content, place, organisation=name, wrapping=payloads.marked)
-            found.append(Shown(piece.identifier, piece.content.name, b"" if why else plain, why))
+            plain, why = b"", resolve.missing(piece.content)
+            try:
+                if not why:
+                    plain, _uuid = payloads.profile(piece.content, place, organisation=name, wrapping=payloads.marked)
+            except Invalid as problem:
+                why = problem.message
+            found.append(Shown(piece.identifier, piece.content.name, plain, why))
     return found
