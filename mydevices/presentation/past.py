@@ -1,12 +1,13 @@
 """What happened, as people read it: one line per event, an action with what became of it."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
+from html import unescape
 from itertools import chain
 from typing import Final
 
-from django.utils.html import format_html
+from django.utils.html import format_html, strip_tags
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
@@ -60,10 +61,36 @@ def history(
     devices have now, by their id as text: an entry knows the name of its day, and of a registration none. Without
     `names` the page is about one device, which the lines then do not name. `person` reads it, of themselves, or at the
     console of somebody: `about`."""
+    return [
+        Line(text, entry.at, moments.moment(entry.at, now), outcome)
+        for entry, text, outcome in _told(chain(beside, entries), person, names, about)
+    ]
+
+
+def records(entries: Iterable[Entry], person: Person, *, names: Mapping[str, str]) -> Iterator[Mapping[str, str]]:
+    """The same as a file has it: a record for each line, of all entries, newest first. `names` as in `history`; each
+    record names its device."""
+    labels = {str(value): str(label) for value, label in Person.Role.choices}
+    for entry, text, outcome in _told(entries, person, names, None):
+        yield {
+            "time": entry.at.astimezone(UTC).isoformat(timespec="seconds"),
+            "who": _("You") if entry.actor_id == str(person.id) else _who(entry),
+            "role": labels.get(entry.actor_role, ""),
+            "what": unescape(strip_tags(text)),
+            "device": names.get(entry.device_id) or entry.device_name,
+            "outcome": unescape(strip_tags(outcome)),
+            "reason": _why(entry),
+            "event": entry.verb,
+        }
+
+
+def _told(
+    entries: Iterable[Entry], person: Person, names: Mapping[str, str] | None, about: Person | None
+) -> Iterator[tuple[Entry, SafeString, str]]:
+    """Each entry that is a line, with what it says and what became of it."""
     ends: dict[str, Entry] = {}
     begun: dict[str, datetime] = {}
-    lines = []
-    for entry in chain(beside, entries):
+    for entry in entries:
         if entry.action_id and entry.verb in _ENDS:
             ends.setdefault(entry.action_id, entry)
         elif entry.verb == Verb.ACTION_RELEASED:
@@ -72,9 +99,7 @@ def history(
             text = _sentence(entry, person, names, about)
             if text:
                 end = ends.get(entry.action_id) if entry.action_id else None
-                by = _outcome(entry, end, begun.get(entry.action_id, entry.at))
-                lines.append(Line(text, entry.at, moments.moment(entry.at, now), by))
-    return lines
+                yield entry, text, _outcome(entry, end, begun.get(entry.action_id, entry.at))
 
 
 def _outcome(entry: Entry, end: Entry | None, begun: datetime) -> str:

@@ -21,8 +21,9 @@ from mydevices.accounts.models import Group, Membership, Person
 from mydevices.audit.actor import Actor
 from mydevices.audit.models import Entry
 from mydevices.audit.verbs import Verb
-from mydevices.console import files, listing
+from mydevices.console import listing
 from mydevices.errors import Conflict, Invalid, MyDevicesError, NeedsFreshAuthentication, NotAllowed
+from mydevices.presentation import files
 from tests import factories
 from tests.console.conftest import SignedInAs
 from tests.factories import PASSWORD

@@ -425,6 +425,8 @@ NO_PAGE: Final[Mapping[str, str]] = {
     "portal:location_choice": "sent only",
     "portal:make_reporter": "sent only",
     "portal:remove_reporter": "sent only",
+    "portal:history_file": "a file",
+    "portal:device_history_file": "a file",
     "portal:share": "sent only",
     "portal:sound": "sent only",
     "portal:owntracks": "for an app",

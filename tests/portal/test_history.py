@@ -1,6 +1,10 @@
 """The history of an account and of a device: in pages, from the newest line to the first, without scripts."""
 
+import csv
+import io
+import json
 import re
+from datetime import datetime
 
 import pytest
 from django.test import Client
@@ -102,3 +106,76 @@ def test_a_page_that_is_empty_says_where_to_go(browser: Client, iphone: Device) 
     newest = browser.get(reverse("portal:device_history", args=[iphone.id])).content.decode()
     assert lines(newest) == 0
     assert link(newest, "next")
+
+
+# As files
+
+
+def as_json(browser: Client, address: str) -> list[dict[str, str]]:
+    answer = browser.get(f"{address}?as=json")
+    assert answer["Content-Type"] == "application/json"
+    assert "attachment" in answer["Content-Disposition"]
+    found: list[dict[str, str]] = json.loads(answer.content)
+    return found
+
+
+def test_a_history_is_downloaded_with_name_time_and_reason(browser: Client, iphone: Device) -> None:
+    boss = factories.actor(factories.administrator("Amara Diallo"), proved=timezone.now())
+    commands.enqueue(device=iphone, kind=ActionKind.LOCK, actor=boss, reason="You asked <us> to & said “so”.")
+    for address in (
+        reverse("portal:history_file"),
+        reverse("portal:device_history_file", args=[iphone.id]),
+    ):
+        (one,) = [record for record in as_json(browser, address) if record["event"] == "action.requested"]
+        assert one["who"] == "Amara Diallo"
+        assert one["role"] == "Administrator"
+        assert one["reason"] == "You asked <us> to & said “so”."
+        assert one["device"] == iphone.name
+        assert one["outcome"] == "Under way"
+        assert one["what"].startswith(f"Amara Diallo asked to lock {iphone.name}.")
+        assert datetime.fromisoformat(one["time"]).tzinfo is not None
+        rows = list(csv.DictReader(io.StringIO(browser.get(address).content.decode("utf-8-sig"))))
+        assert "Amara Diallo" in {row["Who"] for row in rows}
+        assert len(rows) == len(as_json(browser, address))
+
+
+def test_a_file_has_the_whole_history(browser: Client, iphone: Device) -> None:
+    happen(iphone, 2 * PAGE + 7)
+    assert len(as_json(browser, reverse("portal:device_history_file", args=[iphone.id]))) == 2 * PAGE + 7
+
+
+def test_what_would_be_a_formula_is_text_in_a_spreadsheet(browser: Client, ines: Person, iphone: Device) -> None:
+    boss = factories.actor(factories.administrator("=HYPERLINK(A1)"), proved=timezone.now())
+    commands.enqueue(device=iphone, kind=ActionKind.LOCK, actor=boss, reason='=cmd|"/c calc"!A1')
+    rows = list(csv.DictReader(io.StringIO(browser.get(reverse("portal:history_file")).content.decode("utf-8-sig"))))
+    cells = {cell for row in rows for cell in row.values()}
+    assert '\'=cmd|"/c calc"!A1' in cells
+    assert "'=HYPERLINK(A1)" in cells
+    assert not [cell for cell in cells if cell.startswith("=")]
+
+
+def test_a_history_is_downloaded_by_its_owner_alone(
+    iphone: Device, stranger: Person, sign_in: SignedIn, client: Client, browser: Client
+) -> None:
+    own, of_device = reverse("portal:history_file"), reverse("portal:device_history_file", args=[iphone.id])
+    happen(iphone, 3)
+    for other in (sign_in(stranger), sign_in(factories.administrator(password=factories.PASSWORD))):
+        assert other.get(of_device).status_code == 404
+        assert not [record for record in as_json(other, own) if record["device"] == iphone.name]
+    for address in (own, of_device):
+        assert client.get(address).status_code == 302
+        assert browser.post(address).status_code == 405
+
+
+def test_the_pages_offer_their_files(browser: Client, iphone: Device) -> None:
+    happen(iphone, 1)
+    for page, file in (
+        (reverse("portal:history"), reverse("portal:history_file")),
+        (
+            reverse("portal:device_history", args=[iphone.id]),
+            reverse("portal:device_history_file", args=[iphone.id]),
+        ),
+    ):
+        shown = browser.get(page).content.decode()
+        assert f'href="{file}"' in shown
+        assert f'href="{file}?as=json"' in shown

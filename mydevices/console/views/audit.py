@@ -18,9 +18,8 @@ from mydevices.audit import selectors
 from mydevices.audit import services as audit_services
 from mydevices.audit.models import Entry
 from mydevices.audit.verbs import Verb
-from mydevices.console import files
 from mydevices.console.access import console_page
-from mydevices.presentation import moments, verbs
+from mydevices.presentation import files, moments, verbs
 
 PAGE: Final = 100
 LONGEST_ID: Final = 18

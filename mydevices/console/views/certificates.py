@@ -19,10 +19,11 @@ from mydevices.audit import services as audit
 from mydevices.audit.verbs import Verb
 from mydevices.certificates import selectors
 from mydevices.certificates.models import Certificate
-from mydevices.console import files, listing
+from mydevices.console import listing
 from mydevices.console.access import console_page
 from mydevices.console.listing import Column, Filter
 from mydevices.presentation import certificates as presentation
+from mydevices.presentation import files
 
 COLUMNS: Final = (
     Column("name", gettext_lazy("Certificate Name"), (Lower("type__label"), "id")),

@@ -32,7 +32,7 @@ from mydevices.commands import batches, capabilities
 from mydevices.commands import selectors as commands
 from mydevices.commands import services as commands_services
 from mydevices.commands.models import Command
-from mydevices.console import files, listing
+from mydevices.console import listing
 from mydevices.console.access import console_page
 from mydevices.console.forms import ActForm, OwnershipForm
 from mydevices.console.listing import Column, Filter
@@ -46,7 +46,7 @@ from mydevices.platforms.port import ActionKind, Parameters
 from mydevices.policies import selectors as policies
 from mydevices.policies.kinds.self_service import SelfServiceRules
 from mydevices.presentation import apps as app_lists
-from mydevices.presentation import moments, openness, past, present
+from mydevices.presentation import files, moments, openness, past, present
 from mydevices.presentation.access import freshly_signed_in, sent
 from mydevices.registration import selectors as registration
 

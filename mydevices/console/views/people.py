@@ -23,7 +23,7 @@ from mydevices.audit import selectors as audit
 from mydevices.audit import services as audit_services
 from mydevices.audit.verbs import Verb
 from mydevices.commands import selectors as commands
-from mydevices.console import files, listing
+from mydevices.console import listing
 from mydevices.console.access import console_page
 from mydevices.console.forms import GroupForm, PersonForm
 from mydevices.console.listing import Column, Filter
@@ -32,7 +32,7 @@ from mydevices.devices import selectors as devices
 from mydevices.devices.models import Device
 from mydevices.errors import Conflict, Invalid, NotFound
 from mydevices.organisation import selectors as organisation
-from mydevices.presentation import moments, past, present
+from mydevices.presentation import files, moments, past, present
 from mydevices.presentation.access import freshly_signed_in, sent
 from mydevices.registration.models import Invitation
 

@@ -1,7 +1,8 @@
 """Lists as files, harmless in a spreadsheet."""
 
 import csv
-from collections.abc import Iterable, Iterator, Sequence
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 from django.http import HttpResponse
@@ -21,6 +22,14 @@ def harmless(value: object) -> str:
     """Text that no spreadsheet takes for a formula (OWASP, CSV injection)."""
     text = "" if value is None else str(value)
     return f"'{text}" if text.startswith(_BEGINNINGS) else text
+
+
+def json_file(name: str, rows: Iterable[Mapping[str, object]]) -> HttpResponse:
+    """A list of objects."""
+    content = json.dumps(list(rows), ensure_ascii=False, indent=1)
+    response = HttpResponse(content.encode(errors="replace"), content_type="application/json")
+    response["Content-Disposition"] = f'attachment; filename="{name}.json"'
+    return response
 
 
 def file(name: str, head: Sequence[str], rows: Iterable[Sequence[object]]) -> HttpResponse:
