@@ -8,15 +8,18 @@ import io
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
+from django.db.models import prefetch_related_objects
 from django.utils.translation import gettext as _
 
+from mydevices.accounts import people
 from mydevices.accounts.models import Group, Person
+from mydevices.accounts.people import Difference
 from mydevices.errors import Invalid
 from mydevices.registration import invitations
 
@@ -42,7 +45,7 @@ _BETWEEN_GROUPS: Final = re.compile(r"[;,|]")
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """Somebody to invite, as the file has them, and what is wrong with it (nothing: they can be invited)."""
+    """Somebody to invite or to change, as the file has them, and what is wrong with it (nothing: it can be done)."""
 
     number: int
     """The line, as a spreadsheet counts."""
@@ -51,6 +54,18 @@ class Row:
     groups: tuple[str, ...] = ()
     language: str = ""
     problems: tuple[str, ...] = ()
+    person: Person | None = None
+    """Who is here already, and is not invited."""
+    difference: Difference | None = None
+    """What would change for them."""
+
+    @property
+    def can_invite(self) -> bool:
+        return not self.problems and self.person is None
+
+    @property
+    def can_change(self) -> bool:
+        return not self.problems and self.difference is not None and not self.difference.is_nothing
 
     @property
     def language_name(self) -> str:
@@ -58,13 +73,14 @@ class Row:
         return str(dict(settings.LANGUAGES).get(self.language, self.language))
 
 
-def read(content: bytes) -> Sequence[Row]:
-    """The rows of a file, checked against each other and against who is here already.
+def read(content: bytes, *, may_change: bool = False) -> Sequence[Row]:
+    """The rows of a file, checked against each other and against who is here already: with `may_change`, these may be
+    changed by the list, and are wrong in it otherwise.
 
     Raises Invalid for a file that is no list of people."""
     if len(content) > LARGEST:
         raise Invalid(_("This file is too large. Split it: %(most)d people are the most at once.") % {"most": MOST})
-    return check(_rows(_text(content)))
+    return check(_rows(_text(content)), may_change=may_change)
 
 
 def written(rows: Iterable[Row]) -> str:
@@ -137,17 +153,21 @@ def _row(number: int, cells: Sequence[str], columns: Mapping[str, int]) -> Row:
     return Row(number, name, cell("email"), groups, cell("language"))
 
 
-def check(rows: Iterable[Row]) -> Sequence[Row]:
-    """The same rows with what is wrong with each now."""
+def check(rows: Iterable[Row], *, may_change: bool = False) -> Sequence[Row]:
+    """The same rows with what is wrong with each now, or what it would change."""
     rows = list(rows)
     seen = Counter(row.email.casefold() for row in rows)
     groups = known_groups(name for row in rows for name in row.groups)
     here = invitations.known(row.email for row in rows)
-    return [_checked(row, seen, groups, here) for row in rows]
+    prefetch_related_objects(list(here.values()), "groups")
+    return [_checked(row, seen, groups, here, may_change=may_change) for row in rows]
 
 
-def _checked(row: Row, seen: Counter[str], groups: Mapping[str, Group], here: Mapping[str, Person]) -> Row:
+def _checked(
+    row: Row, seen: Counter[str], groups: Mapping[str, Group], here: Mapping[str, Person], *, may_change: bool
+) -> Row:
     problems = []
+    person = None
     if not row.name:
         problems.append(_("The name is missing."))
     elif len(row.name) > LONGEST_NAME:
@@ -161,7 +181,9 @@ def _checked(row: Row, seen: Counter[str], groups: Mapping[str, Group], here: Ma
             problems.append(_("This address is in the file more than once."))
         somebody = here.get(row.email.casefold())
         obstacle = invitations.obstacle(somebody) if somebody else ""
-        if obstacle:
+        if obstacle and may_change:
+            person = somebody
+        elif obstacle:
             problems.append(obstacle)
     problems += [
         _("There is no group “%(name)s”.") % {"name": name} for name in row.groups if name.casefold() not in groups
@@ -170,7 +192,11 @@ def _checked(row: Row, seen: Counter[str], groups: Mapping[str, Group], here: Ma
     if language is None:
         problems.append(_("MyDevices does not speak “%(language)s”.") % {"language": row.language})
     spoken = row.language if language is None else language
-    return Row(row.number, row.name, row.email, row.groups, spoken, tuple(problems))
+    checked = replace(row, language=spoken, problems=tuple(problems), person=person, difference=None)
+    if problems or person is None:
+        return checked
+    wanted = [groups[name.casefold()] for name in row.groups]
+    return replace(checked, difference=people.difference(person, name=row.name, language=spoken, groups=wanted))
 
 
 def known_groups(names: Iterable[str]) -> Mapping[str, Group]:

@@ -10,10 +10,12 @@ from django.urls import reverse
 from django.utils import timezone
 from pytest_django import Settings
 
-from mydevices.accounts.models import Group, Person
+from mydevices.accounts import people
+from mydevices.accounts.models import Group, Membership, Person
 from mydevices.audit.models import Entry
 from mydevices.audit.verbs import Verb
 from mydevices.environment import Environment
+from mydevices.errors import Conflict, NotAllowed
 from mydevices.outbox.models import Message
 from mydevices.registration import invitations
 from mydevices.registration.models import Invitation
@@ -210,13 +212,135 @@ def test_the_chosen_people_of_a_list_are_invited_and_no_others(administrator: Cl
 
 
 def test_who_was_invited_meanwhile_is_left_out(administrator: Client) -> None:
-    invited(email="maja@a.example")
+    here = invited("Maja Lind", email="maja@a.example")
     answer = administrator.post(
-        reverse("console:invitations_send"), {"list": "name,email\nMaja,maja@a.example", "row": ["1"]}
+        reverse("console:invitations_send"),
+        {"list": "name,email\nMaja Berg,maja@a.example\nNils,nils@a.example", "row": ["1", "2"]},
     )
-    assert answer.status_code == 400
-    assert "invited already" in answer.content.decode()
+    assert answer.status_code == 303
+    assert set(Invitation.objects.values_list("person__email", flat=True)) == {"maja@a.example", "nils@a.example"}
+    here.person.refresh_from_db()
+    assert here.person.name == "Maja Lind"
+    assert "it has changed meanwhile: maja@a.example. Is here already." in page(administrator)
+
+
+def test_nothing_chosen_that_can_be_done_shows_the_list_again(administrator: Client) -> None:
+    invited("Maja Lind", email="maja@a.example")
+    for box in ("row", "change"):
+        answer = administrator.post(
+            reverse("console:invitations_send"), {"list": "name,email\nMaja Lind,maja@a.example", box: ["1"]}
+        )
+        assert answer.status_code == 400
+        assert "Nothing changes." in answer.content.decode()
     assert Invitation.objects.count() == 1
+
+
+@pytest.fixture
+def ines() -> Person:
+    return factories.person("Ines Okafor", role=Person.Role.HELPDESK, password=factories.PASSWORD)
+
+
+def list_of(person: Person, name: str = "Ines Okafor-Lind", groups: str = "sales", language: str = "de") -> str:
+    return f"name,email,groups,language\n{name},{person.email.upper()},{groups},{language}\n"
+
+
+def test_the_list_says_what_it_would_change_for_whoever_is_here(administrator: Client, ines: Person) -> None:
+    ines.groups.add(Group.objects.create(name="Berlin"))
+    Group.objects.create(name="Sales")
+    text = read(administrator, list_of(ines, groups="sales;Berlin").encode())
+    assert "1 person is here already and can be changed." in text
+    assert "Is here already. Their name is changed from “Ines Okafor”. Comes into: Sales." in text
+    assert "Their language becomes Deutsch." in text or "Their language becomes German." in text
+    assert 'name="change" value="1"' in text
+    assert 'name="row"' not in text
+    assert not Entry.objects.filter(person_id=ines.id).exists()
+
+
+def test_what_the_list_leaves_empty_stays_and_a_row_that_changes_nothing_says_so(
+    administrator: Client, ines: Person
+) -> None:
+    Person.objects.filter(id=ines.id).update(language="de")
+    text = read(administrator, list_of(ines, name="Ines Okafor", groups="", language="").encode())
+    assert "Is here already. Nothing changes." in text
+    assert "1 row changes nothing." in text
+    assert 'name="change"' not in text
+    assert "the chosen people" not in text
+
+
+def test_whoever_is_here_gets_name_language_and_groups_of_the_list_and_nothing_else(
+    administrator: Client, ines: Person
+) -> None:
+    ines.groups.add(Group.objects.create(name="Berlin"))
+    Group.objects.create(name="Sales")
+    before = Person.objects.values("email", "role", "password", "is_active", "time_zone").get(id=ines.id)
+    answer = administrator.post(reverse("console:invitations_send"), {"list": list_of(ines), "change": ["1"]})
+    assert answer["Location"] == reverse("console:people")
+    assert "1 person is changed." in administrator.get(answer["Location"]).content.decode()
+    after = Person.objects.get(id=ines.id)
+    assert (after.name, after.language) == ("Ines Okafor-Lind", "de")
+    assert {group.name for group in after.groups.all()} == {"Berlin", "Sales"}
+    assert Person.objects.values(*before).get(id=ines.id) == before
+    verbs = Entry.objects.filter(person_id=ines.id).values_list("verb", flat=True)
+    assert set(verbs) == {Verb.PERSON_CHANGED, Verb.PREFERENCES_CHANGED, Verb.GROUPS_CHANGED}
+    assert not Invitation.objects.exists()
+    again = administrator.post(reverse("console:invitations_send"), {"list": list_of(ines), "change": ["1"]})
+    assert again.status_code == 400
+    assert Entry.objects.filter(person_id=ines.id).count() == 3
+
+
+def test_new_people_and_people_who_are_here_may_stand_in_one_list(administrator: Client, ines: Person) -> None:
+    content = "name,email\nNils Berg,nils@a.example\n" + f"Ines Lind,{ines.email}\n"
+    assert "Invite or change the chosen people" in read(administrator, content.encode())
+    answer = administrator.post(reverse("console:invitations_send"), {"list": content, "row": ["1"], "change": ["2"]})
+    assert answer["Location"] == reverse("console:invitations")
+    assert Invitation.objects.get().person.email == "nils@a.example"
+    assert Person.objects.get(id=ines.id).name == "Ines Lind"
+
+
+def test_a_name_from_a_provider_stays_and_groups_of_the_list_come_beside_its_own(
+    administrator: Client, ines: Person
+) -> None:
+    Person.objects.filter(id=ines.id).update(provider="okta", is_active=False)
+    staff = Group.objects.create(name="Staff")
+    Membership.objects.create(person=ines, group=staff, provider="okta")
+    Group.objects.create(name="Sales")
+    text = read(administrator, list_of(ines).encode())
+    assert "Their name stays “Ines Okafor”: it comes from where they sign in." in text
+    assert "Stays suspended." in text
+    administrator.post(reverse("console:invitations_send"), {"list": list_of(ines), "change": ["1"]})
+    after = Person.objects.get(id=ines.id)
+    assert (after.name, after.language, after.is_active) == ("Ines Okafor", "de", False)
+    assert set(after.memberships.values_list("group__name", "provider")) == {("Staff", "okta"), ("Sales", "")}
+
+
+def test_who_may_invite_but_not_manage_people_changes_nobody_by_a_list(sign_in_as: SignedInAs, ines: Person) -> None:
+    Group.objects.create(name="Sales")
+    helpdesk = sign_in_as("helpdesk")
+    text = read(helpdesk, list_of(ines).encode())
+    assert "has an account with this address already." in text
+    assert 'name="change"' not in text
+    answer = helpdesk.post(reverse("console:invitations_send"), {"list": list_of(ines), "change": ["1"]})
+    assert answer.status_code == 400
+    with pytest.raises(NotAllowed):
+        people.bring_up_to_date(actor=factories.actor(ines), person=ines, name="Me", language="", groups=[])
+    assert Person.objects.get(id=ines.id).name == "Ines Okafor"
+
+
+def test_one_who_cannot_be_changed_holds_up_nobody_else(administrator: Client, ines: Person) -> None:
+    other = factories.person("Nils Berg", password=factories.PASSWORD)
+    content = f"name,email\nIn\x01es,{ines.email}\nNils Lind,{other.email}\n"
+    administrator.post(reverse("console:invitations_send"), {"list": content, "change": ["1", "2"]})
+    assert Person.objects.get(id=other.id).name == "Nils Lind"
+
+
+def test_a_group_that_is_deleted_meanwhile_leaves_the_person_as_they_were(ines: Person) -> None:
+    group = Group.objects.create(name="Sales")
+    Group.objects.filter(id=group.id).delete()
+    amara = factories.actor(factories.administrator("Amara Diallo"))
+    with pytest.raises(Conflict, match="deleted"):
+        people.bring_up_to_date(actor=amara, person=ines, name="Ines Lind", language="", groups=[group])
+    assert Person.objects.get(id=ines.id).name == "Ines Okafor"
+    assert not Entry.objects.filter(person_id=ines.id).exists()
 
 
 def test_several_are_sent_again_and_one_that_cannot_be_holds_up_none(administrator: Client) -> None:

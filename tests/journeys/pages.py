@@ -268,7 +268,7 @@ def _send_a_name_alone(page: Page, _scene: Scene) -> None:
 
 
 def _read_a_list(page: Page, _scene: Scene) -> None:
-    people = b"name,e-mail\nAda Berg,ada@aldermoor.example\n,nobody\n"
+    people = f"name,e-mail,language\nAda Berg,ada@aldermoor.example,\n,nobody,\nLena,{BOUND.email},de\n".encode()
     page.get_by_label("CSV file").set_input_files({"name": "people.csv", "mimeType": "text/csv", "buffer": people})
     page.get_by_role("button", name="Read the list").click()
     expect(page.get_by_text("ada@aldermoor.example", exact=True)).to_be_visible()

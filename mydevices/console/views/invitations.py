@@ -22,7 +22,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.clickjacking import xframe_options_sameorigin
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from mydevices.accounts import mail
+from mydevices.accounts import mail, people
 from mydevices.accounts.mail import Reader
 from mydevices.accounts.notices import Notice
 from mydevices.accounts.requests import actor_of, person_of, rights_of
@@ -232,6 +232,7 @@ def _new(request: HttpRequest, form: InviteForm, list_form: ListForm) -> HttpRes
         "written": _sample(request, **typed),
         "preview": f"{reverse('console:invitations_mail')}?{urlencode(typed)}",
         "most": invitees.MOST,
+        "may_change": _may_change(request),
         "no_mail": not outgoing.is_set(),
     }
     status = 400 if form.errors or list_form.errors else 200
@@ -277,12 +278,12 @@ def mail_preview(request: HttpRequest) -> HttpResponse:
 @csp_update({"frame-src": ["'self'"]})
 @console_page(Right.INVITE)
 def read_list(request: HttpRequest) -> HttpResponse:
-    """Read a file, and show what it says. Nobody is invited yet."""
+    """Read a file, and show what it says. Nobody is invited or changed yet."""
     list_form = ListForm(request.POST, request.FILES)
     if list_form.is_valid():
         file = list_form.cleaned_data["file"]
         try:
-            rows = invitees.read(file.read(invitees.LARGEST + 1))
+            rows = invitees.read(file.read(invitees.LARGEST + 1), may_change=_may_change(request))
         except Invalid as refusal:
             list_form.add_error("file", refusal.message)
         else:
@@ -290,23 +291,77 @@ def read_list(request: HttpRequest) -> HttpResponse:
     return _new(request, InviteForm(), list_form)
 
 
+def _may_change(request: HttpRequest) -> bool:
+    return Right.MANAGE_PEOPLE in rights_of(request)
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A row of a list, and what becomes of it in words."""
+
+    row: Row
+    effects: Sequence[str]
+
+
+def _line(row: Row) -> Line:
+    if row.problems:
+        return Line(row, row.problems)
+    if row.person is None or row.difference is None:
+        return Line(row, [_("Is invited.")])
+    found, effects = row.difference, [_("Is here already.")]
+    if found.name:
+        effects.append(_("Their name is changed from “%(name)s”.") % {"name": row.person.name})
+    if found.groups:
+        effects.append(_("Comes into: %(groups)s.") % {"groups": _(", ").join(group.name for group in found.groups)})
+    if found.language:
+        effects.append(_("Their language becomes %(language)s.") % {"language": row.language_name})
+    if found.is_nothing:
+        effects.append(_("Nothing changes."))
+    if found.is_name_kept:
+        words = {"name": row.person.name}
+        effects.append(_("Their name stays “%(name)s”: it comes from where they sign in.") % words)
+    if not row.person.is_active:
+        effects.append(_("Stays suspended."))
+    return Line(row, effects)
+
+
 def _list(request: HttpRequest, rows: Sequence[Row], *, status: int = 200) -> HttpResponse:
-    good = [row for row in rows if not row.problems]
-    context = {"rows": rows, "good": len(good), "bad": len(rows) - len(good), "list": invitees.written(rows)}
+    context = {
+        "lines": [_line(row) for row in rows],
+        "good": sum(row.can_invite for row in rows),
+        "changed": sum(row.can_change for row in rows),
+        "same": sum(row.person is not None and not row.problems and not row.can_change for row in rows),
+        "bad": sum(bool(row.problems) for row in rows),
+        "list": invitees.written(rows),
+    }
     return render(request, "console/invitations/list.html", context, status=status)
 
 
 @require_POST
 @console_page(Right.INVITE)
 def send_list(request: HttpRequest) -> HttpResponse:
-    """Invite the chosen rows of a list, or all that can be."""
-    rows = invitees.read(request.POST.get("list", "").encode())
-    chosen = set(request.POST.getlist("row"))
+    """Invite the chosen rows of a list, and change those who are here already. What a row was shown to do is in the
+    name of its box: one that would do something else meanwhile is left out."""
+    rows = invitees.read(request.POST.get("list", "").encode(), may_change=_may_change(request))
     # The number is the place in the list as it came back: one line a row.
-    wanted = [row for place, row in enumerate(rows, 1) if str(place) in chosen and not row.problems]
-    if not wanted:
-        messages.warning(request, _("Choose at least one person who can be invited."))
+    new, here = (set(request.POST.getlist(name)) for name in ("row", "change"))
+    places = [(str(place), row) for place, row in enumerate(rows, 1)]
+    wanted = [row for place, row in places if place in new and row.can_invite]
+    changing = [row for place, row in places if place in here and row.can_change]
+    if not wanted and not changing:
+        messages.warning(request, _("Choose at least one person who can be invited or changed."))
         return _list(request, rows, status=400)
+    _invite_rows(request, wanted)
+    _change_rows(request, changing)
+    done = {row.number for row in (*wanted, *changing)}
+    for place, row in places:
+        if place in new | here and row.number not in done:
+            words = {"email": row.email, "why": " ".join(_line(row).effects)}
+            messages.warning(request, _("Left as it was, for it has changed meanwhile: %(email)s. %(why)s") % words)
+    return HttpResponseRedirect(reverse("console:invitations" if wanted else "console:people"), status=303)
+
+
+def _invite_rows(request: HttpRequest, wanted: Sequence[Row]) -> None:
     groups = invitees.known_groups(name for row in wanted for name in row.groups)
     wishes = [
         Wish(row.email, row.name, [groups[name.casefold()] for name in row.groups], row.language) for row in wanted
@@ -319,4 +374,23 @@ def send_list(request: HttpRequest) -> HttpResponse:
     for row, result in zip(wanted, results, strict=True):
         if isinstance(result, str):
             messages.warning(request, f"{row.email}: {result}")
-    return HttpResponseRedirect(reverse("console:invitations"), status=303)
+
+
+def _change_rows(request: HttpRequest, changing: Sequence[Row]) -> None:
+    """Each by themselves: whoever cannot be changed holds up nobody else."""
+    groups = invitees.known_groups(name for row in changing for name in row.groups)
+    done = 0
+    for row in changing:
+        if row.person is None:
+            continue
+        wanted = [groups[name.casefold()] for name in row.groups]
+        try:
+            people.bring_up_to_date(
+                actor=actor_of(request), person=row.person, name=row.name, language=row.language, groups=wanted
+            )
+            done += 1
+        except MyDevicesError as refusal:
+            messages.warning(request, f"{row.email}: {refusal.message}")
+    if done:
+        text = ngettext("%(number)d person is changed.", "%(number)d people are changed.", done)
+        messages.success(request, text % {"number": done})
