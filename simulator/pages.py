@@ -63,7 +63,7 @@ def _card(seen: Snapshot, now: datetime) -> str:
         f'<article id="d-{escape(seen["udid"])}" data-screen="{seen["screen"]}" data-name="{escape(seen["name"])}">'
         f"{drawing.device(seen, now)}"
         f'<div class="text"><h2>{escape(seen["name"])}</h2><p class="quiet">{escape(kind)}</p>'
-        f'<p class="managed">{_standing(seen)}</p>{_mail(seen)}{_controls(seen)}'
+        f'<p class="managed">{_standing(seen)}</p>{_mail(seen)}{_profiles(seen)}{_controls(seen)}'
         f'<ol class="events">{events}</ol></div></article>'
     )
 
@@ -99,6 +99,12 @@ def _mail(seen: Snapshot) -> str:
             whose = f" · {identity['user']}" if identity["user"] else ""
             lines.append(f'<li>{escape(identity["name"] + whose)} <span class="quiet">In no account</span></li>')
     return f'<ul class="mail">{"".join(lines)}</ul>' if lines else ""
+
+
+def _profiles(seen: Snapshot) -> str:
+    """What is installed, and whether it came encrypted to this device."""
+    names = [f"{profile['name']}{' (came encrypted)' if profile['encrypted'] else ''}" for profile in seen["profiles"]]
+    return f'<p class="profiles quiet">Profiles: {escape(" · ".join(names))}</p>' if names else ""
 
 
 def _form(seen: Snapshot, action: str, button: str, *, fields: str = "", main: bool = False) -> str:

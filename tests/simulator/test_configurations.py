@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx2
 import pytest
+from asn1crypto import pkcs12 as asn1_pkcs12
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -15,6 +16,7 @@ from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
     Encoding,
     KeySerializationEncryption,
+    NoEncryption,
     pkcs7,
     pkcs12,
 )
@@ -300,6 +302,29 @@ def test_an_identity_payload_holds_one_certificate_with_its_key(
     assert chain(install(server, iphone, nonsense))[1] == ("MCCertificateErrorDomain", 9005)
 
 
+def bags(key: rsa.RSAPrivateKey, found: x509.Certificate) -> list[Any]:
+    """Certificate and key, as they stand in a PKCS#12."""
+    file = asn1_pkcs12.Pfx.load(pkcs12.serialize_key_and_certificates(b"x", key, found, None, NoEncryption()))
+    (content,) = file.authenticated_safe
+    return list(asn1_pkcs12.SafeContents.load(content["content"].native))
+
+
+def test_a_key_of_another_certificate_is_none(
+    server: Server, iphone: Device, mail_key: rsa.RSAPrivateKey, device_key: rsa.RSAPrivateKey
+) -> None:
+    """Though the file says that they belong together."""
+    own, own_key = bags(mail_key, certificate(mail_key))
+    others, _key = bags(device_key, certificate(device_key))
+    for bag, works in ((own, True), (others, False)):
+        bag["bag_attributes"] = own["bag_attributes"]
+        inner = asn1_pkcs12.SafeContents([bag, own_key]).dump()
+        safe = asn1_pkcs12.AuthenticatedSafe([{"content_type": "data", "content": inner}]).dump()
+        file = asn1_pkcs12.Pfx({"version": "v3", "auth_safe": {"content_type": "data", "content": safe}}).dump()
+        report = install(server, iphone, payload(PKCS12, PayloadContent=file, Password="x"))
+        assert works == (report["Status"] == "Acknowledged"), report
+    assert chain(report)[1] == ("MCCertificateErrorDomain", 9006)
+
+
 def test_sealed_content_counts_only_when_the_profile_says_that_it_is_encrypted(server: Server, iphone: Device) -> None:
     top = plistlib.loads(encrypted(iphone, [payload(EAS, **EXCHANGE)]))
     assert install(server, iphone, data=plistlib.dumps(top))["Status"] == "Acknowledged"
@@ -480,6 +505,9 @@ def test_the_page_shows_clips_accounts_and_what_they_sign_with(
     listed = {item["udid"]: item for item in client.get("/api/devices").json()["devices"]}
     assert [item["sha256"] for item in listed[mac.udid]["identities"]] == [fingerprint(lonely)]
     assert [item["label"] for item in listed[iphone.udid]["web_clips"]] == ["<i>Portal", "Handbook"]
+    assert "A profile (came encrypted)" not in page
+    install(server, mac, data=server.signed(encrypted(mac, [payload(CLIP, URL="https://x", Label="x")])), user="ines")
+    assert "A profile (came encrypted)" in client.get("/").text
 
 
 def test_an_account_without_smime_says_so(server: Server, iphone: Device, client: httpx2.Client) -> None:
