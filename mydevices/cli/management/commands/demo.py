@@ -26,6 +26,7 @@ from mydevices.certificates import push
 from mydevices.certificates import selectors as certificates_selectors
 from mydevices.cli import demonstration, processes, serving, start, web
 from mydevices.configurations import services as configurations
+from mydevices.configurations.kinds.exchange import Exchange
 from mydevices.configurations.kinds.identity_certificate import IdentityCertificate
 from mydevices.devices.assignment import EVERYONE, Assignment, To
 from mydevices.devices.models import Device
@@ -182,13 +183,30 @@ def _introduce() -> None:
         certified.end()
         push.install(actor=ACTOR, pem=answer.read_bytes(), now=timezone.now())
     if not certificates_selectors.types().exists():
-        for purpose in MAIL_PURPOSES:
-            configurations.create(
-                actor=ACTOR,
-                name=f"{purpose.capitalize()} certificate",
-                values=IdentityCertificate(purpose=purpose),
-                assignment=Assignment(to=To.NOBODY),
-            )
+        _offer_mail()
+
+
+def _offer_mail() -> None:
+    """Types for the demo's files, and an account that uses both. The types are assigned to nobody: the account brings
+    their certificates to its devices."""
+    signing, encryption = (
+        configurations.create(
+            actor=ACTOR,
+            name=f"{purpose.capitalize()} certificate",
+            values=IdentityCertificate(purpose=purpose),
+            assignment=Assignment(to=To.NOBODY),
+        )
+        for purpose in MAIL_PURPOSES
+    )
+    account = Exchange(
+        host="mail.aldermoor.example",
+        smime_signing=True,
+        signing_type=str(signing.id),
+        signing_user_may_switch=True,
+        smime_encryption=True,
+        encryption_type=str(encryption.id),
+    )
+    configurations.create(actor=ACTOR, name="Aldermoor mail", values=account, assignment=EVERYONE)
 
 
 def _begin_mail_files() -> Sequence["_Simulation"]:
@@ -283,7 +301,7 @@ Try this, with both pages side by side:
   - Register another device: the screens’ page can play one.
   - Under My Certificates, upload signing.p12 and encryption.p12 from
     {demonstration.CERTIFICATES}
-    Their password is  {MAIL_PASSWORD}
+    Their password is  {MAIL_PASSWORD}  and both arrive on the devices.
   - Sign in as Amara, open the console and invite somebody: the mail is in the inbox.
 
 Ctrl-C stops the demo; ./run demo goes on where it was, ./run demo --fresh starts over.
