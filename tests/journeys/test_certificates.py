@@ -8,6 +8,7 @@ from playwright.sync_api import Locator, expect
 
 from mydevices.protocols.pki import pkcs12
 from simulator.issuer import mail_identity
+from tests.cli.conftest import until
 from tests.journeys.browser import DESK, DESK_DARK, PHONE, PHONE_PLAIN, on
 from tests.journeys.conftest import Sessions, Visit
 from tests.journeys.portal import Portal
@@ -195,3 +196,63 @@ def test_the_table_and_the_console_s_list_are_accessible_and_fit(
     with console.expect_download() as exported:
         console.get_by_role("link", name="Export list").click()
     assert exported.value.suggested_filename == "certificates.csv"
+
+
+def sent(stack: Stack) -> int:
+    """How many times anything was sent to a device that has to do with configurations."""
+    return int(
+        stack.do(
+            "from mydevices.commands.models import Command;"
+            "print(Command.objects.filter(parameters__has_key='installation').count())"
+        )
+    )
+
+
+@on(DESK)
+def test_what_is_uploaded_arrives_on_the_devices_while_one_looks(ines: Portal, files: Path, stack: Stack) -> None:
+    phone, mac = "Post phone", "Post Mac"
+    ines.register(phone)
+    ines.register(mac, kind="mac", product="Mac16,1")
+    until(lambda: bool(ines.simulator.find(phone)["mail_accounts"]), 30, "the account without a certificate")
+    ines.simulator.act(phone, "offline")
+    before = sent(stack)
+    open_table(ines)
+    ines.stay()
+    add(ines, SIGNING, files / "signing.p12")
+    expect(row(ines, SIGNING)).to_contain_text(f"On its way to {phone}")
+    expect(row(ines, SIGNING)).to_contain_text(f"On {mac}", timeout=20_000)
+    expect(row(ines, SIGNING)).to_contain_text("Used by Aldermoor mail")
+    ines.simulator.act(phone, "online")
+    expect(row(ines, SIGNING)).to_contain_text(f"On {phone}", timeout=20_000)
+    ines.expect_same_document()
+    (account,) = ines.simulator.find(phone)["mail_accounts"]
+    assert account["signs_with"]
+    assert not account["encrypts_with"]
+    assert sent(stack) > before
+
+    add(ines, ENCRYPTION, files / "encryption.p12")
+    expect(row(ines, ENCRYPTION)).to_contain_text(f"On {phone}", timeout=20_000)
+    expect(row(ines, ENCRYPTION)).to_contain_text(f"On {mac}", timeout=20_000)
+    expect_good(ines.page)
+
+    # Clearing and deleting send nothing, and devices keep what they have.
+    settled = sent(stack)
+    row(ines, SIGNING).get_by_role("link", name="Clear Private Key").click()
+    ines.dialog.get_by_role("button", name="Clear Private Key").click()
+    expect(row(ines, SIGNING)).to_contain_text("Private key cleared on")
+    expect(row(ines, SIGNING)).to_contain_text(f"On {phone}")
+    row(ines, SIGNING).get_by_role("link", name="Delete Certificate").click()
+    ines.dialog.get_by_role("button", name="Delete Certificate").click()
+    left = ines.page.get_by_role("region", name="Deleted here, still on your devices")
+    expect(left).to_contain_text(f"On {phone}")
+    assert sent(stack) == settled
+    assert ines.simulator.find(phone)["mail_accounts"][0]["signs_with"]
+    expect_good(ines.page)
+
+    # Taking it off is a step of its own.
+    left.get_by_role("link", name=f"Remove from my devices: {SIGNING}").click()
+    expect(ines.dialog).to_contain_text(phone)
+    expect_good(ines.page)
+    ines.dialog.get_by_role("button", name="Remove from my devices").click()
+    until(lambda: not ines.simulator.find(phone)["mail_accounts"][0]["signs_with"], 20, "the account without it")
+    assert ines.simulator.find(phone)["mail_accounts"][0]["encrypts_with"]
