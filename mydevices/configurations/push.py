@@ -347,7 +347,10 @@ def _give_up(row: Installation, why: str, busy: Mapping[str, Command], now: date
     if command is not None and not commands.call_off(command_id=command.pk, now=now):
         _save(row, Installation.State.PENDING, now, **fresh)  # its answer counts, or it fails when it is asked for
         return
-    _save(row, Installation.State.FAILED, now, reason=why, **fresh)
+    # Only from the state that was read: its answer may come at this very moment, and counts.
+    Installation.objects.filter(id=row.pk, state=row.state).update(
+        state=Installation.State.FAILED, reason=why, changed_at=now, **fresh
+    )
 
 
 def _take(row: Installation, busy: Mapping[str, Command], now: datetime) -> int:
