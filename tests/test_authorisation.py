@@ -28,6 +28,8 @@ from mydevices.audit.models import Entry
 from mydevices.certificates import push
 from mydevices.commands import services as commands
 from mydevices.commands.models import Action
+from mydevices.configurations import services as configurations
+from mydevices.configurations.kinds.web_clip import WebClip
 from mydevices.configurations.models import Installation
 from mydevices.configurations.selectors import identifier
 from mydevices.devices.assignment import Assignment, To
@@ -202,6 +204,16 @@ CONSOLE: Final[Mapping[str, Right]] = {
     "console:policies_who": Right.SEE_SETTINGS,
     "console:settings": Right.SEE_SETTINGS,
     "console:settings_about": Right.SEE_SETTINGS,
+    "console:configurations": Right.SEE_SETTINGS,
+    "console:configurations_one": Right.SEE_SETTINGS,
+    "console:configurations_now": Right.SEE_SETTINGS,
+    "console:configurations_icon": Right.SEE_SETTINGS,
+    "console:configurations_new": Right.MANAGE_POLICIES,
+    "console:configurations_edit": Right.MANAGE_POLICIES,
+    "console:configurations_reach": Right.MANAGE_POLICIES,
+    "console:configurations_portal": Right.MANAGE_POLICIES,
+    "console:configurations_retry": Right.MANAGE_POLICIES,
+    "console:configurations_delete": Right.MANAGE_POLICIES,
     "console:settings_mail": Right.SEE_SETTINGS,
     "console:settings_mail_trial": Right.MANAGE_SETTINGS,
     "console:settings_brand": Right.SEE_SETTINGS,
@@ -339,10 +351,19 @@ def scene(monkeypatch: pytest.MonkeyPatch) -> Scene:
     policy = policies.create(
         actor=boss, name="For everybody", values=RegistrationRules(), assignment=Assignment(to=To.NOBODY)
     )
+    clip = configurations.create(
+        actor=boss,
+        name="The portal",
+        values=WebClip(label="Devices", url="https://devices.example"),
+        assignment=Assignment(to=To.NOBODY),
+        icon=b"\x89PNG\r\n\x1a\n",
+    )
     things = {
         "action_id": action.id,
         "accent": "123456",
         "certificate_id": certificate.id,
+        "configuration_id": clip.id,
+        "console:configurations_new.kind": "web_clip",
         "code": registration.code_of(ticket),
         "device_id": device.id,
         "direction": "up",

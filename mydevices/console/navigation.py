@@ -30,6 +30,7 @@ PLACES: Final = (
     Place("devices", "console:devices", "device", _("Devices"), Right.SEE_DEVICES),
     Place("invitations", "console:invitations", "mail", _("Invitations"), Right.SEE_PEOPLE),
     Place("policies", "console:policies", "sliders", _("Policies"), Right.SEE_SETTINGS),
+    Place("configurations", "console:configurations", "layers", _("Configurations"), Right.SEE_SETTINGS),
     Place("certificates", "console:certificates", "seal", _("Certificates"), Right.SEE_PEOPLE),
     Place("audit", "console:audit", "list", _("Audit"), Right.SEE_AUDIT),
     Place("settings", "console:settings", "gear", _("Settings"), Right.SEE_SETTINGS),

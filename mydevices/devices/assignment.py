@@ -83,6 +83,15 @@ class Assigned(models.Model):
         )
 
 
+def in_words(row: Assigned) -> str:
+    """Whom a saved row is for, in a few words. Asks nothing where its groups are loaded."""
+    names = _(", ").join(sorted(group.name for group in row.groups.all())) if row.assigned_to == To.GROUPS else ""
+    if row.assigned_to == To.NOBODY or (row.assigned_to == To.GROUPS and not names):
+        return _("Nobody")
+    text = names or _("Everyone")
+    return _("%(whom)s, some devices") % {"whom": text} if row.assignment.has_filters else text
+
+
 def assign(row: Assigned, assignment: Assignment) -> None:
     """Write an assignment into a saved row, in the caller's transaction. Raises Invalid for a group that is gone."""
     if len(assignment.groups) != Group.objects.filter(id__in=assignment.groups).count():

@@ -293,6 +293,7 @@ def _mailed(to: str, subject: str) -> Callable[[Scene], str]:
 
 
 _PERSON, _GROUP = {"person_id": "lena"}, {"group_id": "group"}
+_CONFIGURATION = {"configuration_id": "type"}
 _POLICY, _DEVICE = {"policy_id": "policy"}, {"device_id": "iphone"}
 
 LOOKS: Final = (
@@ -374,6 +375,20 @@ LOOKS: Final = (
     Look("console:policies_edit", of=_POLICY),
     Look("console:policies_delete", of=_POLICY),
     Look("console:policies_who", query="?q=Lena"),
+    Look("console:configurations"),
+    Look("console:configurations_new", of={"kind": "identity_certificate"}),
+    Look("console:configurations_new", of={"kind": "exchange"}, name="console-configurations_new-exchange"),
+    Look("console:configurations_new", of={"kind": "email"}, name="console-configurations_new-email"),
+    Look("console:configurations_new", of={"kind": "web_clip"}, name="console-configurations_new-clip"),
+    Look(
+        "console:configurations_new",
+        of={"kind": "web_clip"},
+        then=_send_a_name_alone,
+        name="console-configurations_new-errors",
+    ),
+    Look("console:configurations_one", of=_CONFIGURATION),
+    Look("console:configurations_edit", of=_CONFIGURATION),
+    Look("console:configurations_delete", of=_CONFIGURATION),
     Look("console:audit"),
     Look("console:settings"),
     Look("console:settings_about"),
@@ -446,6 +461,11 @@ NO_PAGE: Final[Mapping[str, str]] = {
     "console:people_resume": "sent only",
     "console:policies_move": "sent only",
     "console:settings_logo": "sent only",
+    "console:configurations_icon": "a picture",
+    "console:configurations_now": "a part of `console:configurations_one`",
+    "console:configurations_portal": "sent only",
+    "console:configurations_reach": "a part of `console:configurations_new`",
+    "console:configurations_retry": "sent only",
     "console:settings_mail_trial": "sent only; its answer stands on `console:settings_mail`",
 }
 """Addresses that have no page of their own to look at."""

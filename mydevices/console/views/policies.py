@@ -17,7 +17,6 @@ from mydevices.accounts.rights import Right
 from mydevices.console.access import console_page
 from mydevices.console.policy_forms import FORMS, AssignmentForm, beginning
 from mydevices.devices import assignment
-from mydevices.devices.assignment import To
 from mydevices.errors import Conflict, Invalid, NotFound
 from mydevices.policies import selectors, services
 from mydevices.policies.kinds import KINDS
@@ -50,7 +49,11 @@ def index(request: HttpRequest) -> HttpResponse:
             "name": kind.name(),
             "title": kind.title(),
             "rows": [
-                {"policy": policy, "whom": _whom(policy), "people": assignment.people(policy.assignment).count()}
+                {
+                    "policy": policy,
+                    "whom": assignment.in_words(policy),
+                    "people": assignment.people(policy.assignment).count(),
+                }
                 for policy in selectors.of_kind(kind).prefetch_related("groups")
             ],
             "default": kind().summary(),
@@ -61,14 +64,7 @@ def index(request: HttpRequest) -> HttpResponse:
 
 
 def _row(policy: Policy) -> dict[str, object]:
-    return {"policy": policy, "whom": _whom(policy), "reach": assignment.reach(policy.assignment)}
-
-
-def _whom(policy: Policy) -> str:
-    if policy.assigned_to == To.EVERYONE:
-        return _("Everyone")
-    names = _(", ").join(sorted(group.name for group in policy.groups.all()))
-    return names if policy.assigned_to == To.GROUPS and names else _("Nobody")
+    return {"policy": policy, "whom": assignment.in_words(policy), "reach": assignment.reach(policy.assignment)}
 
 
 def _may_change(request: HttpRequest) -> bool:
