@@ -11,6 +11,7 @@ from mydevices.configurations.models import Configuration, Installation, Withdra
 from mydevices.devices import assignment
 from mydevices.devices.models import Device, Registration
 from mydevices.errors import NotFound
+from mydevices.policies.kinds.kind import Line
 
 
 def by_id(configuration_id: UUID) -> Configuration:
@@ -137,3 +138,18 @@ def identifier(configuration_id: UUID, certificate_id: UUID | None = None) -> st
 def subject(profile_identifier: str) -> UUID:
     """The configuration that an identifier is of."""
     return UUID(profile_identifier.removeprefix(_PREFIX)[:36])
+
+
+_NAMING: Final = frozenset({"signing_type", "encryption_type", "login_identity"})
+
+
+def lines(configuration: Configuration) -> Sequence[Line]:
+    """Its values in plain words, with what accounts name by what it is called. One statement for an account."""
+    found = KINDS[configuration.kind].read(configuration.values).summary()
+    wanted = [line.text for line in found if line.field in _NAMING]
+    names = dict(Configuration.objects.filter(id__in=wanted).values_list("id", "name")) if wanted else {}
+    called = {str(one): name for one, name in names.items()}
+    return [
+        Line(line.field, line.label, called.get(line.text, line.text)) if line.field in _NAMING else line
+        for line in found
+    ]

@@ -303,7 +303,7 @@ def _present(configuration: Configuration) -> Configuration:
 
 def _record(verb: Verb, configuration: Configuration, actor: Actor) -> None:
     """With the values in words: what was sent must be readable when the configuration is gone."""
-    lines = KINDS[configuration.kind].read(configuration.values).summary()
+    lines = selectors.lines(configuration)
     audit.record(
         verb,
         actor=actor,

@@ -7,10 +7,11 @@ from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 from django.utils import timezone
 
+from mydevices.audit.models import Entry
 from mydevices.certificates import selectors as certificates
 from mydevices.certificates.models import Certificate, CertificateType
 from mydevices.certificates.wording import NotTaken
-from mydevices.configurations import resolve, services
+from mydevices.configurations import resolve, selectors, services
 from mydevices.configurations.kinds import KINDS
 from mydevices.configurations.kinds.email import Email
 from mydevices.configurations.kinds.exchange import Exchange
@@ -125,7 +126,12 @@ def test_an_account_names_certificates_that_are_for_what_it_needs(db: None) -> N
         made("Mail", account(smime_encryption=True, encryption_type=str(signing.id)))
     with pytest.raises(Invalid):
         made("Mail", account(smime_signing=True, signing_type=str(uuid4())))
-    made("Mail", account(smime_signing=True, signing_type=str(signing.id)))
+    mail = made("Mail", account(smime_signing=True, signing_type=str(signing.id)))
+    assert {line.field: line.text for line in selectors.lines(mail)}["signing_type"] == "Signing"
+    assert (
+        "Signing certificate: Signing;"
+        in Entry.objects.get(verb="configuration.created", details__configuration="Mail").details["decided"]
+    )
     with pytest.raises(Conflict, match="Mail"):
         changed(signing, IdentityCertificate(purpose="encryption"))
     with pytest.raises(Conflict, match="Mail"):
