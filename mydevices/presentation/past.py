@@ -60,7 +60,7 @@ def history(
     later entry, which comes before it here, or among those `beside`, newest first. `names` are those that the person's
     devices have now, by their id as text: an entry knows the name of its day, and of a registration none. Without
     `names` the page is about one device, which the lines then do not name. `person` reads it, of themselves, or at the
-    console of somebody: `about`."""
+    console of somebody, or of their device: `about`."""
     return [
         Line(text, entry.at, moments.moment(entry.at, now), outcome)
         for entry, text, outcome in _told(chain(beside, entries), person, names, about)
@@ -131,7 +131,8 @@ def _sentence(entry: Entry, reader: Person, names: Mapping[str, str] | None, abo
         text = _sentence_of_action(str(entry.details.get("action", "")), mine, one_device=one_device)
     else:
         said = sentences.of_device(entry) if one_device else sentences.of_person(entry)
-        text = _in_words_for(said, mine=mine, others=about is not None and about != reader) if said else ""
+        others = about is not None and about != reader
+        text = _in_words_for(said, mine=mine, others=others, one_device=one_device) if said else ""
     if not text:
         return SafeString()
     what = ""
@@ -144,9 +145,10 @@ def _sentence(entry: Entry, reader: Person, names: Mapping[str, str] | None, abo
     return format_html(_("{said} Reason: “{why}”"), said=said_so, why=why) if why else said_so
 
 
-def _in_words_for(said: sentences.Say, *, mine: bool, others: bool) -> str:
+def _in_words_for(said: sentences.Say, *, mine: bool, others: bool, one_device: bool) -> str:
     if others:
-        return str(said.theirs or said.yours)
+        # What somebody did themselves to their own account speaks of it as theirs; what they did to a device does not.
+        return str(said.theirs or (said.own if mine and one_device else "") or said.yours)
     return str((said.own if mine else "") or said.yours)
 
 

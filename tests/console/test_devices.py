@@ -13,6 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
+from mydevices.accounts.models import Person
 from mydevices.audit import services as audit
 from mydevices.audit.actor import Actor
 from mydevices.audit.models import Entry
@@ -162,6 +163,30 @@ def test_it_goes_into_a_file_either_way_and_that_is_an_entry_itself(administrato
         )
     )
     assert [row[2] for row in rows] == ["verb", *["settings.changed"] * 3]
+    assert [row[-2] for row in rows] == ["what", *["Settings changed"] * 3]
     text = administrator.get(reverse("console:audit_export") + "?verb=settings.changed&as=json").content.decode()
+    assert {json.loads(line)["what"] for line in text.splitlines()} == {"Settings changed"}
     assert [json.loads(line)["details"] for line in text.splitlines()] == [{"number": 2}, {"number": 1}, {"number": 0}]
     assert Entry.objects.filter(verb=Verb.LIST_EXPORTED).count() == 2
+
+
+def test_the_history_of_somebody_s_device_speaks_of_its_owner_and_of_what_the_reader_did(
+    administrator: Client,
+) -> None:
+    ines, reader = factories.person("Ines Okafor"), Person.objects.get(id=administrator.session["_auth_user_id"])
+    device = factories.device(ines, ownership="personal")
+    details = {"ownership": "personal"}
+    for verb, who in ((Verb.DEVICE_REGISTERED, ines), (Verb.OWNERSHIP_CHANGED, reader)):
+        audit.record(verb, actor=factories.actor(who), device_id=device.id, person_id=ines.id, details=details)
+    text = administrator.get(reverse("console:devices_one", args=[device.id])).content.decode()
+    assert "Registered as its owner’s" in text
+    assert "Noted as personal, by you" in text
+    assert "your own" not in text
+
+
+def test_the_audit_shows_only_details_that_say_something(administrator: Client) -> None:
+    details: dict[str, str | int | bool] = {"joined": "Sales", "left": "", "number": 0}
+    audit.record(Verb.GROUPS_CHANGED, actor=Actor.system("test"), details=details)
+    text = administrator.get(reverse("console:audit") + "?verb=person.groups_changed").content.decode()
+    assert "joined: Sales, number: 0" in text
+    assert "left:" not in text

@@ -205,7 +205,7 @@ def device(request: HttpRequest, device_id: UUID) -> HttpResponse:
         "facts": present.facts(found, now),
         "apps": applications.scope(found) if Right.ASSIST in rights_of(request) else "",
         "may_manage": Right.MANAGE_DEVICES in rights_of(request),
-        "lines": past.history(entries, viewer, now)[:SHOWN],
+        "lines": past.history(entries, viewer, now, about=found.owner)[:SHOWN],
         "lives": [
             {
                 "state": life.get_state_display(),
