@@ -22,6 +22,7 @@ iPhone"), `address` an IP address, `by` the name of who did it, where that was n
 | RECOVERY_CODE_USED | left (how many remain), at, browser, address |
 | DEVICE_REGISTERED | device (its name), model, at, address, by |
 | DEVICE_IS_PERSONAL, DEVICE_IS_COMPANY | device (its name), by, reason, at |
+| POSITION_SEEN | device (its name), by, reason, at |
 | REGISTRATION_PIN | secret_pin, until, by |
 | REGISTRATION_PIN_UNKNOWN | at, browser, address |
 | CERTIFICATE_EXPIRES | certificate (its type's label), issuer, until |
@@ -65,6 +66,8 @@ class Notice(StrEnum):
     DEVICE_IS_PERSONAL = "device_is_personal"
     DEVICE_IS_COMPANY = "device_is_company"
     """Whose a device is was changed by an administrator."""
+    POSITION_SEEN = "position_seen"
+    """Somebody else has seen where a device is."""
     REGISTRATION_PIN = "registration_pin"
     REGISTRATION_PIN_UNKNOWN = "registration_pin_unknown"
     """To an address that somebody asked a PIN for, and that gets none: nobody here has it, or registers by PIN."""
@@ -101,6 +104,7 @@ FACTS: Final[Mapping[Notice, frozenset[str]]] = {
     Notice.DEVICE_REGISTERED: _WHERE | {"device", "model", "by"},
     Notice.DEVICE_IS_PERSONAL: frozenset({"device", "by", "reason", "at"}),
     Notice.DEVICE_IS_COMPANY: frozenset({"device", "by", "reason", "at"}),
+    Notice.POSITION_SEEN: frozenset({"device", "by", "reason", "at"}),
     Notice.REGISTRATION_PIN: frozenset({"secret_pin", "until", "by"}),
     Notice.REGISTRATION_PIN_UNKNOWN: _WHERE,
     Notice.CERTIFICATE_EXPIRES: _CERTIFICATE | {"until"},

@@ -168,6 +168,14 @@ class ActForm(forms.Form):
         return name
 
 
+class ReasonForm(forms.Form):
+    """Why somebody looks at what is not theirs."""
+
+    reason = forms.CharField(
+        label=_("Why"), max_length=300, help_text=_("Its owner reads it in their history, with your name.")
+    )
+
+
 class BatchForm(forms.Form):
     """What somebody asks of many devices."""
 

@@ -10,6 +10,7 @@ from mydevices.console.views import (
     invitations,
     overview,
     people,
+    places,
     policies,
     settings,
 )
@@ -64,6 +65,9 @@ urlpatterns = [
     path("devices/batches/<uuid:batch_id>/stop", bulk.stop, name="devices_batch_stop"),
     path("devices/<uuid:device_id>", devices.device, name="devices_one"),
     path("devices/<uuid:device_id>/apps", devices.apps, name="devices_apps"),
+    path("devices/<uuid:device_id>/where", places.where, name="devices_where"),
+    path("devices/<uuid:device_id>/where/now", places.where_now, name="devices_where_now"),
+    path("devices/<uuid:device_id>/where/ask", places.locate, name="devices_locate"),
     path("devices/<uuid:device_id>/ownership", devices.ownership, name="devices_ownership"),
     path("devices/<uuid:device_id>/ask/<slug:kind>", devices.act, name="devices_act"),
     path("devices/<uuid:device_id>/cancel/<uuid:action_id>", devices.cancel, name="devices_cancel"),

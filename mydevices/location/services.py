@@ -13,8 +13,10 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from mydevices.accounts import attempts, rights
+from mydevices.accounts import services as accounts
 from mydevices.accounts.attempts import Limit
 from mydevices.accounts.models import Person
+from mydevices.accounts.notices import Notice
 from mydevices.accounts.rights import Right
 from mydevices.audit import services as audit
 from mydevices.audit.actor import Actor
@@ -181,27 +183,63 @@ def choose(*, person: Person, actor: Actor, shares: bool, now: datetime | None =
     )
 
 
-def look(*, device: Device, actor: Actor, now: datetime | None = None) -> Sequence[Sighting]:
+def require_looker(*, device: Device, actor: Actor) -> None:
+    """Raises NotAllowed for who is not its owner and has no right to look for it, or whom the privacy policy forbids
+    it."""
+    if _is_owner(device, actor):
+        return
+    rights.require(actor, Right.ASSIST)
+    allowed = selectors.permission_now(device)
+    if not allowed.others_may_look:
+        words = {"policy": allowed.policy}
+        raise NotAllowed(_("The policy “%(policy)s” lets nobody but its owner see where it is.") % words)
+
+
+def _is_owner(device: Device, actor: Actor) -> bool:
+    return actor.kind == "person" and actor.id == str(device.owner_id)
+
+
+def look(
+    *, device: Device, actor: Actor, reason: str = "", again: bool = False, now: datetime | None = None
+) -> Sequence[Sighting]:
     """The positions of a device, newest first. That somebody has seen one is written down once for each of them, and
-    its owner sees by whom. Raises NotAllowed for who is not its owner and has no right to it, or whom the privacy
-    policy forbids it."""
-    now = now or timezone.now()
-    is_owner = actor.kind == "person" and actor.id == str(device.owner_id)
-    if not is_owner:
-        rights.require(actor, Right.ASSIST)
-        allowed = selectors.permission_now(device)
-        if not allowed.others_may_look:
-            words = {"policy": allowed.policy}
-            raise NotAllowed(_("The policy “%(policy)s” lets nobody but its owner see where it is.") % words)
+    its owner sees by whom.
+
+    Whoever is not its owner gives a `reason`. Each of their looks is recorded with it and mailed to the owner, unless
+    it only goes on (`again`): then it is recorded when there is something new. Raises as `require_looker`, and Invalid
+    without a reason."""
+    now, reason = now or timezone.now(), " ".join(reason.split())
+    require_looker(device=device, actor=actor)
+    is_other = actor.kind == "person" and not _is_owner(device, actor)
+    if is_other and not reason:
+        raise Invalid(_("Say why. Its owner reads it."))
     found = selectors.kept(device)
     unseen = [one for one in found if all(str(seen.person_id) != actor.id for seen in one.seen_by)]
-    if not unseen or actor.kind != "person":
+    begins = is_other and not again
+    if actor.kind != "person" or not found or not (unseen or begins):
         return found
     with transaction.atomic():
         Look.objects.bulk_create(
             [Look(position_id=one.id, person_id=actor.id, at=now) for one in unseen], ignore_conflicts=True
         )
-        _record(Verb.POSITION_SEEN, device=device, actor=actor, how_many=len(unseen))
+        _record(
+            Verb.POSITION_SEEN,
+            device=device,
+            actor=actor,
+            how_many=len(unseen) or len(found),
+            **({"reason": reason} if is_other else {}),
+        )
+        if begins:
+            accounts.notify(
+                person=device.owner,
+                notice=Notice.POSITION_SEEN,
+                facts={
+                    "device": device.name or device.model_name or device.model,
+                    "by": actor.name,
+                    "reason": reason,
+                    "at": now.isoformat(timespec="seconds"),
+                },
+            )
     return selectors.kept(device)
 
 
@@ -243,7 +281,7 @@ def _sweep(device: Device, now: datetime) -> int:
     return gone
 
 
-def _record(verb: Verb, *, device: Device, actor: Actor, **details: int) -> None:
+def _record(verb: Verb, *, device: Device, actor: Actor, **details: int | str) -> None:
     audit.record(
         verb,
         actor=actor,

@@ -173,7 +173,7 @@ def _reason(entry: Entry) -> str:
 
 def _why(entry: Entry) -> str:
     """What somebody said who acted on a device that is not theirs; empty for its owner."""
-    given = {Verb.ACTION_REQUESTED, Verb.OWNERSHIP_CHANGED}
+    given = {Verb.ACTION_REQUESTED, Verb.OWNERSHIP_CHANGED, Verb.POSITION_SEEN}
     return str(entry.details.get("reason", "")) if entry.verb in given else ""
 
 

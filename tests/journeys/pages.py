@@ -232,6 +232,12 @@ def _half_signed_in(page: Page, _scene: Scene) -> None:
     expect(page.get_by_role("heading", name="One more step")).to_be_visible()
 
 
+def _say_why(page: Page, _scene: Scene) -> None:
+    page.get_by_label("Why").fill("You asked us to look for it.")
+    page.get_by_role("button", name="Show where it is").click()
+    expect(page.get_by_role("heading", name="Why you look")).to_be_visible()
+
+
 def _prove_by_pin(page: Page, scene: Scene) -> None:
     page.get_by_label("E-mail").fill(BOUND.email)
     page.get_by_label("Password").fill(BOUND.password)
@@ -365,6 +371,8 @@ LOOKS: Final = (
     Look("console:devices_act", of={**_DEVICE, "kind": "wipe"}, name="console-devices_act-wipe"),
     Look("console:devices_ownership", of=_DEVICE),
     Look("console:devices_apps", of=_DEVICE),
+    Look("console:devices_where", of=_DEVICE),
+    Look("console:devices_where", of=_DEVICE, then=_say_why, name="console-devices_where-map"),
     Look("console:invitations"),
     Look("console:invitations_new"),
     Look("console:invitations_new", then=_send_a_name_alone, name="console-invitations_new-errors"),
@@ -440,6 +448,8 @@ NO_PAGE: Final[Mapping[str, str]] = {
     "portal:location_choice": "sent only",
     "portal:make_reporter": "sent only",
     "portal:remove_reporter": "sent only",
+    "console:devices_where_now": "a part of `devices_where`",
+    "console:devices_locate": "a form alone",
     "portal:history_file": "a file",
     "portal:device_history_file": "a file",
     "portal:share": "sent only",

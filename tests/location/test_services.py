@@ -201,7 +201,7 @@ def test_its_owner_sees_who_has_looked(ines: Person, phone: Device, actor: Actor
     keep(phone)
     administrator = factories.administrator("Tomas Reiter")
     for somebody in (actor, factories.actor(administrator), actor):
-        [sighting] = services.look(device=phone, actor=somebody)
+        [sighting] = services.look(device=phone, actor=somebody, reason="It was asked for.")
     assert [seen.name for seen in sighting.seen_by] == ["Ines Okafor", "Tomas Reiter"]
     assert Look.objects.count() == 2
     entries = Entry.objects.filter(verb=Verb.POSITION_SEEN).order_by("id")
@@ -225,7 +225,7 @@ def test_a_policy_keeps_administrators_from_looking_but_not_the_owner(phone: Dev
     decide(location=privacy.ON, administrators_may_locate=False)
     keep(phone)
     with pytest.raises(NotAllowed, match="What is collected"):
-        services.look(device=phone, actor=factories.actor(factories.administrator()))
+        services.look(device=phone, actor=factories.actor(factories.administrator()), reason="Stolen.")
     assert len(services.look(device=phone, actor=actor)) == 1
 
 

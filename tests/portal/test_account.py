@@ -19,6 +19,7 @@ from mydevices.audit.actor import Actor
 from mydevices.audit.models import Entry
 from mydevices.audit.verbs import Verb
 from mydevices.errors import Invalid
+from mydevices.location import selectors as location
 from mydevices.outbox.models import Message
 from tests import factories
 from tests.portal.conftest import SignedIn
@@ -231,3 +232,15 @@ def test_the_meter_judges_as_the_form_does_and_keeps_nothing(browser: Client, cl
     assert client.get(address).status_code == 405
     assert "shows here" in client.post(address).content.decode()
     assert not Entry.objects.filter(details__icontains="granite").exists()
+
+
+def test_location_is_switched_where_the_account_is(browser: Client, ines: Person) -> None:
+    address = reverse("portal:account")
+    page = browser.get(address).content.decode()
+    assert "Nobody keeps where your devices are." in page
+    answer = browser.post(reverse("portal:location_choice"), {"shares": "yes"})
+    assert answer["Location"] == address
+    assert location.shares(ines.id)
+    assert "Switch location off" in browser.get(address).content.decode()
+    browser.post(reverse("portal:location_choice"), {"shares": "no"})
+    assert not location.shares(ines.id)

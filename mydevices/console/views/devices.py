@@ -203,6 +203,7 @@ def device(request: HttpRequest, device_id: UUID) -> HttpResponse:
         "device": found,
         "face": present.face(found, present.telling(recent), organisation=name, now=now),
         "facts": present.facts(found, now),
+        "may_assist": Right.ASSIST in rights_of(request),
         "apps": applications.scope(found) if Right.ASSIST in rights_of(request) else "",
         "may_manage": Right.MANAGE_DEVICES in rights_of(request),
         "lines": past.history(entries, viewer, now, about=found.owner)[:SHOWN],

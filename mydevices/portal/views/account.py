@@ -20,6 +20,7 @@ from mydevices.accounts.models import Person, SignInRules
 from mydevices.accounts.notices import OPTIONAL
 from mydevices.accounts.requests import actor_of, address_of, browser_of, person_of
 from mydevices.errors import Conflict, Invalid
+from mydevices.location import selectors as location
 from mydevices.portal.forms import EmailForm, NameForm, NoticesForm, PreferencesForm, SetupForm, time_zones
 from mydevices.portal.views.factors import ways_in
 from mydevices.presentation import moments
@@ -41,6 +42,7 @@ def account(request: HttpRequest) -> HttpResponse:
     now = timezone.now()
     context = {
         "form": form,
+        "shares": location.shares(person.id),
         "joined": moments.day(person.joined_at),
         "keeper": providers.keeper(person),
         "waiting": waiting,
