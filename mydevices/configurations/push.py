@@ -504,6 +504,9 @@ def listed(
         elif row.state == Installation.State.REMOVING and row.identifier not in profiles:
             _save(row, Installation.State.REMOVED, now, sent_digest="", profile_uuid="")
         elif row.state == Installation.State.INSTALLED and not is_there:
+            if row.identifier not in profiles:  # nothing has to be removed where it is not wanted any more either
+                row.sent_digest = row.profile_uuid = ""
+                row.save(update_fields=["sent_digest", "profile_uuid"])
             _missing(row, now, is_confirmation=is_confirmation)
 
 

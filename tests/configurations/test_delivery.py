@@ -220,6 +220,70 @@ def test_a_device_that_claims_a_certificate_it_has_not_has_failed(
     assert states(device)["Mail"] == State.INSTALLED
 
 
+def test_a_profile_that_a_device_claims_and_does_not_list_has_failed(
+    owner: Person, register: Registers, office: Office
+) -> None:
+    simulated, device = ready(owner, register)
+    row = row_of(device, office.account)
+    life = row.channel.registration_id
+    other = {row.identifier: "00000000-0000-0000-0000-000000000000"}  # an older one of this name
+    for profiles_there in (other, {}):
+        Installation.objects.filter(id=row.pk).update(state=State.INSTALLED)
+        before = Command.objects.count()
+        push.listed(
+            registration_id=life,
+            profiles=profiles_there,
+            now=timezone.now(),
+            channel_id=row.channel_id,
+            is_confirmation=True,
+        )
+        found = row_of(device, office.account)
+        assert (found.state, found.reason, Command.objects.count()) == (State.FAILED, push.NOT_THERE, before)
+        assert bool(found.sent_digest) == bool(profiles_there)
+    services.retry(actor=fresh(factories.administrator()), installation=found)
+    polled(simulated)
+    assert states(device)["Mail"] == State.INSTALLED
+
+
+def test_what_the_device_lost_and_was_deleted_here_is_removed(
+    owner: Person, register: Registers, office: Office
+) -> None:
+    simulated, device = ready(owner, register)
+    certificate = office.upload(owner, office.encryption)
+    polled(simulated)
+    row = row_of(device, office.encryption)
+    uploads.delete(actor=fresh(owner), certificate=certificate, now=timezone.now())
+    there = {one.identifier: one.uuid for one in simulated.memory.profiles if one.identifier != row.identifier}
+    push.listed(registration_id=row.channel.registration_id, profiles=there, now=timezone.now())
+    simulated.remove_profile(row.identifier, next(iter(simulated.pushes().values()))[1])
+    polled(simulated)
+    push.of_device(device.id, now=timezone.now())
+    assert row_of(device, office.encryption).state == State.REMOVED
+
+
+def test_leave_for_all_applications_brings_the_key_to_a_mac_anew(
+    owner: Person, register: Registers, office: Office
+) -> None:
+    simulated, device = ready(owner, register, "mac")
+    office.upload(owner, office.signing)
+    polled(simulated)
+    identifier = row_of(device, office.signing).identifier
+    before = payload_uuids(simulated, identifier)
+    services.change(
+        actor=fresh(factories.administrator()),
+        configuration=office.signing,
+        name=office.signing.name,
+        values=IdentityCertificate(purpose="signing", macos_all_apps=True),
+        assignment=NOBODY,
+    )
+    work()
+    polled(simulated)
+    after = payload_uuids(simulated, identifier)
+    assert {name for name, uuid in after.items() if before[name] != uuid} == {
+        f"{identifier}.identity.{office.signing.id}"
+    }
+
+
 def test_a_certificate_that_is_gone_at_a_check_in_is_sent_again(
     owner: Person, register: Registers, office: Office
 ) -> None:

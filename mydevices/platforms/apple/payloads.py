@@ -153,7 +153,8 @@ def _identities(identities: Iterable[resolve.Identity], place: Place, wrapping: 
 
 
 def _uuid(identity: resolve.Identity, place: Place) -> str:
-    return place.uuid(f"identity {identity.fingerprint}")
+    """Also another one where other applications may use the key: that is written into a keychain with the key."""
+    return place.uuid(f"identity {identity.fingerprint}{' of all' if identity.all_apps else ''}")
 
 
 def _is_between(der: bytes) -> bool:
