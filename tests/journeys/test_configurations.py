@@ -1,0 +1,87 @@
+"""An administrator and what is set up on devices: made in the console, seen to arrive, changed, refused, withdrawn."""
+
+from playwright.sync_api import Page, expect
+
+from tests.cli.conftest import until
+from tests.journeys.browser import DESK, PHONE, PHONE_PLAIN, on
+from tests.journeys.portal import Portal
+from tests.journeys.stack import Simulator
+from tests.journeys.test_pages import expect_good
+
+IPHONE, MAC = "Ines’s iPhone", "Studio MacBook"
+
+
+def clips(simulator: Simulator, device: str) -> list[str]:
+    return [clip["label"] for clip in simulator.find(device)["web_clips"]]
+
+
+def open_list(page: Page) -> None:
+    page.goto("/console/configurations")
+    expect(page.get_by_role("heading", name="Configurations", level=1)).to_be_visible()
+
+
+def save(page: Page, button: str) -> None:
+    page.get_by_role("button", name=button).click()
+
+
+@on(PHONE, DESK, PHONE_PLAIN)
+def test_a_web_clip_is_made_arrives_is_changed_and_withdrawn(amara: Portal) -> None:
+    page, simulator = amara.page, amara.stack.simulator
+    open_list(page)
+    page.locator("a[href$='/new/web_clip']").click()
+    page.get_by_label("Name", exact=True).fill("Intranet")
+    page.get_by_label("Label").fill("Intranet of $FULLNAME")
+    page.get_by_label("URL").fill("no address")
+    save(page, "Make configuration")
+    expect(page.get_by_text("An address begins with https://")).to_be_visible()
+    page.get_by_label("URL").fill("https://intranet.aldermoor.example/$USERNAME")
+    save(page, "Make configuration")
+    expect(page.get_by_role("heading", name="Intranet", level=1)).to_be_visible()
+    until(lambda: "Intranet of Ines Okafor" in clips(simulator, IPHONE), 30, "the web clip on the iPhone")
+    until(lambda: "Intranet of Ines Okafor" in clips(simulator, MAC), 30, "the web clip on the Mac")
+    row = page.get_by_role("row").filter(has=page.get_by_role("link", name=IPHONE))
+    _seen(page, lambda: expect(row).to_contain_text("Installed", timeout=3000))
+
+    page.get_by_role("link", name="Change").click()
+    page.get_by_label("Label").fill("Home")
+    save(page, "Save configuration")
+    until(lambda: "Home" in clips(simulator, IPHONE), 30, "the changed web clip")
+    assert "Intranet of Ines Okafor" not in clips(simulator, IPHONE)
+
+    page.get_by_role("link", name="Change").click()
+    page.get_by_label("Nobody yet").check()
+    save(page, "Save configuration")
+    until(lambda: "Home" not in clips(simulator, IPHONE) + clips(simulator, MAC), 30, "no web clip any more")
+
+    page.get_by_role("link", name="Delete…").click()
+    page.get_by_role("button", name="Delete configuration").click()
+    expect(page.get_by_role("status").filter(has_text="is deleted").first).to_be_visible()
+    expect(page.get_by_role("link", name="Intranet")).to_have_count(0)
+
+
+def _seen(page: Page, expectation: object) -> None:
+    """What a page shows by itself with scripts, and when it is loaded again without."""
+    for _time in range(10):
+        try:
+            expectation()  # type: ignore[operator]  # an expectation is called
+        except AssertionError:
+            page.reload()
+        else:
+            return
+    expectation()  # type: ignore[operator]  # the same
+
+
+@on(DESK)
+def test_the_portal_is_put_on_home_screens_with_one_click(amara: Portal) -> None:
+    page, simulator = amara.page, amara.stack.simulator
+    open_list(page)
+    page.get_by_role("button", name="Switch it on").click()
+    expect(page.get_by_role("heading", name="My Devices", level=1)).to_be_visible()
+    until(lambda: "My Devices" in clips(simulator, IPHONE), 30, "the portal on the home screen")
+    page.reload()
+    expect(page.get_by_role("link", name=IPHONE)).to_be_visible()
+    expect_good(page)
+    page.get_by_role("link", name="Delete…").click()
+    expect(page.get_by_text("It is removed from")).to_be_visible()
+    page.get_by_role("button", name="Delete configuration").click()
+    until(lambda: "My Devices" not in clips(simulator, IPHONE), 30, "the portal gone from the home screen")
