@@ -204,3 +204,12 @@ def test_a_device_s_page_costs_the_same_statements_whatever_there_is_to_tell(
 
 
 STATEMENTS = 10
+
+
+def test_whoever_registers_is_not_told_that_nothing_is_read_which_a_policy_has_read(client: Client) -> None:
+    client.force_login(factories.person(), backend="mydevices.accounts.backends.Passwords")
+    decide(app_inventory=privacy.ALL_APPS, location=privacy.ON)
+    page = client.get(reverse("portal:register")).content.decode()
+    seen, never = page.split("will see</h3>")[1].split("will never see</h3>")
+    assert "which apps are there, and where it is" in seen
+    assert not re.search(r"\bapps\b|where", never[: never.index("</li>")])
