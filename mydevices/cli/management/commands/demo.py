@@ -178,7 +178,9 @@ def _introduce() -> None:
             app_inventory=MANAGED_APPS,
             text="Aldermoor looks after the devices that you work with, and leaves alone what is yours.",
         )
-        policies.create(actor=ACTOR, name="Everyone", values=privacy, assignment=EVERYONE)
+        # Personal devices go by the server's setting, so that the demo has one that cannot be wiped.
+        company = Assignment(ownerships=frozenset({Device.Ownership.COMPANY}))
+        policies.create(actor=ACTOR, name="Aldermoor’s devices", values=privacy, assignment=company)
     if certified is not None:
         certified.end()
         push.install(actor=ACTOR, pem=answer.read_bytes(), now=timezone.now())
