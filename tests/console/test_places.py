@@ -86,6 +86,7 @@ def test_with_a_reason_it_is_seen_recorded_and_mailed_once(console: Client, phon
     page = console.post(at(phone), {"reason": WHY}, follow=True).content.decode()
     assert HERE in page
     assert 'data-latitude="51.507200"' in page
+    assert f'href="{reverse("console:people")}"' in page  # the console's own places stand beside it
     console.get(at(phone))
     assert HERE in console.get(at(phone, "where_now")).content.decode()
     (entry,) = seen()

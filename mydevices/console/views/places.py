@@ -116,7 +116,7 @@ def _context(request: HttpRequest, device: Device, looking: _Looking, now: datet
     return {
         "face": present.face(device, present.telling(recent), organisation=organisation.current().name, now=now),
         "device": device,
-        "places": found,
+        "trail": found,
         "newest": found[0] if found else None,
         "allowed": location_selectors.permission(device),
         "reason": looking.reason,

@@ -64,7 +64,7 @@ def _context(request: HttpRequest, device: Device) -> dict[str, object]:
     return {
         "face": present.face(device, present.telling(recent), organisation=organisation.current().name, now=now),
         "device": device,
-        "places": found,
+        "trail": found,
         "newest": found[0] if found else None,
         "allowed": allowed,
         "shares": location_selectors.shares(person.id),
