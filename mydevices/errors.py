@@ -6,7 +6,8 @@ MyDevicesError
 │   └── CannotOpen               a sealed field that does not open: wrong key, wrong row, or damaged
 ├── NotAllowed                   the rules forbid it to this actor
 │   ├── NeedsFreshAuthentication the actor must prove again who they are
-│   └── ForbiddenByPolicy        a policy says no: the message names it, and whom to ask
+│   ├── ForbiddenByPolicy        a policy says no: the message names it, and whom to ask
+│   └── LimitedSession           the actor has given a password and no second factor, and this needs both
 ├── Unsupported                  this device cannot do it
 ├── NotFound                     no such thing, or not for this actor
 ├── Conflict                     somebody else was faster, or the state has moved on
@@ -46,6 +47,10 @@ class NeedsFreshAuthentication(NotAllowed):
 
 class ForbiddenByPolicy(NotAllowed):
     """A policy does not let this actor do it. The message names the policy and whom to ask."""
+
+
+class LimitedSession(NotAllowed):
+    """The actor has given a password and no second factor, and what they ask needs both."""
 
 
 class Unsupported(MyDevicesError):

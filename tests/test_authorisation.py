@@ -64,7 +64,9 @@ OPEN: Final = frozenset(
         "portal:confirm_email",
         "portal:forgotten",
         "portal:invitation",
+        "portal:limited_sign_in",
         "portal:logo",
+        "portal:lost_signed_out",
         "portal:old_sign_in",
         "portal:owntracks",
         "portal:open_ticket",
@@ -257,6 +259,7 @@ FORMS: Final[Mapping[str, Mapping[str, str]]] = {
         "history": "0",
         "expires_after_days": "0",
         "idle_minutes": "480",
+        "limited_sign_in": "on",
     },
 }
 """What is sent where an empty form would be refused before anybody is asked for their rights."""
@@ -423,7 +426,7 @@ def each(subtests: pytest.Subtests, name: str) -> Iterator[None]:
 
 def test_what_is_open_asks_nobody_to_sign_in(scene: Scene, subtests: pytest.Subtests) -> None:
     # There is nothing to go on with for somebody who has not begun to sign in, or has no session to end.
-    back = {"mfa_authenticate", "account_logout", "mfa_login_webauthn", "portal:old_sign_in"}
+    back = {"mfa_authenticate", "account_logout", "mfa_login_webauthn", "portal:limited_sign_in", "portal:old_sign_in"}
     for name in sorted(OPEN):
         with each(subtests, name):
             for method, answer in tried(scene, "visitor", name):

@@ -18,7 +18,7 @@ from django.utils.translation import gettext_lazy as _
 from mydevices.accounts import attempts, providers, selectors, services
 from mydevices.accounts.attempts import Attempt
 from mydevices.accounts.models import Person
-from mydevices.accounts.requests import SEEN, address_of, browser_of, cookie_of, remember_in_browser
+from mydevices.accounts.requests import LIMITED, SEEN, actor_in, address_of, browser_of, cookie_of, remember_in_browser
 from mydevices.audit import services as audit
 from mydevices.audit.actor import Actor
 from mydevices.audit.verbs import Verb
@@ -41,6 +41,9 @@ class Adapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth carries n
 
     def login(self, request: HttpRequest, user: AbstractBaseUser) -> None:
         with transaction.atomic():
+            # Django keeps what a session of the same person held, under a new key: this one is whole again.
+            if request.session.pop(LIMITED, None) is not None:
+                request.session.set_expiry(None)
             super().login(request, user)
             proved_at = getattr(request, "proved_at", None)
             if proved_at is not None:
@@ -50,7 +53,7 @@ class Adapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth carries n
             if isinstance(user, Person):
                 remember_in_browser(request, user)
                 services.signed_in(
-                    actor=_actor(user, request),
+                    actor=actor_in(request, user),
                     person=user,
                     browser=browser_of(request),
                     is_known=attempts.knows(cookie_of(request), user),
@@ -74,7 +77,7 @@ class Adapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth carries n
     def logout(self, request: HttpRequest) -> None:
         user = request.user
         if isinstance(user, Person):
-            audit.record(Verb.SIGNED_OUT, actor=_actor(user, request), person_id=user.id, person_name=user.name)
+            audit.record(Verb.SIGNED_OUT, actor=actor_in(request, user), person_id=user.id, person_name=user.name)
         super().logout(request)
 
     def authentication_failed(self, request: HttpRequest, **credentials: Any) -> None:
@@ -90,7 +93,7 @@ class Adapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth carries n
         user = request.user
         audit.record(
             verb,
-            actor=_actor(user, request) if isinstance(user, Person) else _stranger(request),
+            actor=actor_in(request, user) if isinstance(user, Person) else _stranger(request),
             person_id=person.id if person else None,
             person_name=person.name if person else "",
         )
@@ -110,17 +113,13 @@ class Adapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth carries n
         if not isinstance(user, Person):
             raise TypeError(user)
         services.change_password(
-            actor=_actor(user, request),
+            actor=actor_in(request, user),
             person=user,
             password=password,
             browser=browser_of(request),
             keep_session=request.session.session_key or "",
         )
         remember_in_browser(request, user)  # anew: what it remembered died with the old password
-
-
-def _actor(person: Person, request: HttpRequest) -> Actor:
-    return Actor(kind="person", id=str(person.id), name=person.name, role=person.role, address=address_of(request))
 
 
 def _stranger(request: HttpRequest) -> Actor:

@@ -219,6 +219,8 @@ class SignInRules(models.Model):
         _("Sign out after"), default=8 * 60, validators=[MaxValueValidator(14 * 24 * 60)]
     )
     """Minutes without a page being opened; 0: only the end of the session itself, two weeks after sign-in."""
+    limited_sign_in = models.BooleanField(_("Lost second factors"), default=True)
+    """Whether people whose second factor is what they lost may lock, mark lost and locate with their password alone."""
 
     class Meta:
         constraints = [

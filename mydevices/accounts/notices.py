@@ -18,6 +18,7 @@ iPhone"), `address` an IP address, `by` the name of who did it, where that was n
 | EMAIL_CHANGES | email (the new address), secret_link (undoes it), until, at, browser, address |
 | EMAIL_TAKEN | until |
 | NEW_SIGN_IN | at, browser, address |
+| LIMITED_SIGN_IN | at, browser, address, minutes (how long it lasts) |
 | FACTOR_ADDED, FACTOR_REMOVED | factor (its kind, in words), at, browser, address, by |
 | RECOVERY_CODE_USED | left (how many remain), at, browser, address |
 | DEVICE_REGISTERED | device (its name), model, at, address, by |
@@ -59,6 +60,8 @@ class Notice(StrEnum):
     EMAIL_TAKEN = "email_taken"
     """To whoever has an address that somebody else wants to have."""
     NEW_SIGN_IN = "new_sign_in"
+    LIMITED_SIGN_IN = "limited_sign_in"
+    """With the password alone, because the second factor is what was lost."""
     FACTOR_ADDED = "factor_added"
     FACTOR_REMOVED = "factor_removed"
     RECOVERY_CODE_USED = "recovery_code_used"
@@ -98,6 +101,7 @@ FACTS: Final[Mapping[Notice, frozenset[str]]] = {
     Notice.EMAIL_CHANGES: _WHERE | {"email", "secret_link", "until"},
     Notice.EMAIL_TAKEN: frozenset({"until"}),
     Notice.NEW_SIGN_IN: _WHERE,
+    Notice.LIMITED_SIGN_IN: _WHERE | {"minutes"},
     Notice.FACTOR_ADDED: _WHERE | {"factor", "by"},
     Notice.FACTOR_REMOVED: _WHERE | {"factor", "by"},
     Notice.RECOVERY_CODE_USED: _WHERE | {"left"},

@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 from mydevices.accounts import attempts, browsers, rights
 from mydevices.accounts.models import Person
 from mydevices.accounts.rights import Right
-from mydevices.audit.actor import Actor
+from mydevices.audit.actor import Actor, Strength
 from mydevices.errors import NotAllowed, TooMany
 
 COOKIE: Final = f"__Host-{attempts.COOKIE}" if settings.SESSION_COOKIE_SECURE else attempts.COOKIE
@@ -27,6 +27,15 @@ _REMEMBERS: Final = "mydevices.remembers"
 
 SEEN: Final = "seen"
 """In the session: when a page was last opened, as whole seconds since 1970."""
+
+
+LIMITED: Final = "limited_until"
+"""In the session: until when it goes on, as whole seconds since 1970, where it was begun with a password alone."""
+
+
+def strength_of(request: HttpRequest) -> Strength:
+    """What whoever is signed in here has proved themselves with."""
+    return Strength.LIMITED if LIMITED in request.session else Strength.FULL
 
 
 def address_of(request: HttpRequest) -> str:
@@ -47,7 +56,14 @@ def person_of(request: HttpRequest) -> Person:
 
 def actor_in(request: HttpRequest, person: Person) -> Actor:
     """A person as the one who acts in this request, such as in the middle of signing in. No proof is claimed."""
-    return Actor(kind="person", id=str(person.id), name=person.name, role=person.role, address=address_of(request))
+    return Actor(
+        kind="person",
+        id=str(person.id),
+        name=person.name,
+        role=person.role,
+        address=address_of(request),
+        strength=strength_of(request),
+    )
 
 
 def rights_of(request: HttpRequest) -> frozenset[Right]:
@@ -55,7 +71,7 @@ def rights_of(request: HttpRequest) -> frozenset[Right]:
     user = request.user
     if not isinstance(user, Person):
         return frozenset()
-    return rights.of(Actor(kind="person", id=str(user.id), role=user.role))
+    return rights.of(Actor(kind="person", id=str(user.id), role=user.role, strength=strength_of(request)))
 
 
 def actor_of(request: HttpRequest) -> Actor:
@@ -72,6 +88,7 @@ def actor_of(request: HttpRequest) -> Actor:
         address=address_of(request),
         # No record is no proof: an empty answer of a library is not consent.
         authenticated_at=datetime.fromtimestamp(max(proofs), tz=UTC) if proofs else None,
+        strength=strength_of(request),
     )
 
 

@@ -46,14 +46,17 @@ BY_ROLE: Final[Mapping[str, frozenset[Right]]] = {
 
 def of(actor: Actor) -> frozenset[Right]:
     """The rights of this actor: all for the server itself (its command line is an administrator's already), by role
-    for a person, none for everybody else."""
+    for a person, none for everybody else, nor for whoever has given no more than a password where more is asked."""
     if actor.kind == "system":
         return frozenset(Right)
-    return BY_ROLE.get(actor.role, frozenset()) if actor.kind == "person" else frozenset()
+    if actor.kind != "person" or actor.is_limited:
+        return frozenset()
+    return BY_ROLE.get(actor.role, frozenset())
 
 
 def require(actor: Actor, right: Right) -> None:
     """Raises NotAllowed, with who may, for an actor without this right."""
+    actor.require_full()
     if right not in of(actor):
         roles = [str(role.label) for role in Person.Role if right in BY_ROLE[role]]
         raise NotAllowed(_("Your role does not allow this. Those who may: %(roles)s.") % {"roles": _(", ").join(roles)})

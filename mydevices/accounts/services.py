@@ -158,7 +158,14 @@ def change_notices(*, actor: Actor, person: Person, unwanted: Collection[Notice]
 
 @transaction.atomic
 def change_rules(
-    *, actor: Actor, minimum_length: int, classes: int, history: int, expires_after_days: int, idle_minutes: int
+    *,
+    actor: Actor,
+    minimum_length: int,
+    classes: int,
+    history: int,
+    expires_after_days: int,
+    idle_minutes: int,
+    limited_sign_in: bool,
 ) -> SignInRules:
     """What is asked of passwords and sessions from now on; passwords that people have stay good. Raises NotAllowed
     without the right to settings, Invalid for numbers out of range."""
@@ -169,6 +176,7 @@ def change_rules(
         "history": history,
         "expires_after_days": expires_after_days,
         "idle_minutes": idle_minutes,
+        "limited_sign_in": limited_sign_in,
     }
     rules = SignInRules(id=1, **values)
     try:

@@ -25,6 +25,8 @@ SECRETS: Final = frozenset(
 LONGEST: Final = 500
 """Characters of a text among the details."""
 CHUNK: Final = 1000
+LIMITED_MAY: Final = frozenset({Verb.SIGNED_IN_LIMITED, Verb.SIGNED_OUT, Verb.POSITION_SEEN, Verb.ACTION_REQUESTED})
+"""All that can happen by somebody who has given their password alone; of actions, those of `actor.LIMITED_TO`."""
 
 
 def record(
@@ -43,7 +45,16 @@ def record(
 
     `details` takes flat public values; long texts are cut. Raises ValueError for other values, and for a name with a
     word in it that sounds like a secret ("pin", "unlock_token"): such a thing is not for here.
+
+    Every verb that changes something comes here, in its own transaction. So this is where a limited session ends:
+    raises LimitedSession for whatever is not named as open to one, and with it goes what the verb has done.
     """
+    details = dict(details or {})
+    if actor.is_limited:
+        action = str(details.get("action", ""))
+        if verb not in LIMITED_MAY or (verb == Verb.ACTION_REQUESTED and not actor.may_ask(action)):
+            actor.require_full()
+        details["limited"] = True
     return Entry.objects.create(
         at=timezone.now(),
         verb=verb,
@@ -58,7 +69,7 @@ def record(
         person_name=_text(person_name, 200),
         action_id=str(action_id or ""),
         outcome=_text(outcome, 32),
-        details={name: _public(name, value) for name, value in (details or {}).items()},
+        details={name: _public(name, value) for name, value in details.items()},
     )
 
 

@@ -5,6 +5,8 @@ class Verb(StrEnum):
     """Everything that is recorded: subject, then what happened to it."""
 
     SIGNED_IN = "sign_in.done"
+    SIGNED_IN_LIMITED = "sign_in.limited"
+    """With the password alone, because the second factor is what was lost."""
     SIGN_IN_FAILED = "sign_in.failed"
     SIGN_IN_SLOWED = "sign_in.slowed"
     SIGNED_OUT = "sign_out.done"

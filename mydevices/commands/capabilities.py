@@ -45,6 +45,10 @@ def _by_rule(device: Device, capability: Capability, actor: Actor | None) -> Cap
     reason = _ended(device)
     if reason:
         return replace(capability, reason=reason)
+    if actor is not None and not actor.may_ask(capability.kind.value):
+        return replace(
+            capability, reason=_("You signed in with your password alone, and this needs your second factor.")
+        )
     forbidden, policy = _by_policy(device, capability.kind, actor)
     if forbidden:
         return replace(capability, reason=forbidden, policy=policy)

@@ -65,9 +65,9 @@ def enqueue(
 
     `device` comes from `devices.selectors`, with its registration and channels loaded. `confirmed_at` is when the actor
     said so, where that was before `now` (`batches`): then their proof had to be fresh. Raises NotAllowed for somebody
-    else's device without the right, Invalid where they give no `reason`, NeedsFreshAuthentication,
-    ForbiddenByPolicy with the policy and whom to ask, Unsupported with the reason, Conflict when the same is under way
-    already."""
+    else's device without the right, Invalid where they give no `reason`, NeedsFreshAuthentication, LimitedSession for
+    more than a password alone allows, ForbiddenByPolicy with the policy and whom to ask, Unsupported with the reason,
+    Conflict when the same is under way already."""
     now = now or timezone.now()
     parameters = parameters or Parameters()
     _check_allowed(device, kind, actor, confirmed_at or now)
@@ -150,6 +150,8 @@ def undo_seconds(device: Device) -> int:
 def _check_allowed(device: Device, kind: ActionKind, actor: Actor, now: datetime) -> None:
     if actor.kind == "system":
         return
+    if not actor.may_ask(kind.value):
+        actor.require_full()
     _check_right(device, kind, actor)
     if kind in FRESH:
         actor.require_fresh(now)

@@ -82,6 +82,14 @@ class SignInRulesForm(forms.Form):
         max_value=14 * 24 * 60,
         help_text=_("0: only two weeks after sign-in."),
     )
+    limited_sign_in = forms.BooleanField(
+        label=_("Who lost their second factor may lock and locate with the password alone"),
+        required=False,
+        help_text=_(
+            "For half an hour, and nothing else: no wipe, no unlock, no account. Never for administrators, helpdesk "
+            "and auditors. They are told by mail."
+        ),
+    )
 
 
 class InvitationRulesForm(forms.Form):

@@ -1,8 +1,11 @@
 from django.http import HttpRequest
+from django.utils import timezone
 from django.utils.functional import SimpleLazyObject
 
+from mydevices.accounts import limited
 from mydevices.accounts.models import Person
 from mydevices.policies import helpdesk
+from mydevices.presentation import moments
 
 
 def help_place(request: HttpRequest) -> dict[str, object]:
@@ -14,3 +17,9 @@ def help_place(request: HttpRequest) -> dict[str, object]:
         return helpdesk.of_person(somebody) if isinstance(somebody, Person) else helpdesk.default()
 
     return {"helpdesk": SimpleLazyObject(found)}
+
+
+def limited_session(request: HttpRequest) -> dict[str, object]:
+    """Until when a session goes on that began with a password alone, for the line that every page of it has."""
+    until = limited.until_of(request)
+    return {"limited_until": moments.at(until, timezone.now()) if until else ""}

@@ -16,10 +16,19 @@ from django.urls import reverse
 from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 
-from mydevices.accounts import factors, passwords, selectors, sessions
+from mydevices.accounts import factors, limited, passwords, selectors, sessions
 from mydevices.accounts.models import Person
 from mydevices.accounts.requests import SEEN, write_cookie
-from mydevices.errors import Conflict, Invalid, MyDevicesError, NotAllowed, NotFound, TooMany, Unsupported
+from mydevices.errors import (
+    Conflict,
+    Invalid,
+    LimitedSession,
+    MyDevicesError,
+    NotAllowed,
+    NotFound,
+    TooMany,
+    Unsupported,
+)
 from mydevices.presentation.access import go
 
 STATUS: dict[type[MyDevicesError], int] = {
@@ -45,6 +54,8 @@ class TranslateErrors:
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
         if not isinstance(error, MyDevicesError):
             return None
+        if isinstance(error, LimitedSession):
+            return render(request, "portal/limited.html", status=403)
         status = next((status for kind, status in STATUS.items() if isinstance(error, kind)), 400)
         template = f"{status}.html" if status in PAGES else "portal/refused.html"
         return render(request, template, {"message": error.message}, status=status)
@@ -104,6 +115,49 @@ def signed_in(request: HttpRequest) -> Person | None:
     return request.user if isinstance(request.user, Person) else None
 
 
+class Limited:
+    """A session that began with a password alone, because the second factor is what was lost, opens the pages that lock
+    and find a device, and no other: whatever is not named here is refused, with how to get at it. It ends after half an
+    hour, and as soon as the rules or its person's role no longer allow it. Verbs refuse by themselves besides
+    (`audit.services.record`)."""
+
+    OPEN: Final = frozenset(
+        {
+            "account_logout",
+            "portal:brand",
+            "portal:locate",
+            "portal:lock",
+            "portal:logo",
+            "portal:lost",
+            "portal:lost_device",
+            "portal:lost_device_now",
+            "portal:lost_devices",
+            "portal:where",
+            "portal:where_now",
+        }
+    )
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        person = signed_in(request)
+        if person is not None and limited.until_of(request) is not None and limited.is_over(request, person):
+            limited.end(request)
+            messages.info(request, _("Your session has ended: it was for locking and finding a device only."))
+        return self.get_response(request)
+
+    def process_view(
+        self, request: HttpRequest, _view: object, _arguments: object, _named: object
+    ) -> HttpResponse | None:
+        if signed_in(request) is None or limited.until_of(request) is None:
+            return None
+        match = request.resolver_match
+        if match is not None and match.view_name in self.OPEN:
+            return None
+        return render(request, "portal/limited.html", status=403)
+
+
 class SignedIn:
     """A session that nobody used for long ends, and one with an expired password opens only what renews it."""
 
@@ -142,6 +196,8 @@ class SignedIn:
         person = signed_in(request)
         match = request.resolver_match
         if person is None or match is None or match.url_name in self.ALWAYS_OPEN:
+            return None
+        if limited.until_of(request) is not None:  # opens no page that would renew it, and has to work all the same
             return None
         if not passwords.is_expired(person, rules=selectors.sign_in_rules(), now=timezone.now()):
             return None

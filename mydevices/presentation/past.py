@@ -20,7 +20,14 @@ from mydevices.presentation.present import called, took
 from mydevices.registration.refusals import Refusal
 
 _FROM: Final[frozenset[str]] = frozenset(
-    {Verb.SIGNED_IN, Verb.SIGN_IN_FAILED, Verb.SIGN_IN_SLOWED, Verb.PASSWORD_FORGOTTEN, Verb.PASSWORD_CHANGED}
+    {
+        Verb.SIGNED_IN,
+        Verb.SIGNED_IN_LIMITED,
+        Verb.SIGN_IN_FAILED,
+        Verb.SIGN_IN_SLOWED,
+        Verb.PASSWORD_FORGOTTEN,
+        Verb.PASSWORD_CHANGED,
+    }
     | {Verb.EMAIL_CHANGE_ASKED, Verb.EMAIL_CHANGED, Verb.EMAIL_CHANGE_UNDONE, Verb.INVITATION_ACCEPTED}
     | {Verb.FACTOR_ADDED, Verb.FACTOR_REMOVED, Verb.RECOVERY_USED, Verb.SESSION_ENDED}
     | {Verb.REGISTRATION_PIN_WRONG, Verb.REGISTRATION_PIN_WITHHELD, Verb.TERMS_ACCEPTED}

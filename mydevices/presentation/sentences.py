@@ -120,6 +120,11 @@ def _ownership(entry: Entry) -> Say:
 
 OF_PEOPLE: Final[Mapping[Verb, Say | Callable[[Entry], Say]]] = {
     Verb.SIGNED_IN: Say(lazy("Somebody signed in as you."), lazy("You signed in."), lazy("{who} signed in.")),
+    Verb.SIGNED_IN_LIMITED: Say(
+        lazy("Somebody signed in as you with your password alone, to lock or locate a lost device."),
+        lazy("You signed in with your password alone, to lock or locate a lost device."),
+        lazy("{who} signed in with a password alone, to lock or locate a lost device."),
+    ),
     Verb.SIGN_IN_FAILED: _failed,
     Verb.SIGN_IN_SLOWED: Say(
         lazy("Somebody tried to sign in as you so often that they have to wait."),

@@ -10,6 +10,7 @@ from mydevices.audit.verbs import Verb
 
 NAMES: Final[Mapping[Verb, Promise]] = {
     Verb.SIGNED_IN: lazy("Signed in"),
+    Verb.SIGNED_IN_LIMITED: lazy("Signed in without the second factor"),
     Verb.SIGN_IN_FAILED: lazy("Sign-in failed"),
     Verb.SIGN_IN_SLOWED: lazy("Sign-in slowed down"),
     Verb.SIGNED_OUT: lazy("Signed out"),

@@ -40,6 +40,7 @@ SAMPLES: dict[str, str | int] = {
     "email": "new@aldermoor.example",
     "factor": "Passkey",
     "left": 3,
+    "minutes": 30,
     "device": "Ines's iPhone",
     "model": "iPhone 16 Pro",
     "certificate": "Signing & encryption",

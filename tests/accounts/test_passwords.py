@@ -5,6 +5,7 @@ import json
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any, Final
 
 import pytest
 from django.contrib.auth.password_validation import validate_password
@@ -24,7 +25,14 @@ from mydevices.organisation import selectors as organisation
 from tests import factories
 
 OWN = frozenset({"ines", "okafor", "inesokafor", "aldermoor", "mydevices"})
-DEFAULTS = {"minimum_length": 15, "classes": 0, "history": 0, "expires_after_days": 0, "idle_minutes": 480}
+DEFAULTS: Final[dict[str, Any]] = {
+    "minimum_length": 15,
+    "classes": 0,
+    "history": 0,
+    "expires_after_days": 0,
+    "idle_minutes": 480,
+    "limited_sign_in": True,
+}
 
 
 @pytest.fixture(autouse=True)

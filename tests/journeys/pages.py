@@ -238,6 +238,24 @@ def _say_why(page: Page, _scene: Scene) -> None:
     expect(page.get_by_role("heading", name="Why you look")).to_be_visible()
 
 
+def _lost_it(page: Page, scene: Scene) -> None:
+    _half_signed_in(page, scene)
+    page.get_by_role("link", name="I lost it").click()
+    expect(page.get_by_role("heading", name="I lost my second factor")).to_be_visible()
+
+
+def _limited(page: Page, scene: Scene) -> None:
+    _lost_it(page, scene)
+    page.get_by_role("button", name="Lock or find my device").click()
+    expect(page.get_by_role("heading", name="I lost a device")).to_be_visible()
+
+
+def _beyond_the_limit(page: Page, scene: Scene) -> None:
+    _limited(page, scene)
+    page.goto(reverse("portal:account"))
+    expect(page.get_by_role("heading", name="Not with your password alone")).to_be_visible()
+
+
 def _prove_by_pin(page: Page, scene: Scene) -> None:
     page.get_by_label("E-mail").fill(BOUND.email)
     page.get_by_label("Password").fill(BOUND.password)
@@ -308,6 +326,10 @@ LOOKS: Final = (
     Look("account_logout", "ines"),
     Look("account_inactive", "visitor"),
     Look("account_login", "visitor", then=_half_signed_in, name="second-step"),
+    Look("portal:lost_signed_out", "visitor"),
+    Look("account_login", "visitor", then=_lost_it, name="lost-factor"),
+    Look("account_login", "visitor", then=_limited, name="limited"),
+    Look("account_login", "visitor", then=_beyond_the_limit, name="limited-refused"),
     Look("account_reauthenticate", "ines", query="?next=/"),
     Look("openid_connect_login", "visitor", {"provider_id": "entra"}, status=503),
     Look("openid_connect_callback", "visitor", {"provider_id": "entra"}, "?error=access_denied", status=403),
@@ -436,6 +458,7 @@ NO_PAGE: Final[Mapping[str, str]] = {
     "console:invitations_mail": "a mail, looked at as one",
     "portal:device_history": "the page of `history`, with other lines",
     "portal:register_by_pin_device": "after `register_by_pin`, looked at there",
+    "portal:limited_sign_in": "after `account_login`, looked at there",
     "mfa_authenticate": "after `account_login`, looked at there",
     "portal:old_sign_in": "leads on",
     "provider_again": "leads on",

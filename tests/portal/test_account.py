@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import timedelta
+from typing import Any, Final
 
 import pytest
 from django.contrib.sessions.models import Session
@@ -25,7 +26,14 @@ from tests import factories
 from tests.portal.conftest import SignedIn
 
 PAGES = ["portal:account", "portal:email", "mfa_index", "portal:preferences", "portal:notices"]
-DEFAULTS = {"minimum_length": 15, "classes": 0, "history": 0, "expires_after_days": 0, "idle_minutes": 480}
+DEFAULTS: Final[dict[str, Any]] = {
+    "minimum_length": 15,
+    "classes": 0,
+    "history": 0,
+    "expires_after_days": 0,
+    "idle_minutes": 480,
+    "limited_sign_in": True,
+}
 
 
 @pytest.fixture(autouse=True)

@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
+from mydevices.accounts import limited
 from mydevices.accounts.requests import actor_of, person_of
 from mydevices.commands import capabilities
 from mydevices.commands import selectors as commands_selectors
@@ -66,7 +67,7 @@ def lost(request: HttpRequest, device_id: UUID) -> HttpResponse:
     form = LostForm(sent(request), initial=_for_the_finder(device))
     if request.method == "POST" and form.is_valid():
         answer = _ask(request, device, ActionKind.LOST, Parameters(**form.cleaned_data))
-        return answer if losing.GUIDE in request.GET else go(request, reverse("portal:where", args=[device.id]))
+        return answer if _by_guide(request) else go(request, reverse("portal:where", args=[device.id]))
     allowed = location.permission(device)
     return _question(
         request,
@@ -152,9 +153,14 @@ def _to(request: HttpRequest, device: Device) -> HttpResponse:
     return go(request, _back(request, device))
 
 
+def _by_guide(request: HttpRequest) -> bool:
+    """Whether it was asked from the steps for a lost device, as always by who may do no more."""
+    return losing.GUIDE in request.GET or limited.until_of(request) is not None
+
+
 def _back(request: HttpRequest, device: Device) -> str:
     """Where the question was asked: on the device's page, or among the steps for a lost one."""
-    if losing.GUIDE in request.GET:
+    if _by_guide(request):
         return losing.guide(device)
     return reverse("portal:device", args=[device.id])
 

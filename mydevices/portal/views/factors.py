@@ -31,7 +31,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from mydevices.accounts import factors, sessions
 from mydevices.accounts.browsers import described
-from mydevices.accounts.requests import actor_of, person_of
+from mydevices.accounts.requests import LIMITED, actor_of, person_of
 from mydevices.presentation import moments
 from mydevices.presentation.access import freshly_signed_in
 
@@ -164,6 +164,7 @@ def signed_in(request: HttpRequest) -> HttpResponse:
             "since": moments.at(session.created_at, now),
             "seen": moments.ago(session.last_seen_at, now),
             "here": session.session_key == here,
+            "limited": LIMITED in session.data,
         }
         for session in sessions.of(person_of(request))
     ]

@@ -1,14 +1,18 @@
-"""“I lost a device”: which one, and then what to do, one step after the other."""
+"""“I lost a device”: which one, and then what to do, one step after the other; and the way there for somebody whose
+second factor is what they lost."""
 
 from uuid import UUID
 
 from django.contrib.auth.decorators import login_required
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
+from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_safe
+from django.views.decorators.http import require_http_methods, require_safe
 
+from mydevices.accounts import limited
+from mydevices.accounts import selectors as accounts
 from mydevices.accounts.requests import actor_of, person_of
 from mydevices.commands import capabilities
 from mydevices.commands import selectors as commands
@@ -61,6 +65,38 @@ def steps(request: HttpRequest, device_id: UUID) -> HttpResponse:
 def steps_now(request: HttpRequest, device_id: UUID) -> HttpResponse:
     """The steps alone, asked for while something is under way."""
     return render(request, "portal/_lost_device.html", _steps(request, devices.owned(person_of(request), device_id)))
+
+
+@require_safe
+@never_cache
+def signed_out(request: HttpRequest) -> HttpResponse:
+    """The way there for who is not signed in. The same for everybody: it knows nobody yet."""
+    if request.user.is_authenticated:
+        return HttpResponseRedirect(reverse("portal:lost_devices"), status=303)
+    minutes = int(limited.LASTS.total_seconds() // 60)
+    context = {"offered": accounts.sign_in_rules().limited_sign_in, "minutes": minutes}
+    return render(request, "account/lost.html", context)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@never_cache
+def sign_in(request: HttpRequest) -> HttpResponse:
+    """In place of the second step: what the password alone opens, and for how long. A refusal says whom to ask."""
+    if request.user.is_authenticated:
+        return HttpResponseRedirect(reverse("portal:lost_devices"), status=303)
+    found = limited.waiting(request)
+    if found is None:
+        return HttpResponseRedirect(f"{reverse('account_login')}?next={reverse('portal:lost_devices')}", status=303)
+    if request.method == "POST" and not found.refusal:
+        limited.begin(request)
+        return HttpResponseRedirect(reverse("portal:lost_devices"), status=303)
+    context = {
+        "refusal": found.refusal,
+        "minutes": int(limited.LASTS.total_seconds() // 60),
+        "helpdesk": helpdesk.of_person(found.person),
+    }
+    status = 403 if found.refusal and request.method == "POST" else 200
+    return render(request, "account/lost_factor.html", context, status=status)
 
 
 def _steps(request: HttpRequest, device: Device) -> dict[str, object]:
