@@ -1,12 +1,34 @@
 """A lost phone, as its owner lives it: marked, seen on the map, heard, and found."""
 
 import re
+from collections.abc import Iterator
 
+import pytest
 from playwright.sync_api import Page, expect
 
 from tests.journeys.browser import DESK, PHONE, PHONE_PLAIN, on
-from tests.journeys.portal import Portal
-from tests.journeys.stack import Simulator
+from tests.journeys.conftest import Visit
+from tests.journeys.portal import Portal, sign_in
+from tests.journeys.stack import Simulator, Stack
+
+_FACTOR = """
+from allauth.mfa.models import Authenticator
+from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
+from mydevices.accounts.models import Person
+
+ines = Person.objects.get(email={email!r})
+Authenticator.objects.filter(user=ines).delete()
+if {has!r}:
+    TOTP.activate(ines, generate_totp_secret())
+"""
+
+
+@pytest.fixture
+def factored(stack: Stack) -> Iterator[None]:
+    """Ines confirms her sign-in with an app on her phone, as long as the test lasts."""
+    stack.do(_FACTOR.format(email=stack.ines.email, has=True))
+    yield
+    stack.do(_FACTOR.format(email=stack.ines.email, has=False))
 
 
 def switch(page: Page, wanted: str) -> None:
@@ -97,3 +119,41 @@ def test_a_mac_says_why_it_cannot_be_found_and_shares_from_its_own_browser(ines:
     expect(page.get_by_text("This password is shown once.")).to_have_count(0)
     switch(page, "off")
     expect(page.locator("#live")).not_to_contain_text("51.50720")
+
+
+@on(PHONE, DESK, PHONE_PLAIN)
+@pytest.mark.usefixtures("factored")
+def test_whoever_lost_the_second_factor_with_the_phone_locks_it_with_the_password_alone(
+    visit: Visit, stack: Stack
+) -> None:
+    page = visit(None)
+    page.goto("/")
+    page.get_by_role("link", name="I lost a device").click()
+    page.get_by_role("link", name="Sign in").click()
+    sign_in(page, stack.ines)
+    page.get_by_role("link", name="I lost it").click()
+    page.get_by_role("button", name="Lock or find my device").click()
+    banner = page.get_by_label("Limited session")
+    expect(banner).to_contain_text("Signed in with your password alone")
+
+    # The steps: what the phone has done is ticked off.
+    page.get_by_role("link", name="I lost Private iPhone").click()
+    step = page.locator("#step-secure")
+    expect(step).to_have_class("card now")
+    page.get_by_role("link", name="Lock iPhone…").click()
+    question = Portal(page, stack).dialog
+    question.get_by_label("Phone number").fill("020 7946 0188")
+    question.get_by_role("button", name="Lock iPhone").click()
+    expect(step).to_have_class("card done", timeout=20_000)
+    assert stack.simulator.find("Private iPhone")["screen"] == "locked"
+    expect(page.get_by_role("link", name="Call")).to_be_visible()
+    expect(page.locator("#step-wipe")).to_contain_text("this needs your second factor")
+
+    # Everything else is shut, and says what opens it.
+    expect(banner).to_be_visible()
+    page.goto("/account")
+    expect(page.get_by_role("heading", name="Not with your password alone")).to_be_visible()
+    page.get_by_role("main").get_by_role("button", name="Sign in with the second factor").click()
+    expect(page.get_by_role("heading", name="Sign in to your devices")).to_be_visible()
+    page.goto("/lost")
+    expect(page.get_by_role("heading", name="Sign in to your devices")).to_be_visible()
