@@ -111,7 +111,8 @@ def _secure(known: Known) -> Step:
     locked_at = _locked_at(known, lock)
     if locked_at is not None:
         told = format_html(_("Locked {when}."), when=moments.at(locked_at, known.now))
-        more = [button for button in buttons if known.can(ActionKind.LOST)][:1]
+        # Whoever found it may know its passcode, so it can be locked once more; a computer has one lock at a time.
+        more = buttons if known.can(ActionKind.LOST) else [replace(button, tone="") for button in buttons]
         return Step("secure", title, "done", told=told, buttons=more)
     told = ""
     if lock is not None and lock.state == State.FAILED and lock.finished_at and known.now - lock.finished_at < NEWS:

@@ -139,12 +139,12 @@ def test_whoever_lost_the_second_factor_with_the_phone_locks_it_with_the_passwor
     # The steps: what the phone has done is ticked off.
     page.get_by_role("link", name="I lost Private iPhone").click()
     step = page.locator("#step-secure")
-    expect(step).to_have_class("card now")
     page.get_by_role("link", name="Lock iPhone…").click()
     question = Portal(page, stack).dialog
     question.get_by_label("Phone number").fill("020 7946 0188")
     question.get_by_role("button", name="Lock iPhone").click()
     expect(step).to_have_class("card done", timeout=20_000)
+    expect(step).to_contain_text("Locked")
     assert stack.simulator.find("Private iPhone")["screen"] == "locked"
     expect(page.get_by_role("link", name="Call")).to_be_visible()
     expect(page.locator("#step-wipe")).to_contain_text("this needs your second factor")
