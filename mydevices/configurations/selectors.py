@@ -1,9 +1,9 @@
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
-from django.db.models import Q, QuerySet
+from django.db.models import Count, Q, QuerySet
 
 from mydevices.configurations.kinds import KINDS
 from mydevices.configurations.kinds.account import Account
@@ -38,6 +38,42 @@ def of_configuration(configuration: Configuration) -> QuerySet[Installation]:
         .select_related("channel__registration__device__owner")
         .order_by("channel__registration__device__name", "id")
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """On how many channels of living registrations a configuration is in which state."""
+
+    pending: int = 0
+    installed: int = 0
+    failed: int = 0
+    removing: int = 0
+    removed: int = 0
+
+    @property
+    def is_moving(self) -> bool:
+        return bool(self.pending or self.removing)
+
+    @property
+    def there(self) -> int:
+        """What a device has, or is about to have."""
+        return self.pending + self.installed + self.removing
+
+
+def tallies(configuration_ids: Collection[UUID]) -> Mapping[UUID, Tally]:
+    """Of each of these configurations. One statement."""
+    counted: dict[UUID, dict[str, int]] = {one: {} for one in configuration_ids}
+    rows = (
+        Installation.objects.filter(
+            configuration__in=configuration_ids, channel__registration__state__in=Registration.LIVING
+        )
+        .order_by()
+        .values_list("configuration", "state")
+        .annotate(number=Count("id"))
+    )
+    for configuration_id, state, number in rows:
+        counted[configuration_id][state] = number
+    return {one: Tally(**states) for one, states in counted.items()}
 
 
 def concerned(configuration_id: UUID) -> QuerySet[Device]:

@@ -265,6 +265,29 @@ def retry(*, actor: Actor, installation: Installation) -> None:
         push.of_device(device.id, now=timezone.now())
 
 
+def retry_all(*, actor: Actor, configuration: Configuration) -> int:
+    """Send it again to every device that refused it; their number. What follows for devices is the worker's, in parts.
+    Raises Conflict when none has, or the configuration is gone."""
+    rights.require(actor, Right.MANAGE_POLICIES)
+    with transaction.atomic():
+        present = _present(configuration)
+        again = (
+            selectors.of_configuration(present)
+            .filter(state=Installation.State.FAILED)
+            .order_by()
+            .update(state=Installation.State.PENDING, reason="", changed_at=timezone.now())
+        )
+        if not again:
+            raise Conflict(_("Nothing has failed, or it is not for this device any more."))
+        audit.record(
+            Verb.INSTALLATION_RETRIED,
+            actor=actor,
+            details={"configuration": present.name, "configuration_id": str(present.id), "devices": again},
+        )
+        push.of_configuration(present.id)
+    return again
+
+
 def _checked(name: str, description: str, values: Kind, icon: bytes | None) -> str:
     """The name as it is kept."""
     name = " ".join(name.split())

@@ -13,6 +13,7 @@ from django.utils import timezone
 from mydevices.audit.models import Entry
 from mydevices.audit.verbs import Verb
 from mydevices.certificates.models import CertificateType
+from mydevices.configurations import portal_clip
 from mydevices.configurations.kinds.email import Email
 from mydevices.configurations.kinds.exchange import Exchange
 from mydevices.configurations.kinds.identity_certificate import IdentityCertificate
@@ -255,3 +256,58 @@ def test_who_may_not_change_them_reads_them(sign_in_as: SignedInAs, clip: Config
     assert at("delete", clip) not in page
     assert browser.get(at("edit", clip)).status_code == 403
     assert browser.post(at("retry", clip)).status_code == 403
+
+
+def put(of: Configuration, state: str, *, name: str = "Red phone", reason: str = "") -> Installation:
+    return Installation.objects.create(
+        configuration=of,
+        channel=factories.channel(factories.device(factories.person(f"Owner of {name}"), name=name)),
+        identifier=identifier(of.id),
+        name=of.name,
+        state=state,
+        reason=reason,
+        changed_at=timezone.now(),
+    )
+
+
+def test_all_that_failed_is_sent_again_at_once(administrator: Client, clip: Configuration) -> None:
+    failed = [put(clip, Installation.State.FAILED, name=f"Phone {number}", reason="No room.") for number in range(2)]
+    there = put(clip, Installation.State.INSTALLED)
+    answer = administrator.post(at("retry", clip), follow=True)
+    assert "It is sent to 2 devices again." in text(answer)
+    for row in failed:
+        row.refresh_from_db()
+        assert (row.state, row.reason) == (Installation.State.PENDING, "")
+    there.refresh_from_db()
+    assert there.state == Installation.State.INSTALLED
+    (entry,) = Entry.objects.filter(verb=Verb.INSTALLATION_RETRIED)
+    assert entry.details["devices"] == 2
+    assert "Nothing has failed" in text(administrator.post(at("retry", clip), follow=True))
+
+
+def test_a_device_lists_what_it_is_sent_and_sends_again_what_failed(administrator: Client, clip: Configuration) -> None:
+    row = put(clip, Installation.State.FAILED, reason="The profile is not acceptable.")
+    device = reverse("console:devices_one", args=[row.channel.registration.device_id])
+    shown = text(administrator.get(device))
+    assert "The profile is not acceptable." in shown
+    assert at("retry", clip) in shown
+    assert administrator.post(at("retry", clip), {"installation": str(row.id), "device": "1"})["Location"] == device
+    row.refresh_from_db()
+    assert row.state == Installation.State.PENDING
+    assert at("retry", clip) not in text(administrator.get(device))
+
+
+def test_the_list_is_searched_and_counts_each_of_its_rows(administrator: Client, clip: Configuration) -> None:
+    put(clip, Installation.State.INSTALLED, name="Red phone")
+    put(clip, Installation.State.FAILED, name="Blue phone")
+    found = administrator.get(f"{reverse(INDEX)}?q=intra")
+    (row,) = found.context["rows"]
+    assert (row["tally"].installed, row["tally"].pending, row["tally"].failed) == (1, 0, 1)
+    assert "No configuration fits." in text(administrator.get(f"{reverse(INDEX)}?q=nothing"))
+    assert not administrator.get(f"{reverse(INDEX)}?kind=exchange").context["rows"]
+
+
+def test_the_portals_icon_has_the_organisations_colour() -> None:
+    icon = portal_clip.picture("#336699")
+    assert icon.startswith(b"\x89PNG\r\n\x1a\n")
+    assert icon != portal_clip.picture("#996633")

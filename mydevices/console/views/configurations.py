@@ -1,6 +1,6 @@
 """Configurations: what is sent to devices, on which it has arrived, and what to change about it."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final, cast
@@ -10,6 +10,7 @@ from django.conf import settings
 from django.contrib import messages
 from django.core.files.uploadedfile import UploadedFile
 from django.db.models import Count, Q, QuerySet
+from django.db.models.functions import Lower
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
@@ -24,6 +25,7 @@ from mydevices.accounts.models import Person
 from mydevices.accounts.requests import actor_of, person_of, rights_of
 from mydevices.accounts.rights import Right
 from mydevices.certificates.models import Certificate
+from mydevices.configurations import portal_clip as clip_icon
 from mydevices.configurations import selectors, services, variables
 from mydevices.configurations.kinds import KINDS
 from mydevices.configurations.kinds.identity_certificate import IdentityCertificate
@@ -38,7 +40,7 @@ from mydevices.console.policy_forms import AssignmentForm
 from mydevices.devices import assignment
 from mydevices.devices.assignment import EVERYONE
 from mydevices.devices.models import Registration
-from mydevices.errors import Conflict, Invalid, MyDevicesError, NotFound, TooMany
+from mydevices.errors import Conflict, Invalid, NotFound, TooMany
 from mydevices.organisation import selectors as organisation
 from mydevices.policies.kinds.kind import Kind, Line
 from mydevices.presentation import moments, present
@@ -47,8 +49,6 @@ from mydevices.presentation.access import sent
 READ_AND_WRITE = require_http_methods(["GET", "HEAD", "POST"])
 SETTLES: Final = timedelta(seconds=30)
 """After a change: the worker finds the devices concerned."""
-RETRIED: Final = 200
-"""Failed installations that one press sends again."""
 LARGEST_FILE: Final = 1024 * 1024 + 1
 """Bytes that are read of an uploaded file: one more than any may have."""
 
@@ -110,25 +110,35 @@ def _kinds() -> list[dict[str, object]]:
 @require_safe
 @console_page(Right.SEE_SETTINGS)
 def index(request: HttpRequest) -> HttpResponse:
-    living = Q(installations__channel__registration__state__in=Registration.LIVING)
-    counted = {
-        state: Count("installations", filter=living & Q(installations__state=state))
-        for state in (Installation.State.INSTALLED, Installation.State.PENDING, Installation.State.FAILED)
-    }
-    rows = [
-        {
-            "one": one,
-            "icon": ICONS[one.kind],
-            "kind": KINDS[one.kind].title(),
-            "whom": assignment.in_words(one),
-            "installed": getattr(one, Installation.State.INSTALLED),
-            "pending": getattr(one, Installation.State.PENDING),
-            "failed": getattr(one, Installation.State.FAILED),
-        }
-        for one in selectors.every().annotate(**{str(state): count for state, count in counted.items()})
-    ]
+    page = listing.page(
+        Configuration.objects.all(),
+        request.GET,
+        columns=LIST,
+        filters=(
+            Filter(
+                "kind",
+                _("Any kind"),
+                [(name, kind.title()) for name, kind in KINDS.items()],
+                lambda some, value: some.filter(kind=value),
+            ),
+        ),
+        search=lambda some, text: some.filter(Q(name__icontains=text) | Q(description__icontains=text)),
+        full=lambda some: some.prefetch_related("groups"),
+        default="name",
+    )
+    tallies = selectors.tallies([one.id for one in page.rows])
     context = {
-        "rows": rows,
+        "page": page,
+        "rows": [
+            {
+                "one": one,
+                "kind": KINDS[one.kind].title(),
+                "whom": assignment.in_words(one),
+                "tally": tallies[one.id],
+            }
+            for one in page.rows
+        ],
+        "is_empty": not Configuration.objects.exists(),
         "kinds": _kinds(),
         "may_change": _may_change(request),
         "has_clip": _portal_clip() is not None,
@@ -307,6 +317,14 @@ def _one(request: HttpRequest, found: Configuration) -> dict[str, object]:
     }
 
 
+LIST: Final = (
+    Column("name", gettext_lazy("Name"), (Lower("name"), "id")),
+    Column("kind", gettext_lazy("Kind"), ("kind", Lower("name"), "id")),
+    Column("for", gettext_lazy("For")),
+    Column("installed", gettext_lazy("Installed")),
+    Column("pending", gettext_lazy("Pending")),
+    Column("failed", gettext_lazy("Failed")),
+)
 COLUMNS: Final = (
     Column("device", gettext_lazy("Device"), ("channel__registration__device__name", "id")),
     Column("person", gettext_lazy("Person"), ("channel__registration__device__owner__name", "id")),
@@ -343,34 +361,35 @@ def icon(_request: HttpRequest, configuration_id: UUID) -> HttpResponse:
 @require_POST
 @console_page(Right.MANAGE_POLICIES)
 def retry(request: HttpRequest, configuration_id: UUID) -> HttpResponse:
-    """Send again what failed: on the devices named, or on all of them up to RETRIED."""
+    """Send again what failed: on the device named, or on all of them."""
     found = selectors.by_id(configuration_id)
-    failed = selectors.of_configuration(found).filter(state=Installation.State.FAILED)
-    if request.POST.get("installation"):
-        chosen = request.POST["installation"]
-        failed = (
-            failed.filter(id=int(chosen))
-            if chosen.isascii() and chosen.isdigit() and len(chosen) < 19
-            else failed.none()
-        )
-    done, refused = _each(failed[:RETRIED], lambda row: services.retry(actor=actor_of(request), installation=row))
-    if done:
-        text = ngettext("It is sent to %(number)d device again.", "It is sent to %(number)d devices again.", done)
-        messages.success(request, text % {"number": done})
-    if refused or not done:
-        messages.warning(request, refused or _("Nothing has failed, or it is not for this device any more."))
-    return _see("console:configurations_one", found.id)
+    chosen = request.POST.get("installation", "")
+    back = _see("console:configurations_one", found.id)
+    try:
+        done = 1
+        if chosen:
+            row = _failed(found, chosen)
+            if "device" in request.POST:
+                back = _see("console:devices_one", row.channel.registration.device_id)
+            services.retry(actor=actor_of(request), installation=row)
+        else:
+            done = services.retry_all(actor=actor_of(request), configuration=found)
+    except Conflict as refusal:
+        messages.warning(request, refusal.message)
+        return back
+    text = ngettext("It is sent to %(number)d device again.", "It is sent to %(number)d devices again.", done)
+    messages.success(request, text % {"number": done})
+    return back
 
 
-def _each(rows: Iterable[Installation], verb: Callable[[Installation], None]) -> tuple[int, str]:
-    done, refused = 0, ""
-    for row in rows:
-        try:
-            verb(row)
-            done += 1
-        except MyDevicesError as refusal:
-            refused = refusal.message
-    return done, refused
+def _failed(configuration: Configuration, chosen: str) -> Installation:
+    """One that failed, of this configuration. Raises Conflict for anything else."""
+    is_number = chosen.isascii() and chosen.isdigit() and len(chosen) < 19
+    failed = selectors.of_configuration(configuration).filter(state=Installation.State.FAILED)
+    row = failed.filter(id=int(chosen)).first() if is_number else None
+    if row is None:
+        raise Conflict(_("Nothing has failed, or it is not for this device any more."))
+    return row
 
 
 @READ_AND_WRITE
@@ -418,14 +437,15 @@ def portal_clip(request: HttpRequest) -> HttpResponse:
         return _see("console:configurations_one", present_clip.id)
     name = _("My Devices")
     taken = set(Configuration.objects.values_list("name", flat=True))
-    logo = organisation.current().logo
+    about = organisation.current()
+    logo = about.logo
     made = services.create(
         actor=actor,
         name=next(one for one in (name, *(f"{name} {number}" for number in range(2, 100))) if one not in taken),
         description=_("This portal, one tap away."),
         values=WebClip(label=name, url=f"{settings.PUBLIC_URL}/", removable=True, full_screen=False),
         assignment=EVERYONE,
-        icon=bytes(logo) if logo else None,
+        icon=bytes(logo) if logo else clip_icon.picture(about.accent or clip_icon.BLUE),
     )
     messages.success(request, _("The portal is on its way to every device as “%(name)s”.") % {"name": made.name})
     return _see("console:configurations_one", made.id)

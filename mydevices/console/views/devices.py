@@ -32,10 +32,12 @@ from mydevices.commands import batches, capabilities
 from mydevices.commands import selectors as commands
 from mydevices.commands import services as commands_services
 from mydevices.commands.models import Command
+from mydevices.configurations import selectors as configurations
 from mydevices.console import listing
 from mydevices.console.access import console_page
 from mydevices.console.forms import ActForm, OwnershipForm
 from mydevices.console.listing import Column, Filter
+from mydevices.console.views.configurations import STATES
 from mydevices.devices import selectors as devices
 from mydevices.devices import services as device_services
 from mydevices.devices.models import Device, Registration
@@ -204,6 +206,10 @@ def device(request: HttpRequest, device_id: UUID) -> HttpResponse:
         "face": present.face(found, present.telling(recent), organisation=name, now=now),
         "facts": present.facts(found, now),
         "may_assist": Right.ASSIST in rights_of(request),
+        "installations": [
+            (row, STATES[row.state], _(row.reason) if row.reason else "") for row in configurations.of_device(found)
+        ],
+        "may_configure": Right.MANAGE_POLICIES in rights_of(request),
         "apps": applications.scope(found) if Right.ASSIST in rights_of(request) else "",
         "may_manage": Right.MANAGE_DEVICES in rights_of(request),
         "lines": past.history(entries, viewer, now, about=found.owner)[:SHOWN],
