@@ -19,6 +19,7 @@ LONGEST: Final = 64
 MOST: Final = 6
 """Words of a search; further ones are not asked for."""
 
+_VERSION: Final = re.compile(r"\d+(?:\.\d+)+")
 _BETWEEN: Final = re.compile(r"[^\w@]+|_+")
 _PLAIN: Final = str.maketrans({"ı": "i", "ø": "o", "ł": "l", "đ": "d", "æ": "ae", "œ": "oe", "þ": "th", "ð": "d"})
 """Letters that people type without what makes them special, and that Unicode does not take apart."""
@@ -32,21 +33,26 @@ def fold(text: str) -> str:
 
 
 def words(*texts: str) -> frozenset[str]:
-    """The words of these texts. What holds an @ is a word as a whole, and so are its parts."""
+    """The words of these texts. An address and a version such as 18.1 are words as a whole, and so are their parts."""
     found = set()
     for text in texts:
         for chunk in fold(text).split():
-            if "@" in chunk:
+            if _is_whole(chunk):
                 found.add(chunk[:LONGEST])
             found.update(part[:LONGEST] for part in _BETWEEN.split(chunk.replace("@", " ")) if part)
     return frozenset(found)
 
 
+def _is_whole(chunk: str) -> bool:
+    return "@" in chunk or _VERSION.fullmatch(chunk) is not None
+
+
 def wanted(text: str) -> tuple[str, ...]:
-    """What a search asks for: the beginnings of words, in the order typed. An address counts as one."""
+    """What a search asks for: the beginnings of words, in the order typed. An address counts as one, and so does a
+    version."""
     found: dict[str, None] = {}
     for chunk in fold(text).split():
-        parts = [chunk] if "@" in chunk else [part for part in _BETWEEN.split(chunk) if part]
+        parts = [chunk] if _is_whole(chunk) else [part for part in _BETWEEN.split(chunk) if part]
         found.update(dict.fromkeys(part[:LONGEST] for part in parts))
     return tuple(found)[:MOST]
 

@@ -113,15 +113,19 @@ def test_a_prefix_is_looked_up_in_the_index(table: Any) -> None:
 
 @pytest.mark.django_db
 @pytest.mark.parametrize(
-    ("migration", "table"),
-    [("mydevices.accounts.migrations.0006_words", PersonWord), ("mydevices.devices.migrations.0003_words", DeviceWord)],
+    ("migrations", "table"),
+    [
+        (["mydevices.accounts.migrations.0006_words"], PersonWord),
+        (["mydevices.devices.migrations.0003_words", "mydevices.devices.migrations.0006_words_of_systems"], DeviceWord),
+    ],
 )
-def test_what_was_here_before_gets_its_words(migration: str, table: Any) -> None:
+def test_what_was_here_before_gets_its_words(migrations: list[str], table: Any) -> None:
     factories.device(factories.person("Ines Okafor"))
     rows = table.objects
     before = set(rows.values_list("of_id", "word"))
     rows.all().delete()
-    importlib.import_module(migration).find_words(apps, None)
+    for migration in migrations:
+        importlib.import_module(migration).find_words(apps, None)
     assert before
     assert set(rows.values_list("of_id", "word")) == before
 
@@ -147,3 +151,19 @@ def test_people_are_found_by_the_serial_number_of_a_device_and_not_by_its_name()
         assert list(devices.searched_people(Person.objects.all(), text)) == [ines]
     for text in ("phone", "G1AB", ""):
         assert not devices.searched_people(Person.objects.all(), text).exists()
+
+
+@pytest.mark.django_db
+def test_devices_are_found_by_their_system_and_its_version() -> None:
+    for number, version in enumerate(("18.1", "18.1.2", "18.2", "17.18.1")):
+        device = factories.device(factories.person(), name=f"Phone {number}")
+        device.os_version = version
+        device.save()
+
+    def names(text: str) -> set[str]:
+        return {device.name for device in devices.searched(Device.objects.all(), text)}
+
+    assert names("18.1") == {"Phone 0", "Phone 1"}
+    assert names("ios 18.2") == {"Phone 2"}
+    assert names("17") == {"Phone 3"}
+    assert names("18.") == {"Phone 0", "Phone 1", "Phone 2", "Phone 3"}

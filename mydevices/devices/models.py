@@ -25,7 +25,7 @@ class Device(Searched):
         PERSONAL = "personal", "Personal"
         COMPANY = "company", "Company"
 
-    SEARCHED = ("name", "model_name", "serial_number", "hardware_id")
+    SEARCHED = ("name", "model_name", "serial_number", "hardware_id", "os_name", "os_version")
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="devices")
