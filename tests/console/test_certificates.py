@@ -110,6 +110,7 @@ def test_who_sees_people_sees_their_certificates(sign_in_as: SignedInAs, role: s
 @pytest.mark.usefixtures("three")
 def test_a_page_costs_the_same_however_long_the_list(administrator: Client) -> None:
     def statements() -> int:
+        administrator.get(reverse("console:certificates"))  # what processes know for some seconds is read here
         with CaptureQueriesContext(connection) as queries:
             administrator.get(reverse("console:certificates"))
         assert not any('"key",' in query["sql"] for query in queries if '"certificates_certificate"' in query["sql"])
