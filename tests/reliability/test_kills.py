@@ -69,6 +69,7 @@ class Life:
                 action = self._ask(kind)
             except Conflict:
                 self.wishes.refused += 1
+                self._unlock()
                 time.sleep(0.1)
                 continue
             except Unsupported:
