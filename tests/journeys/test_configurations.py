@@ -9,10 +9,15 @@ from tests.journeys.stack import Simulator
 from tests.journeys.test_pages import expect_good
 
 IPHONE, MAC = "Ines’s iPhone", "Studio MacBook"
+GUESTS = "guests.aldermoor.example"
 
 
 def clips(simulator: Simulator, device: str) -> list[str]:
     return [clip["label"] for clip in simulator.find(device)["web_clips"]]
+
+
+def hosts(simulator: Simulator, device: str) -> list[str]:
+    return [account["host"] for account in simulator.find(device)["mail_accounts"]]
 
 
 def open_list(page: Page) -> None:
@@ -85,3 +90,27 @@ def test_the_portal_is_put_on_home_screens_with_one_click(amara: Portal) -> None
     expect(page.get_by_text("It is removed from")).to_be_visible()
     page.get_by_role("button", name="Delete configuration").click()
     until(lambda: "My Devices" not in clips(simulator, IPHONE), 30, "the portal gone from the home screen")
+
+
+@on(DESK)
+def test_an_exchange_account_is_made_by_its_form_and_arrives_as_each_device_takes_it(amara: Portal) -> None:
+    page, simulator = amara.page, amara.stack.simulator
+    open_list(page)
+    page.locator("a[href$='/new/exchange']").click()
+    page.get_by_label("Name", exact=True).fill("Guest mail")
+    page.get_by_label("Exchange server").fill(f"https://{GUESTS}")
+    page.get_by_label("S/MIME signing", exact=True).check()
+    save(page, "Make configuration")
+    expect(page.get_by_text("The name of a server has no https:// before it")).to_be_visible()
+    expect(page.get_by_text("Choose a certificate, or let people choose one themselves.")).to_be_visible()
+    page.get_by_label("Exchange server").fill(GUESTS)
+    page.get_by_label("Signing certificate").select_option(label="Signing certificate")
+    save(page, "Make configuration")
+    expect(page.get_by_role("heading", name="Guest mail", level=1)).to_be_visible()
+    expect(page.get_by_role("definition").filter(has_text="Signing certificate").first).to_be_visible()
+    for device in (IPHONE, MAC):
+        until(lambda device=device: GUESTS in hosts(simulator, device), 30, f"the account on {device}")  # type: ignore[misc]
+    page.get_by_role("link", name="Delete…").click()
+    page.get_by_role("button", name="Delete configuration").click()
+    for device in (IPHONE, MAC):
+        until(lambda device=device: GUESTS not in hosts(simulator, device), 30, f"none on {device}")  # type: ignore[misc]
