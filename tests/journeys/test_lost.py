@@ -143,7 +143,7 @@ def test_whoever_lost_the_second_factor_with_the_phone_locks_it_with_the_passwor
     question = Portal(page, stack).dialog
     question.get_by_label("Phone number").fill("020 7946 0188")
     question.get_by_role("button", name="Lock iPhone").click()
-    expect(question).to_have_count(0)  # the page behind it may tell of the lock before the browser has left the question
+    expect(question).to_have_count(0)  # the page behind may tell of the lock before the browser has left the question
     expect(step).to_have_class("card done", timeout=20_000)
     expect(step).to_contain_text("Locked")
     assert stack.simulator.find("Private iPhone")["screen"] == "locked"
