@@ -11,6 +11,7 @@
   const map = L.map(box, { attributionControl: false, zoomControl: false, worldCopyJump: true, minZoom: 1, maxZoom: tiles ? 19 : 14 });
   L.control.zoom({ position: "bottomright", zoomInTitle: zoomIn, zoomOutTitle: zoomOut }).addTo(map);
   map.setView([25, 5], 1);
+  new ResizeObserver(() => map.invalidateSize()).observe(box); // what is told beside it grows, and the box with it
   if (tiles) {
     L.control.attribution({ prefix: false }).addTo(map);
     L.tileLayer(tiles, { attribution, maxZoom: 19 }).addTo(map);

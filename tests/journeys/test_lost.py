@@ -66,6 +66,9 @@ def test_a_lost_iphone_is_seen_on_the_map_and_found(ines: Portal, simulator: Sim
     ines.expect_same_document()
     expect(page.locator(".map path.m-pin")).to_have_count(1)
     expect(page.locator(".map figcaption")).to_contain_text("Within 12 m")
+    # The map is drawn as far as its box goes, which has grown with what is told beside it.
+    bottoms = [f"document.querySelector('{one}').getBoundingClientRect().bottom" for one in (".map svg", ".map")]
+    page.wait_for_function(f"{bottoms[0]} >= {bottoms[1]} - 1")
     expect(page.locator("#live")).to_contain_text("seen by you")
     expect(page.locator("blockquote")).to_contain_text("020 7946 0188")
     phone = simulator.find(name)
