@@ -24,6 +24,8 @@ iPhone"), `address` an IP address, `by` the name of who did it, where that was n
 | DEVICE_REGISTERED | device (its name), model, at, address, by |
 | DEVICE_IS_PERSONAL, DEVICE_IS_COMPANY | device (its name), by, reason, at |
 | POSITION_SEEN | device (its name), by, reason, at |
+| WIPE_WAITS | device, owner, by (who asked), at |
+| WIPE_APPROVED, WIPE_REFUSED | device, by (none where nobody decided in time), reason, at |
 | REGISTRATION_PIN | secret_pin, until, by |
 | REGISTRATION_PIN_UNKNOWN | at, browser, address |
 | CERTIFICATE_EXPIRES | certificate (its type's label), issuer, until |
@@ -71,6 +73,11 @@ class Notice(StrEnum):
     """Whose a device is was changed by an administrator."""
     POSITION_SEEN = "position_seen"
     """Somebody else has seen where a device is."""
+    WIPE_WAITS = "wipe_waits"
+    """To administrators: one device more than may be wiped without their word."""
+    WIPE_APPROVED = "wipe_approved"
+    WIPE_REFUSED = "wipe_refused"
+    """To whoever asked for it."""
     REGISTRATION_PIN = "registration_pin"
     REGISTRATION_PIN_UNKNOWN = "registration_pin_unknown"
     """To an address that somebody asked a PIN for, and that gets none: nobody here has it, or registers by PIN."""
@@ -88,6 +95,7 @@ OPTIONAL: Final[Collection[Notice]] = frozenset({Notice.NEW_SIGN_IN, Notice.DEVI
 
 _WHERE: Final = frozenset({"at", "browser", "address"})
 _CERTIFICATE: Final = frozenset({"certificate", "issuer"})
+_WIPE: Final = frozenset({"device", "by", "at"})
 
 FACTS: Final[Mapping[Notice, frozenset[str]]] = {
     Notice.INVITATION: frozenset({"secret_link", "until", "by", "secret_pin"}),
@@ -109,6 +117,9 @@ FACTS: Final[Mapping[Notice, frozenset[str]]] = {
     Notice.DEVICE_IS_PERSONAL: frozenset({"device", "by", "reason", "at"}),
     Notice.DEVICE_IS_COMPANY: frozenset({"device", "by", "reason", "at"}),
     Notice.POSITION_SEEN: frozenset({"device", "by", "reason", "at"}),
+    Notice.WIPE_WAITS: _WIPE | {"owner"},
+    Notice.WIPE_APPROVED: _WIPE | {"reason"},
+    Notice.WIPE_REFUSED: _WIPE | {"reason"},
     Notice.REGISTRATION_PIN: frozenset({"secret_pin", "until", "by"}),
     Notice.REGISTRATION_PIN_UNKNOWN: _WHERE,
     Notice.CERTIFICATE_EXPIRES: _CERTIFICATE | {"until"},

@@ -1,4 +1,4 @@
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
@@ -79,6 +79,17 @@ def about_actions_of(entries: Sequence[Entry], verbs: Collection[Verb]) -> Query
     oldest = min(entry.pk for entry in entries)
     told = Entry.objects.filter(device_id__in=devices, id__gt=oldest, action_id__in=actions, verb__in=verbs)
     return told.order_by("-id")
+
+
+def reasons_of(actions: Mapping[UUID, UUID]) -> Mapping[UUID, str]:
+    """Why actions were asked for, where somebody said it, by the action's id. `actions`: the device of each, by the
+    same."""
+    asked = Entry.objects.filter(
+        device_id__in={str(device) for device in actions.values()},  # for the index
+        action_id__in=[str(action) for action in actions],
+        verb=Verb.ACTION_REQUESTED,
+    )
+    return {UUID(entry.action_id): str(entry.details.get("reason", "")) for entry in asked}
 
 
 def sealed() -> tuple[int, int]:

@@ -11,6 +11,19 @@ from mydevices.devices.models import Channel, Device, Registration
 class Action(models.Model):
     """Something a person asked of a device. Its state is that of its commands."""
 
+    class Approval(models.TextChoices):
+        """Of a wipe beyond the limits: whether an administrator has let it go."""
+
+        WAITING = "waiting", "Waiting"
+        APPROVED = "approved", "Approved"
+        REFUSED = "refused", "Refused"
+
+    class Limit(models.TextChoices):
+        """How many devices may be wiped without an administrator's word: by one person in a day, by all in an hour."""
+
+        PERSON = "person", "Of a person"
+        ORGANISATION = "organisation", "Of the organisation"
+
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     device = models.ForeignKey(Device, on_delete=models.CASCADE, related_name="actions")
     registration = models.ForeignKey(Registration, on_delete=models.CASCADE, related_name="actions")
@@ -23,9 +36,24 @@ class Action(models.Model):
     secret = models.BinaryField(null=True)
     """Sealed: a PIN. Kept as long as the action, and the action until the Mac has spoken again, however long."""
     held_until = models.DateTimeField(null=True)
+    """The end of its undo window. None where there is none, or none yet: it begins when a wipe is approved."""
+    approval = models.CharField(max_length=8, choices=Approval, blank=True)
+    """Empty for what needs none. What was called off meanwhile still says that it waits: its commands are cancelled."""
+    limit = models.CharField(max_length=12, choices=Limit, blank=True)
+    """Which one it went beyond."""
 
     class Meta:
-        indexes = [models.Index(fields=["device", "-requested_at"], name="actions_of_a_device")]
+        indexes = [
+            models.Index(fields=["device", "-requested_at"], name="actions_of_a_device"),
+            models.Index(fields=["requested_at"], condition=models.Q(kind="wipe"), name="wipes_by_time"),
+            models.Index(fields=["requested_at"], condition=models.Q(approval="waiting"), name="wipes_to_decide"),
+        ]
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(approval__in=["", "waiting", "approved", "refused"]), name="known_approval"
+            ),
+            models.CheckConstraint(condition=models.Q(limit__in=["", "person", "organisation"]), name="known_limit"),
+        ]
 
 
 class Command(models.Model):

@@ -17,13 +17,14 @@ from mydevices.accounts.rights import Right
 from mydevices.audit import services as audit
 from mydevices.audit.actor import Actor
 from mydevices.audit.verbs import Verb
-from mydevices.commands import capabilities, outcomes, selectors
+from mydevices.commands import capabilities, limits, outcomes, selectors
 from mydevices.commands.models import Action, Batch, Command
 from mydevices.commands.outcomes import Others, Outcome, Reported
 from mydevices.commands.states import OPEN, PENDING, State, before
 from mydevices.devices import services as devices
 from mydevices.devices.models import Channel, Device, Registration
 from mydevices.errors import Conflict, ForbiddenByPolicy, Invalid, NotAllowed, ProtocolError, Unsupported
+from mydevices.organisation import services as organisation
 from mydevices.outbox import services as outbox
 from mydevices.platforms import port
 from mydevices.platforms.port import ActionKind, Parameters
@@ -67,7 +68,9 @@ def enqueue(
     said so, where that was before `now` (`batches`): then their proof had to be fresh. Raises NotAllowed for somebody
     else's device without the right, Invalid where they give no `reason`, NeedsFreshAuthentication, LimitedSession for
     more than a password alone allows, ForbiddenByPolicy with the policy and whom to ask, Unsupported with the reason,
-    Conflict when the same is under way already."""
+    Conflict when the same is under way already.
+
+    A wipe beyond the limits of its policy is held for an administrator (`approvals`): the action then says so."""
     now = now or timezone.now()
     parameters = parameters or Parameters()
     _check_allowed(device, kind, actor, confirmed_at or now)
@@ -112,19 +115,35 @@ def enqueue(
     ]
     try:
         with transaction.atomic():
+            if kind == ActionKind.WIPE:
+                _hold_beyond_limits(action, commands, actor, now)
             action.save(force_insert=True)
             Command.objects.bulk_create(commands)
             _follow(action, now)
-            if held:
-                outbox.post("release", {"action": str(action.id)}, key=str(action.id), not_before=held_until)
+            if action.limit:
+                limits.tell(action=action, actor=actor, now=now)
+            elif held:
+                release_at(action, now)
             else:
                 wake({command.channel_id for command in commands})
-            _record(Verb.ACTION_REQUESTED, actor=actor, device=device, action=action, reason=reason.strip())
+            record(Verb.ACTION_REQUESTED, actor=actor, device=device, action=action, reason=reason.strip())
     except IntegrityError as error:
         if "one_open_command_of_a_kind" not in str(error) and "exclusive" not in str(error):
             raise
         raise Conflict(_("This is under way already. See how far it is on the device’s page.")) from error
     return action
+
+
+def _hold_beyond_limits(action: Action, commands: Sequence[Command], actor: Actor, now: datetime) -> None:
+    """One device more than may be wiped without an administrator's word waits for it. In the caller's transaction, in
+    which nobody else counts."""
+    organisation.hold()
+    limit = limits.exceeded(device=action.device, actor=actor, now=now)
+    if limit is None:
+        return
+    action.approval, action.limit, action.held_until = Action.Approval.WAITING, limit, None
+    for command in commands:
+        command.state = State.HELD
 
 
 def _follow(action: Action, now: datetime) -> None:
@@ -212,6 +231,14 @@ def wake(channel_ids: Iterable[int]) -> None:
         outbox.post("wake", {"channel": channel_id}, key=str(channel_id))
 
 
+def release_at(action: Action, now: datetime) -> None:
+    """Let an action go when its undo window ends, or at once where it has none. In a transaction."""
+    if action.held_until is None:
+        release(action_id=action.id, now=now)
+        return
+    outbox.post("release", {"action": str(action.id)}, key=str(action.id), not_before=action.held_until)
+
+
 @transaction.atomic
 def release(*, action_id: UUID, now: datetime) -> bool:
     """The undo window has passed: what is still held may go. False when it was called off."""
@@ -221,7 +248,7 @@ def release(*, action_id: UUID, now: datetime) -> bool:
         return False
     wake(channels)
     action = Action.objects.select_related("device__owner").get(id=action_id)
-    _record(Verb.ACTION_RELEASED, actor=Actor.system("queue"), device=action.device, action=action)
+    record(Verb.ACTION_RELEASED, actor=Actor.system("queue"), device=action.device, action=action)
     return True
 
 
@@ -236,7 +263,7 @@ def cancel(*, action: Action, actor: Actor, now: datetime | None = None) -> bool
     )
     if not moved:
         raise Conflict(_("Too late to call this off: the device has it already, or it has ended."))
-    _record(Verb.ACTION_CANCELLED, actor=actor, device=device, action=action)
+    record(Verb.ACTION_CANCELLED, actor=actor, device=device, action=action)
     if action.kind == ActionKind.LOST and not selectors.was_lost_before(action):
         devices.found(device_id=device.id)
     return not Command.objects.filter(action=action, sent_at__isnull=False).exists()
@@ -313,7 +340,7 @@ def conclude(*, registration: Registration, kind: ActionKind, reason: str, now: 
     actions = list(Action.objects.filter(commands__in=given).select_related("device__owner").distinct())
     moved = given.update(state=State.DONE, finished_at=now, result={"concluded": reason})
     for action in actions:
-        _record(Verb.ACTION_DONE, actor=Actor.system("queue"), device=action.device, action=action, reason=reason)
+        record(Verb.ACTION_DONE, actor=Actor.system("queue"), device=action.device, action=action, reason=reason)
     return moved
 
 
@@ -353,7 +380,7 @@ def _end(which: Q, state: State, verb: Verb, now: datetime, reason: str = "") ->
         state=state, finished_at=now
     )
     for action in Action.objects.filter(commands__in=rows).select_related("device__owner").distinct():
-        _record(verb, actor=Actor.system("queue"), device=action.device, action=action, reason=reason)
+        record(verb, actor=Actor.system("queue"), device=action.device, action=action, reason=reason)
     return moved
 
 
@@ -431,7 +458,8 @@ def reveal_pins(*, device: Device, actor: Actor, now: datetime | None = None) ->
     return pins
 
 
-def _record(verb: Verb, *, actor: Actor, device: Device, action: Action, reason: str = "") -> None:
+def record(verb: Verb, *, actor: Actor, device: Device, action: Action, reason: str = "") -> None:
+    """An entry about an action, in the caller's transaction."""
     audit.record(
         verb,
         actor=actor,
@@ -440,5 +468,9 @@ def _record(verb: Verb, *, actor: Actor, device: Device, action: Action, reason:
         person_id=device.owner_id,
         person_name=device.owner.name,
         action_id=action.id,
-        details={"action": action.kind, **({"reason": reason} if reason else {})},
+        details={
+            "action": action.kind,
+            **({"reason": reason} if reason else {}),
+            **({"limit": str(action.limit)} if action.limit and verb == Verb.ACTION_REQUESTED else {}),
+        },
     )

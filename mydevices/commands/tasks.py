@@ -7,7 +7,7 @@ from uuid import UUID
 
 from django.utils import timezone
 
-from mydevices.commands import batches, services
+from mydevices.commands import approvals, batches, services
 from mydevices.devices.models import Channel, Registration
 from mydevices.outbox import registry
 from mydevices.outbox.registry import Delivery, Done, Outcome, Retry
@@ -20,6 +20,7 @@ def register() -> None:
     registry.handler("batch", batch, batch=1)
     registry.handler("wake", wake, batch=100)
     registry.periodic("commands.expire", timedelta(seconds=30), expire)
+    registry.periodic("commands.approvals", timedelta(hours=1), expire_approvals)
     registry.periodic("commands.wake_again", timedelta(minutes=10), wake_again)
     registry.periodic("commands.park", timedelta(days=1), park)
 
@@ -61,6 +62,10 @@ def wake(deliveries: Sequence[Delivery]) -> Mapping[int, Outcome]:
 
 def expire() -> None:
     services.expire(now=timezone.now())
+
+
+def expire_approvals() -> None:
+    approvals.expire(now=timezone.now())
 
 
 def wake_again() -> None:

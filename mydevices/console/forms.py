@@ -184,6 +184,26 @@ class ReasonForm(forms.Form):
     )
 
 
+class DecisionForm(forms.Form):
+    """Whether a wipe beyond the limits may go. `decision` is the button that was pressed."""
+
+    decision = forms.ChoiceField(
+        choices=[("approve", _("Allow wipe")), ("refuse", _("Refuse wipe"))], widget=forms.HiddenInput
+    )
+    reason = forms.CharField(
+        label=_("Why"),
+        required=False,
+        max_length=300,
+        help_text=_("Needed to refuse. Whoever asked for the wipe reads it by mail, with your name."),
+    )
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        if cleaned.get("decision") == "refuse" and not cleaned.get("reason") and "reason" not in self.errors:
+            self.add_error("reason", _("Say why. Whoever asked for it reads it."))
+        return cleaned
+
+
 class BatchForm(forms.Form):
     """What somebody asks of many devices."""
 

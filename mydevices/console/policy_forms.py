@@ -218,6 +218,7 @@ class SelfServiceForm(KindForm):
     kind = SelfServiceRules
     layout = (
         (_("What people may do"), ("allowed", "undo_seconds")),
+        (_("Wipes without an administrator"), ("person_wipes", "organisation_wipes")),
         (_("A lock begins with"), ("lock_message", "lock_phone")),
         (_("Helpdesk"), ("helpdesk_name", "helpdesk_phone", "helpdesk_email", "helpdesk_link")),
     )
@@ -241,6 +242,14 @@ class SelfServiceForm(KindForm):
         label=_("Seconds in which a wipe or retire can be undone"),
         required=False,
         help_text=_("0 to 3600. Empty: as the server is set."),
+    )
+    person_wipes = forms.IntegerField(
+        label=_("Devices that a person may wipe in 24 hours"),
+        help_text=_("Of their own. Each further wipe waits until an administrator lets it go. 0: every one does."),
+    )
+    organisation_wipes = forms.IntegerField(
+        label=_("Devices that everybody together may wipe in an hour"),
+        help_text=_("Administrators’ wipes count and wait as well: another administrator decides."),
     )
     lock_message = forms.CharField(
         label=_("Message on its screen"), required=False, max_length=200, widget=forms.Textarea(attrs={"rows": 2})

@@ -13,6 +13,7 @@ from mydevices.console.views import (
     places,
     policies,
     settings,
+    wipes,
 )
 
 app_name = "console"
@@ -71,6 +72,8 @@ urlpatterns = [
     path("devices/<uuid:device_id>/ownership", devices.ownership, name="devices_ownership"),
     path("devices/<uuid:device_id>/ask/<slug:kind>", devices.act, name="devices_act"),
     path("devices/<uuid:device_id>/cancel/<uuid:action_id>", devices.cancel, name="devices_cancel"),
+    path("wipes", wipes.index, name="wipes"),
+    path("wipes/<uuid:action_id>", wipes.decide, name="wipes_one"),
     path("certificates", certificates.index, name="certificates"),
     path("certificates.csv", certificates.export, name="certificates_export"),
     path("audit", audit.index, name="audit"),

@@ -47,6 +47,7 @@ class Line:
 
 _ENDS: Final[frozenset[Verb]] = frozenset(
     {Verb.ACTION_DONE, Verb.ACTION_FAILED, Verb.ACTION_CANCELLED, Verb.ACTION_EXPIRED, Verb.ACTION_VOID}
+    | {Verb.WIPE_REFUSED}
 )
 
 
@@ -124,11 +125,19 @@ def _outcome(entry: Entry, end: Entry | None, begun: datetime) -> str:
         Verb.ACTION_DONE.value: _("Done %(took)s") % {"took": took(begun, end.at)},
         Verb.ACTION_FAILED.value: _("Failed: %(reason)s") % {"reason": reason} if reason else _("Failed"),
         Verb.ACTION_CANCELLED.value: _("Cancelled before it was sent"),
+        Verb.WIPE_REFUSED.value: _refused(end),
         Verb.ACTION_EXPIRED.value: _("Expired, the device did not ask in time"),
         Verb.ACTION_VOID.value: _("Dropped: %(reason)s") % {"reason": reason}
         if reason
         else _("Dropped, the registration had ended"),
     }[end.verb]
+
+
+def _refused(end: Entry) -> str:
+    """What became of a wipe beyond the limits, which an administrator did not let go."""
+    if end.actor_kind == "system":
+        return _("Not sent: no administrator decided in time")
+    return _("Refused by %(who)s: %(reason)s") % {"who": _who(end), "reason": end.details.get("reason", "")}
 
 
 def _sentence(entry: Entry, reader: Person, names: Mapping[str, str] | None, about: Person | None) -> SafeString:
@@ -180,7 +189,7 @@ def _reason(entry: Entry) -> str:
 
 def _why(entry: Entry) -> str:
     """What somebody said who acted on a device that is not theirs; empty for its owner."""
-    given = {Verb.ACTION_REQUESTED, Verb.OWNERSHIP_CHANGED, Verb.POSITION_SEEN}
+    given = {Verb.ACTION_REQUESTED, Verb.WIPE_APPROVED, Verb.OWNERSHIP_CHANGED, Verb.POSITION_SEEN}
     return str(entry.details.get("reason", "")) if entry.verb in given else ""
 
 

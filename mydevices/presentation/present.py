@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from mydevices.accounts.models import Person
+from mydevices.commands.models import Action
 from mydevices.commands.selectors import Progress
 from mydevices.commands.services import Pin
 from mydevices.commands.states import State
@@ -392,6 +393,8 @@ def _status_of_the_gone(registration: Registration, now: datetime) -> Status:
 
 def _status_of_the_busy(newest: Progress, what: str, now: datetime) -> Status:
     kind = newest.action.kind
+    if is_undecided(newest):
+        return Status("clock", _("Wipe waiting for an administrator"), "warn", "clock")
     if newest.state == State.HELD and newest.action.held_until is not None:
         left = moments.countdown(newest.action.held_until, now)
         text = _("Wipe waiting, undo {left} s") if kind == ActionKind.WIPE else _("Retire waiting, undo {left} s")
@@ -414,6 +417,19 @@ def _status_of_the_busy(newest: Progress, what: str, now: datetime) -> Status:
     }.get(kind, _("Waiting for the %(noun)s"))
     tone = "danger" if kind == ActionKind.WIPE else ""
     return Status(ICONS.get(kind, "sync"), doing % {"noun": what}, tone, "sync")
+
+
+def is_undecided(progress: Progress) -> bool:
+    """A wipe beyond the limits, which an administrator has to let go."""
+    return progress.state == State.HELD and progress.action.approval == Action.Approval.WAITING
+
+
+def beyond(limit: str) -> str:
+    """Why a wipe waits for an administrator."""
+    return {
+        Action.Limit.PERSON.value: _("That is more devices than one person may wipe by themselves in 24 hours."),
+        Action.Limit.ORGANISATION.value: _("That is more devices than may be wiped in an hour, all people together."),
+    }.get(limit, "")
 
 
 def _is_unanswered_wipe(progress: Progress, now: datetime) -> bool:
@@ -453,7 +469,7 @@ def where_button(device: Device) -> Button:
 def cancel_button(progress: Progress) -> Button:
     kind = progress.action.kind
     url = reverse("portal:cancel", args=[progress.action.device_id, progress.action.id])
-    if progress.state == State.HELD:
+    if progress.state == State.HELD and not is_undecided(progress):
         label = _("Undo wipe") if kind == ActionKind.WIPE else _("Undo retire")
         return Button(label, url, post=True, tone="main", icon="undo")
     return Button(_cancelling(kind), url, post=True)
@@ -574,6 +590,9 @@ def _steps(device: Device, progress: Progress, now: datetime) -> Sequence[Step]:
     what = {"noun": noun(device)}
     kind, state = progress.action.kind, progress.state
     final = _ended_as(kind)
+    if is_undecided(progress):
+        waiting = Step("now", _("Waiting"), _("For an administrator to allow it"))
+        return [waiting, Step("", _("Pushed")), Step("", _("Delivered")), Step("", final)]
     if state == State.HELD and progress.action.held_until is not None:
         left = moments.countdown(progress.action.held_until, now)
         waiting = Step("now", _("Waiting"), format_html(_("Can be undone for {left} s"), left=left))
@@ -633,6 +652,9 @@ def took(begun: datetime, ended: datetime) -> str:
 def _foot(device: Device, progress: Progress, now: datetime) -> tuple[str, Button | None]:
     kind, state = progress.action.kind, progress.state
     what = noun(device)
+    if is_undecided(progress):
+        text = _("Nothing is sent until an administrator has allowed it.")
+        return f"{beyond(progress.action.limit)} {text}", cancel_button(progress)
     if state == State.HELD:
         text = (
             _("Nothing has been sent yet. Then the %(noun)s is erased as soon as it answers.")

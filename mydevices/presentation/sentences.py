@@ -324,6 +324,7 @@ OF_PEOPLE: Final[Mapping[Verb, Say | Callable[[Entry], Say]]] = {
         lazy("{who} no longer lets an app report where {device} is."),
         lazy("You no longer let an app report where {device} is."),
     ),
+    Verb.WIPE_APPROVED: Say(lazy("{who} allowed {device} to be wiped."), lazy("You allowed {device} to be wiped.")),
     Verb.INSTALLATION_RETRIED: Say(
         lazy("{who} sent a configuration to {device} again."),
         lazy("You sent a configuration to {device} again."),
@@ -402,6 +403,7 @@ OF_DEVICES: Final[Mapping[Verb, Say | Callable[[Entry], Say]]] = {
     Verb.PUSH_TOKEN_DEAD: Say(lazy("Can no longer be woken")),
     Verb.PIN_REVEALED: Say(lazy("PIN shown to {who}"), lazy("PIN shown to you")),
     Verb.INSTALLATION_RETRIED: Say(lazy("{who} sent a configuration again"), lazy("You sent a configuration again")),
+    Verb.WIPE_APPROVED: Say(lazy("{who} allowed it to be wiped"), lazy("You allowed it to be wiped")),
     Verb.APPS_SEEN: Say(lazy("{who} looked at its list of apps")),
     Verb.POSITION_SHARED: Say(lazy("{who} shared where it is"), lazy("You shared where it is")),
     Verb.POSITION_SEEN: Say(lazy("{who} saw where it is"), lazy("You saw where it is")),

@@ -81,6 +81,8 @@ NAMES: Final[Mapping[Verb, Promise]] = {
     Verb.ACTION_FAILED: lazy("Action failed"),
     Verb.ACTION_EXPIRED: lazy("Action expired"),
     Verb.ACTION_VOID: lazy("Action dropped"),
+    Verb.WIPE_APPROVED: lazy("Wipe allowed"),
+    Verb.WIPE_REFUSED: lazy("Wipe refused"),
     Verb.BATCH_STARTED: lazy("Action on many devices started"),
     Verb.BATCH_STOPPED: lazy("Action on many devices stopped"),
     Verb.BATCH_ENDED: lazy("Action on many devices ended"),

@@ -42,6 +42,7 @@ SAMPLES: dict[str, str | int] = {
     "left": 3,
     "minutes": 30,
     "device": "Ines's iPhone",
+    "owner": "Ines Okafor & Sons",
     "model": "iPhone 16 Pro",
     "certificate": "Signing & encryption",
     "issuer": "Aldermoor Mail",

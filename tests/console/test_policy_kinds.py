@@ -27,6 +27,8 @@ SERVICE = {
     "enabled": "on",
     "allowed": ["lock", "check_in"],
     "undo_seconds": "",
+    "person_wipes": "2",
+    "organisation_wipes": "30",
     "lock_message": "Please call",
     "lock_phone": "020 7946 0142",
     "helpdesk_name": "Shop desk",
@@ -68,6 +70,8 @@ def test_a_self_service_policy_is_made_and_its_form_begins_as_it_is(administrato
     made = Policy.objects.get()
     assert SelfServiceRules.read(made.values) == SelfServiceRules(
         allowed=("check_in", "lock"),
+        person_wipes=2,
+        organisation_wipes=30,
         lock_message="Please call",
         lock_phone="020 7946 0142",
         helpdesk_name="Shop desk",
@@ -87,6 +91,8 @@ def test_a_self_service_policy_is_made_and_its_form_begins_as_it_is(administrato
         ("privacy", {**PRIVACY, "position_days": "91"}, "1 to 90 days"),
         ("privacy", {**PRIVACY, "location": "sometimes"}, "valid choice"),
         ("self_service", {**SERVICE, "undo_seconds": "3601"}, "0 to 3600 seconds"),
+        ("self_service", {**SERVICE, "person_wipes": "10001"}, "from 0 to 10"),
+        ("self_service", {**SERVICE, "organisation_wipes": "-1"}, "from 0 to 10"),
         ("self_service", {**SERVICE, "helpdesk_link": "javascript:alert(1)"}, "begins with https://"),
         ("self_service", {**SERVICE, "helpdesk_email": "nobody"}, "help@example.org"),
         ("self_service", {**SERVICE, "allowed": ["fly"]}, "valid choice"),

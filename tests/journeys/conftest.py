@@ -88,9 +88,16 @@ def page(chromium: Browser, screen: Screen) -> Iterator[Page]:
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """The portal, its worker, a push service and the demo's three devices, once for all journeys."""
     with running_stack(tmp_path_factory.mktemp("stack"), undo_seconds=UNDO_SECONDS) as running:
-        # The journeys register more devices than the demo's policy lets a person have.
+        # The journeys register more devices than the demo's policy lets a person have, and wipe more of them.
         running.do(
+            "from mydevices.audit.actor import Actor\n"
+            "from mydevices.devices.assignment import EVERYONE\n"
+            "from mydevices.policies import services\n"
+            "from mydevices.policies.kinds.self_service import SelfServiceRules\n"
             "from mydevices.policies.models import Policy\n"
+            "rules = SelfServiceRules(person_wipes=60, organisation_wipes=60)\n"
+            "actor = Actor.system('journeys')\n"
+            "services.create(actor=actor, name='Many wipes', values=rules, assignment=EVERYONE)\n"
             "for policy in Policy.objects.filter(kind='registration'):\n"
             "    policy.values['device_limit'] = 60\n"
             "    policy.save(update_fields=['values'])"

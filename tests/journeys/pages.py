@@ -306,6 +306,11 @@ def _one_of_a_crowd(deed: str) -> Callable[[Scene], str]:
     return lambda scene: f"{reverse('console:people_crowd', args=[deed])}?id={scene['lena']}"
 
 
+def _refuse_without_a_word(page: Page, _scene: Scene) -> None:
+    page.get_by_role("button", name="Refuse wipe").click()
+    expect(page.get_by_text("Say why. Whoever asked for it reads it.").first).to_be_visible()
+
+
 def _ask_many(page: Page, _scene: Scene) -> None:
     page.get_by_label("Why").fill("To see that all is well.")
     page.locator(".dialog-foot button, main form button").last.click()
@@ -395,6 +400,9 @@ LOOKS: Final = (
     Look("console:devices_apps", of=_DEVICE),
     Look("console:devices_where", of=_DEVICE),
     Look("console:devices_where", of=_DEVICE, then=_say_why, name="console-devices_where-map"),
+    Look("console:wipes"),
+    Look("console:wipes_one", of={"action_id": "wipe"}),
+    Look("console:wipes_one", of={"action_id": "wipe"}, then=_refuse_without_a_word, name="console-wipes_one-errors"),
     Look("console:invitations"),
     Look("console:invitations_new"),
     Look("console:invitations_new", then=_send_a_name_alone, name="console-invitations_new-errors"),

@@ -29,10 +29,15 @@ from mydevices.configurations.models import Installation
 from mydevices.configurations.selectors import identifier
 from mydevices.devices.assignment import Assignment, To
 from mydevices.devices.models import Device
+from mydevices.commands import services as commands
 from mydevices.policies import services as policies
+from mydevices.platforms.port import ActionKind
+from mydevices.policies.kinds.self_service import SelfServiceRules
 from mydevices.policies.kinds.registration import BOTH, RegistrationRules
+from mydevices.policies.models import Policy
 from mydevices.registration import invitations, pins
 from mydevices.registration.models import Invitation
+from tests import factories
 from tests.certificates import identities
 
 amara = Person.objects.get(role="administrator")
@@ -53,6 +58,21 @@ policy = policies.create(
     assignment=Assignment(to=To.GROUPS, groups=frozenset([group.id])),
 )
 policies.move(actor=actor, policy=policy, direction=-1)
+# Each wipe of hers waits for an administrator.
+policies.create(
+    actor=actor,
+    name="Field wipes",
+    values=SelfServiceRules(person_wipes=0),
+    assignment=Assignment(to=To.GROUPS, groups=frozenset([group.id])),
+)
+for wipes in Policy.objects.filter(kind="self_service", name="Field wipes"):
+    policies.move(actor=actor, policy=wipes, direction=-1)
+tablet = factories.device(lena, name="Field iPad", model="iPad14,8", now=now)
+wipe = commands.enqueue(
+    device=tablet,
+    kind=ActionKind.WIPE,
+    actor=Actor("person", str(lena.id), lena.name, lena.role, "127.0.0.1", now),
+)
 provider = Provider(id="entra", name="Aldermoor Entra", issuer="http://127.0.0.1:9", client_id="mydevices")
 providers.save(actor=actor, provider=provider, secret="unused", is_new=True)
 invitation = invitations.invite(actor=actor, email="sun.wei@aldermoor.example", name="Sun Wei", groups=[group])
@@ -79,6 +99,7 @@ print(json.dumps({{
     "kofi": str(kofi.id),
     "group": str(group.id),
     "policy": str(policy.id),
+    "wipe": str(wipe.id),
     "invitation": str(invitation.id),
     "certificate": str(kept.id),
     "type": str(of.id),

@@ -66,14 +66,15 @@ def test_names_are_text_wherever_they_stand(sign_in: SignedIn, db: None) -> None
 
 def test_the_list_costs_as_many_statements_for_six_devices_as_for_two(browser: Client, ines: Person) -> None:
     def statements() -> int:
-        browser.get(reverse("portal:devices"))  # what processes know for some seconds is read here
-        with CaptureQueriesContext(connection) as queries:
-            browser.get(reverse("portal:devices"))
-        return len(queries)
+        counted = []
+        for _time in range(3):  # what processes know for some seconds is read in one of them, perhaps
+            with CaptureQueriesContext(connection) as queries:
+                browser.get(reverse("portal:devices"))
+            counted.append(len(queries))
+        return min(counted)
 
     for number in range(2):
         browser.post(of(factories.device(ines, name=f"Phone {number}"), "lock"))
-    statements()
     few = statements()
     for number in range(4):
         browser.post(of(factories.mac(ines, name=f"Mac {number}"), "lock"))

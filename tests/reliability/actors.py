@@ -63,7 +63,7 @@ def stalling(where: str) -> None:
         return outcomes
 
     if where == "within":
-        services._record = lambda *_arguments, **_named: stall()
+        services.record = lambda *_arguments, **_named: stall()
     registry.HANDLERS.clear()
     registry.PERIODIC.clear()
     registry.handler("release", release, lease=LEASE)
@@ -72,7 +72,7 @@ def stalling(where: str) -> None:
 
 def stalling_in_a_batch() -> None:
     """Ask one device of a batch, and stop when everything of the second one is written and nothing is committed."""
-    record, asked = services._record, [False]
+    record, asked = services.record, [False]
 
     def second_stalls(*arguments: Any, **named: Any) -> None:
         record(*arguments, **named)
@@ -80,7 +80,7 @@ def stalling_in_a_batch() -> None:
             stall()
         asked[0] = True
 
-    services._record = second_stalls
+    services.record = second_stalls
     registry.HANDLERS.clear()
     registry.PERIODIC.clear()
     registry.handler("batch", tasks.batch, batch=1, lease=LEASE)

@@ -15,16 +15,20 @@ from typing import Final
 import pytest
 
 from mydevices.accounts.models import Person
+from mydevices.audit.actor import Actor
 from mydevices.audit.models import Entry
 from mydevices.audit.verbs import Verb
 from mydevices.cli import serving
 from mydevices.commands import services
 from mydevices.commands.models import Action, Command
 from mydevices.commands.states import OPEN, State
+from mydevices.devices.assignment import EVERYONE
 from mydevices.devices.models import Device
 from mydevices.errors import Conflict, Unsupported
 from mydevices.outbox.models import Message
 from mydevices.platforms.port import ActionKind, Parameters
+from mydevices.policies import services as policies
+from mydevices.policies.kinds.self_service import SelfServiceRules
 from simulator.device import Device as Simulated
 from tests.cli.conftest import running
 from tests.platforms.apple.conftest import fresh, present
@@ -272,6 +276,8 @@ def check_audit(action: Action, one: Life, told: str) -> None:
 def test_whatever_is_killed_nothing_asked_is_lost_and_nothing_called_off_runs(
     house: House, person: Person, seed: int
 ) -> None:
+    rules = SelfServiceRules(person_wipes=1000, organisation_wipes=1000)  # nobody here decides on wipes
+    policies.create(actor=Actor.system("test"), name="Many wipes", values=rules, assignment=EVERYONE)
     dice = random.Random(seed)
     reaper = Reaper(house, dice)
     house.wait_until_ready()

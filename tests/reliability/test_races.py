@@ -78,6 +78,19 @@ def given(reply: Reply) -> UUID | None:
     return UUID(load_plist(body)["CommandUUID"]) if body else None
 
 
+def test_of_two_wipes_at_the_same_moment_one_waits_for_an_administrator(owner: Person) -> None:
+    for _ in range(ROUNDS):
+        now = datetime.now(UTC)
+        actor = fresh(owner)
+        some = [factories.device(owner, name=f"iPhone {number}", now=now) for number in range(2)]
+        wipes = at_once(
+            *(partial(services.enqueue, device=one, kind=ActionKind.WIPE, actor=actor, now=now) for one in some)
+        )
+        assert sorted(action.approval for action in wipes) == ["", "waiting"]
+        for action in wipes:
+            services.cancel(action=action, actor=actor)
+
+
 def test_of_a_cancel_and_a_delivery_exactly_one_wins(owner: Person, simulated: Simulated) -> None:
     delivered = 0
     for _ in range(ROUNDS):

@@ -28,7 +28,7 @@ from mydevices.audit import services as audit_services
 from mydevices.audit.verbs import Verb
 from mydevices.certificates import selectors as certificates
 from mydevices.certificates.models import RENEW_BEFORE
-from mydevices.commands import batches, capabilities
+from mydevices.commands import batches, capabilities, limits
 from mydevices.commands import selectors as commands
 from mydevices.commands import services as commands_services
 from mydevices.commands.models import Command
@@ -237,6 +237,9 @@ def device(request: HttpRequest, device_id: UUID) -> HttpResponse:
             {
                 "title": present.called(one.action.kind),
                 "url": reverse("console:devices_cancel", args=[found.id, one.action.id]),
+                "decide": reverse("console:wipes_one", args=[one.action.id])
+                if present.is_undecided(one) and Right.MANAGE_DEVICES in rights_of(request)
+                else "",
             }
             for one in recent
             if one.can_be_cancelled
@@ -321,9 +324,18 @@ def _act(request: HttpRequest, device_id: UUID, kind: ActionKind) -> HttpRespons
         "explanation": capability.explanation,
         "form": form,
         "takes": takes,
+        "waits": _waits(found, kind, request),
         "fates": port.adapter_for(found.platform).fates(found, kind) if takes else None,
     }
     return render(request, "console/device_act.html", context, status=400 if form.errors else 200)
+
+
+def _waits(found: Device, kind: ActionKind, request: HttpRequest) -> str:
+    """What keeps a wipe from going at once: an administrator is asked first. Nothing for what goes."""
+    if kind != ActionKind.WIPE:
+        return ""
+    limit = limits.exceeded(device=found, actor=actor_of(request), now=timezone.now())
+    return present.beyond(limit) if limit else ""
 
 
 _fresh_act = freshly_signed_in(_act)

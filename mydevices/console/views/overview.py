@@ -25,6 +25,7 @@ from mydevices.accounts.rights import Right
 from mydevices.certificates import push
 from mydevices.certificates import selectors as certificates
 from mydevices.certificates.models import RENEW_BEFORE
+from mydevices.commands import limits
 from mydevices.commands import selectors as commands
 from mydevices.commands.models import Command
 from mydevices.console.access import console_page
@@ -125,6 +126,7 @@ class Found:
     failed: Sequence[Command]
     ending: int
     late: int
+    undecided: int
 
 
 def _find(now: datetime) -> Found:
@@ -140,6 +142,7 @@ def _find(now: datetime) -> Found:
         failed=list(named),
         ending=certificates.ending(now, within=RENEW_BEFORE)[: MOST + 1].count(),
         late=certificates.ending(now, within=LATE)[: MOST + 1].count(),
+        undecided=limits.waiting().count(),
     )
 
 
@@ -182,6 +185,19 @@ def overview(request: HttpRequest) -> HttpResponse:
 
 
 def _needs(found: Found) -> Iterator[Need]:
+    if found.undecided:
+        yield Need(
+            "erase",
+            ngettext(
+                "%(number)d wipe waits for an administrator",
+                "%(number)d wipes wait for an administrator",
+                found.undecided,
+            )
+            % {"number": found.undecided},
+            _("More devices than may be wiped without an administrator’s word. Nothing is sent before."),
+            reverse("console:wipes"),
+            _("Show wipes"),
+        )
     if found.late:
         yield Need(
             "seal",

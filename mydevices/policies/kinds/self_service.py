@@ -17,6 +17,7 @@ CERTIFICATES, REGISTER = "certificates", "register"
 EVERYTHING: Final = (CHECK_IN, LOCK, UNLOCK, LOCATE, RETIRE, WIPE, CERTIFICATES, REGISTER)
 """What a person may be allowed: actions by their own names, and what is no action on a device."""
 
+MOST_WIPES: Final = 10_000
 _URL: Final = URLValidator(schemes=["https", "http"])
 
 
@@ -27,6 +28,10 @@ class SelfServiceRules(Kind):
     allowed: tuple[str, ...] = EVERYTHING
     undo_seconds: int | None = None
     """How long a wipe or retire waits for an undo, 0 to 3600; None: as the server is set."""
+    person_wipes: int = 1
+    """How many devices of theirs a person may wipe in 24 hours before an administrator has to let the next one go."""
+    organisation_wipes: int = 10
+    """The same of everybody together in an hour, whoever asks."""
     lock_message: str = ""
     lock_phone: str = ""
     """What the form of a lock begins with."""
@@ -58,6 +63,11 @@ class SelfServiceRules(Kind):
             found["allowed"] = _("Choose from the list.")
         if self.undo_seconds is not None and not 0 <= self.undo_seconds <= 3600:
             found["undo_seconds"] = _("An undo window has 0 to 3600 seconds. Leave it empty for the server’s own.")
+        for field in ("person_wipes", "organisation_wipes"):
+            if not 0 <= getattr(self, field) <= MOST_WIPES:
+                found[field] = _("A number from 0 to %(most)d. 0: an administrator decides on each wipe.") % {
+                    "most": MOST_WIPES
+                }
         for field, longest in _LONGEST.items():
             value = getattr(self, field)
             if len(value) > longest:
@@ -84,6 +94,7 @@ class SelfServiceRules(Kind):
         if forbidden:
             lines.append(Line("forbidden", _("People may not"), ", ".join(forbidden)))
         lines.append(Line("undo_seconds", _("Undo window"), self._undo()))
+        lines.append(Line("person_wipes", _("Wipes without an administrator"), self._wipes()))
         said = ", ".join(part for part in (self.lock_message, self.lock_phone) if part)
         if said:
             lines.append(Line("lock_message", _("On a locked screen"), said))
@@ -97,6 +108,17 @@ class SelfServiceRules(Kind):
             return _("As the server is set")
         number = {"number": self.undo_seconds}
         return ngettext("%(number)d second", "%(number)d seconds", self.undo_seconds) % number
+
+    def _wipes(self) -> str:
+        of_one = ngettext(
+            "%(number)d device by one person in 24 hours", "%(number)d devices by one person in 24 hours",
+            self.person_wipes,
+        ) % {"number": self.person_wipes}  # fmt: skip
+        of_all = ngettext(
+            "%(number)d device by everybody in an hour", "%(number)d devices by everybody in an hour",
+            self.organisation_wipes,
+        ) % {"number": self.organisation_wipes}  # fmt: skip
+        return _("; ").join([of_one, of_all])
 
 
 _LONGEST: Final[Mapping[str, int]] = {

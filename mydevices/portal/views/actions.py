@@ -16,7 +16,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from mydevices.accounts import limited
 from mydevices.accounts.requests import actor_of, person_of
-from mydevices.commands import capabilities
+from mydevices.commands import capabilities, limits
 from mydevices.commands import selectors as commands_selectors
 from mydevices.commands import services as commands
 from mydevices.devices import selectors as devices
@@ -96,7 +96,8 @@ def wipe(request: HttpRequest, device_id: UUID) -> HttpResponse:
     form = TypedNameForm(sent(request), expected=present.name_of(device))
     if request.method == "POST" and form.is_valid():
         return _ask(request, device, ActionKind.WIPE)
-    return _question(request, device, ActionKind.WIPE, form)
+    limit = limits.exceeded(device=device, actor=actor_of(request), now=timezone.now())
+    return _question(request, device, ActionKind.WIPE, form, {"waits": present.beyond(limit) if limit else ""})
 
 
 @READ_AND_WRITE

@@ -1,0 +1,87 @@
+"""How many devices may be wiped without an administrator's word. A stolen session, or a slip, then costs one device and
+not all of them."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Final
+
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet
+
+from mydevices.accounts import rights
+from mydevices.accounts import services as accounts
+from mydevices.accounts.models import Person
+from mydevices.accounts.notices import Notice
+from mydevices.accounts.rights import Right
+from mydevices.audit.actor import Actor
+from mydevices.commands.models import Action, Command
+from mydevices.commands.states import PENDING, State
+from mydevices.devices.models import Device
+from mydevices.platforms.port import ActionKind
+from mydevices.policies import selectors as policies
+from mydevices.policies.kinds.self_service import SelfServiceRules
+
+MOST_TOLD: Final = 100
+"""Administrators who get a mail."""
+DAY: Final = timedelta(hours=24)
+HOUR: Final = timedelta(hours=1)
+
+
+def exceeded(*, device: Device, actor: Actor, now: datetime) -> Action.Limit | None:
+    """The limit that one more wipe, of this device by this actor, goes beyond; None where an administrator need not be
+    asked. One statement.
+
+    Whoever decides by it holds the organisation's row (`organisation.services.hold`), so that of two wipes at the same
+    moment the second counts the first. What waits for an administrator itself, was called off, or failed, counts for
+    nothing; a device that is wiped a second time is no second device."""
+    if actor.kind == "system":
+        return None
+    rules = policies.of_device(device, SelfServiceRules).values
+    wiped = _wipes(device, now).aggregate(
+        own=Count("device", distinct=True, filter=Q(actor_id=actor.id, device__owner_id=device.owner_id)),
+        of_all=Count("device", distinct=True, filter=Q(requested_at__gt=now - HOUR)),
+    )
+    if actor.id == str(device.owner_id) and wiped["own"] >= rules.person_wipes:
+        return Action.Limit.PERSON
+    return Action.Limit.ORGANISATION if wiped["of_all"] >= rules.organisation_wipes else None
+
+
+def _wipes(device: Device, now: datetime) -> QuerySet[Action]:
+    """The wipes of other devices in the last 24 hours that go, or went, through."""
+    counted = Command.objects.filter(action=OuterRef("pk"), state__in=(State.HELD, *PENDING, State.DONE))
+    return Action.objects.filter(
+        Exists(counted), kind=ActionKind.WIPE, requested_at__gt=now - DAY
+    ).exclude(approval=Action.Approval.WAITING).exclude(device=device)  # fmt: skip
+
+
+def waiting() -> QuerySet[Action]:
+    """The wipes that wait for an administrator's decision, oldest first."""
+    return (
+        Action.objects.filter(approval=Action.Approval.WAITING, commands__state=State.HELD)
+        .select_related("device__owner", "device__registration", "device__inventory")
+        .order_by("requested_at", "id")
+    )
+
+
+def deciding() -> Sequence[str]:
+    """The roles of those who may decide."""
+    return [role for role, allowed in rights.BY_ROLE.items() if Right.MANAGE_DEVICES in allowed]
+
+
+def tell(*, action: Action, actor: Actor, now: datetime) -> None:
+    """Mail those who may decide that a wipe waits, in the transaction that asks for it. Once an hour is enough, however
+    many follow."""
+    if waiting().filter(requested_at__gt=now - HOUR).exclude(id=action.id).exists():
+        return
+    told = facts(action, actor, now) | {"owner": action.device.owner.name}
+    for person in Person.objects.filter(role__in=deciding(), is_active=True).order_by("id")[:MOST_TOLD]:
+        accounts.notify(person=person, notice=Notice.WIPE_WAITS, facts=told)
+
+
+def facts(action: Action, actor: Actor, now: datetime) -> dict[str, str]:
+    """What mails about such a wipe tell."""
+    device = action.device
+    told = {
+        "device": device.name or device.model_name or device.model,
+        "at": now.isoformat(timespec="seconds"),
+    }
+    return told | ({"by": actor.name} if actor.kind == "person" else {})

@@ -1,0 +1,102 @@
+"""Wipes beyond the limits: what waits for an administrator, and the decision."""
+
+from typing import Final
+from uuid import UUID
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_safe
+
+from mydevices.accounts.requests import actor_of, rights_of
+from mydevices.accounts.rights import Right
+from mydevices.audit import selectors as audit
+from mydevices.commands import approvals, limits
+from mydevices.commands.models import Action
+from mydevices.console.access import console_page
+from mydevices.console.forms import DecisionForm
+from mydevices.devices.models import Device
+from mydevices.errors import Conflict
+from mydevices.organisation import selectors as organisation
+from mydevices.platforms import port
+from mydevices.platforms.port import ActionKind
+from mydevices.presentation import moments, present
+from mydevices.presentation.access import freshly_signed_in, sent
+
+SHOWN: Final = 200
+
+
+@require_safe
+@console_page(Right.SEE_DEVICES)
+def index(request: HttpRequest) -> HttpResponse:
+    """Those that wait, oldest first: so many at most, for whoever decides goes through them one by one."""
+    now, found = timezone.now(), list(limits.waiting()[: SHOWN + 1])
+    reasons = audit.reasons_of({action.id: action.device_id for action in found})
+    context = {
+        "rows": [
+            {
+                "action": action,
+                "name": present.name_of(action.device),
+                "line": present.line_of(action.device),
+                "asked": moments.ago(action.requested_at, now),
+                "why": present.beyond(action.limit),
+                "reason": reasons.get(action.id, ""),
+                "is_own": action.actor_id == str(action.device.owner_id),
+            }
+            for action in found[:SHOWN]
+        ],
+        "more": len(found) > SHOWN,
+        "may_decide": Right.MANAGE_DEVICES in rights_of(request),
+        "days": approvals.GOOD_FOR.days,
+    }
+    return render(request, "console/wipes.html", context)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@console_page(Right.MANAGE_DEVICES)
+@freshly_signed_in
+def decide(request: HttpRequest, action_id: UUID) -> HttpResponse:
+    """Let one go, or refuse it, with the reason that whoever asked reads."""
+    action, back = approvals.one(action_id), reverse("console:wipes")
+    if not approvals.is_waiting(action):
+        messages.info(request, _("This wipe has been decided on or called off."))
+        return HttpResponseRedirect(back, status=303)
+    form = DecisionForm(sent(request))
+    if request.method == "POST" and form.is_valid():
+        _decide(request, action, form.cleaned_data["decision"], form.cleaned_data["reason"])
+        return HttpResponseRedirect(back, status=303)
+    device, now = action.device, timezone.now()
+    context = {
+        "action": action,
+        "device": device,
+        "name": present.name_of(device),
+        "whose": present.whose(device, organisation.current().name),
+        "line": present.line_of(device),
+        "asked": moments.ago(action.requested_at, now),
+        "why": present.beyond(action.limit),
+        "reason": audit.reasons_of({action.id: action.device_id}).get(action.id, ""),
+        "fates": port.adapter_for(device.platform).fates(device, ActionKind.WIPE),
+        "form": form,
+        "may_approve": approvals.may_approve(action, actor_of(request)),
+    }
+    return render(request, "console/wipe_decide.html", context, status=400 if form.errors else 200)
+
+
+def _decide(request: HttpRequest, action: Action, decision: str, reason: str) -> None:
+    words = {"device": _named(action.device)}
+    try:
+        if decision == "approve":
+            approvals.approve(action=action, actor=actor_of(request), reason=reason)
+            messages.success(request, _("%(device)s is wiped as soon as its undo window is over.") % words)
+        else:
+            approvals.refuse(action=action, actor=actor_of(request), reason=reason)
+            messages.success(request, _("The wipe of %(device)s is refused. Nothing was sent to it.") % words)
+    except Conflict as conflict:
+        messages.warning(request, conflict.message)
+
+
+def _named(device: Device) -> str:
+    return present.name_of(device)
