@@ -186,8 +186,8 @@ CONSOLE: Final[Mapping[str, Right]] = {
     "console:devices_locate": Right.ASSIST,
     "console:devices_one": Right.SEE_DEVICES,
     "console:devices_ownership": Right.MANAGE_DEVICES,
-    "console:wipes": Right.SEE_DEVICES,
-    "console:wipes_one": Right.MANAGE_DEVICES,
+    "console:devices_wipes": Right.SEE_DEVICES,
+    "console:devices_wipes_one": Right.MANAGE_DEVICES,
     "console:groups": Right.SEE_PEOPLE,
     "console:groups_delete": Right.MANAGE_PEOPLE,
     "console:groups_new": Right.MANAGE_PEOPLE,
@@ -383,7 +383,7 @@ def scene(monkeypatch: pytest.MonkeyPatch) -> Scene:
         "batch_id": uuid4(),
         "deed": "invite",
         "console:devices_act.kind": "check_in",
-        "console:wipes_one.action_id": second.id,  # beyond the limit of a person
+        "console:devices_wipes_one.action_id": second.id,  # beyond the limit of a person
         "console:devices_bulk.kind": "check_in",
         "person_id": owner.id,
         "pk": key.pk,

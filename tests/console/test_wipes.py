@@ -48,7 +48,7 @@ def held(ines: Person) -> Action:
 
 
 def one(action: Action) -> str:
-    return reverse("console:wipes_one", args=[action.id])
+    return reverse("console:devices_wipes_one", args=[action.id])
 
 
 def state_of(action: Action) -> str:

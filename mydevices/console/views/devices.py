@@ -237,7 +237,7 @@ def device(request: HttpRequest, device_id: UUID) -> HttpResponse:
             {
                 "title": present.called(one.action.kind),
                 "url": reverse("console:devices_cancel", args=[found.id, one.action.id]),
-                "decide": reverse("console:wipes_one", args=[one.action.id])
+                "decide": reverse("console:devices_wipes_one", args=[one.action.id])
                 if present.is_undecided(one) and Right.MANAGE_DEVICES in rights_of(request)
                 else "",
             }

@@ -195,7 +195,7 @@ def _needs(found: Found) -> Iterator[Need]:
             )
             % {"number": found.undecided},
             _("More devices than may be wiped without an administrator’s word. Nothing is sent before."),
-            reverse("console:wipes"),
+            reverse("console:devices_wipes"),
             _("Show wipes"),
         )
     if found.late:

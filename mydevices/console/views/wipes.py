@@ -60,7 +60,7 @@ def index(request: HttpRequest) -> HttpResponse:
 @freshly_signed_in
 def decide(request: HttpRequest, action_id: UUID) -> HttpResponse:
     """Let one go, or refuse it, with the reason that whoever asked reads."""
-    action, back = approvals.one(action_id), reverse("console:wipes")
+    action, back = approvals.one(action_id), reverse("console:devices_wipes")
     if not approvals.is_waiting(action):
         messages.info(request, _("This wipe has been decided on or called off."))
         return HttpResponseRedirect(back, status=303)
