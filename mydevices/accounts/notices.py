@@ -23,6 +23,8 @@ iPhone"), `address` an IP address, `by` the name of who did it, where that was n
 | RECOVERY_CODE_USED | left (how many remain), at, browser, address |
 | DEVICE_REGISTERED | device (its name), model, at, address, by |
 | DEVICE_IS_PERSONAL, DEVICE_IS_COMPANY | device (its name), by, reason, at |
+| DEVICE_LOCKED, DEVICE_UNLOCKED, DEVICE_LOST | device, by, reason, at, page (its address here, from the slash on) |
+| DEVICE_LOCATED, DEVICE_WIPED, DEVICE_RETIRED | the same |
 | POSITION_SEEN | device (its name), by, reason, at |
 | WIPE_WAITS | device, owner, by (who asked), at |
 | WIPE_APPROVED, WIPE_REFUSED | device, by (none where nobody decided in time), reason, at |
@@ -71,6 +73,13 @@ class Notice(StrEnum):
     DEVICE_IS_PERSONAL = "device_is_personal"
     DEVICE_IS_COMPANY = "device_is_company"
     """Whose a device is was changed by an administrator."""
+    DEVICE_LOCKED = "device_locked"
+    DEVICE_UNLOCKED = "device_unlocked"
+    DEVICE_LOST = "device_lost"
+    DEVICE_LOCATED = "device_located"
+    DEVICE_WIPED = "device_wiped"
+    DEVICE_RETIRED = "device_retired"
+    """Somebody else has asked this of a device of theirs."""
     POSITION_SEEN = "position_seen"
     """Somebody else has seen where a device is."""
     WIPE_WAITS = "wipe_waits"
@@ -95,6 +104,7 @@ OPTIONAL: Final[Collection[Notice]] = frozenset({Notice.NEW_SIGN_IN, Notice.DEVI
 
 _WHERE: Final = frozenset({"at", "browser", "address"})
 _CERTIFICATE: Final = frozenset({"certificate", "issuer"})
+_BY_ANOTHER: Final = frozenset({"device", "by", "reason", "at", "page"})
 _WIPE: Final = frozenset({"device", "by", "at"})
 
 FACTS: Final[Mapping[Notice, frozenset[str]]] = {
@@ -116,6 +126,12 @@ FACTS: Final[Mapping[Notice, frozenset[str]]] = {
     Notice.DEVICE_REGISTERED: _WHERE | {"device", "model", "by"},
     Notice.DEVICE_IS_PERSONAL: frozenset({"device", "by", "reason", "at"}),
     Notice.DEVICE_IS_COMPANY: frozenset({"device", "by", "reason", "at"}),
+    Notice.DEVICE_LOCKED: _BY_ANOTHER,
+    Notice.DEVICE_UNLOCKED: _BY_ANOTHER,
+    Notice.DEVICE_LOST: _BY_ANOTHER,
+    Notice.DEVICE_LOCATED: _BY_ANOTHER,
+    Notice.DEVICE_WIPED: _BY_ANOTHER,
+    Notice.DEVICE_RETIRED: _BY_ANOTHER,
     Notice.POSITION_SEEN: frozenset({"device", "by", "reason", "at"}),
     Notice.WIPE_WAITS: _WIPE | {"owner"},
     Notice.WIPE_APPROVED: _WIPE | {"reason"},

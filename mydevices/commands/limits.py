@@ -81,7 +81,7 @@ def facts(action: Action, actor: Actor, now: datetime) -> dict[str, str]:
     """What mails about such a wipe tell."""
     device = action.device
     told = {
-        "device": device.name or device.model_name or device.model,
+        "device": device.known_as,
         "at": now.isoformat(timespec="seconds"),
     }
     return told | ({"by": actor.name} if actor.kind == "person" else {})

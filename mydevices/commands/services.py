@@ -13,6 +13,8 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from mydevices.accounts import rights
+from mydevices.accounts import services as accounts
+from mydevices.accounts.notices import Notice
 from mydevices.accounts.rights import Right
 from mydevices.audit import services as audit
 from mydevices.audit.actor import Actor
@@ -34,6 +36,16 @@ from mydevices.vault import services as vault
 
 FRESH: Final = frozenset({ActionKind.WIPE, ActionKind.RETIRE, ActionKind.UNLOCK})
 """What needs a proof of identity no older than five minutes."""
+
+TOLD: Final[Mapping[ActionKind, Notice]] = {
+    ActionKind.LOCK: Notice.DEVICE_LOCKED,
+    ActionKind.UNLOCK: Notice.DEVICE_UNLOCKED,
+    ActionKind.LOST: Notice.DEVICE_LOST,
+    ActionKind.LOCATE: Notice.DEVICE_LOCATED,
+    ActionKind.WIPE: Notice.DEVICE_WIPED,
+    ActionKind.RETIRE: Notice.DEVICE_RETIRED,
+}
+"""What a device's owner gets a mail about, at once, when somebody else asks it."""
 
 UNDOABLE: Final = frozenset({ActionKind.WIPE, ActionKind.RETIRE})
 
@@ -127,6 +139,7 @@ def enqueue(
             else:
                 wake({command.channel_id for command in commands})
             record(Verb.ACTION_REQUESTED, actor=actor, device=device, action=action, reason=reason.strip())
+            _tell_owner(action, actor, reason.strip(), now)
     except IntegrityError as error:
         if "one_open_command_of_a_kind" not in str(error) and "exclusive" not in str(error):
             raise
@@ -157,6 +170,20 @@ def _follow(action: Action, now: datetime) -> None:
         return
     waiting = Q(action__registration_id=action.registration_id, action__kind__in=pointless)
     _end(waiting, State.CANCELLED, Verb.ACTION_CANCELLED, now)
+
+
+def _tell_owner(action: Action, actor: Actor, reason: str, now: datetime) -> None:
+    device, notice = action.device, TOLD.get(ActionKind(action.kind))
+    if notice is None or not _is_another(device, actor):
+        return
+    facts = {
+        "device": device.known_as,
+        "by": actor.name,
+        "reason": reason,
+        "at": now.isoformat(timespec="seconds"),
+        "page": f"/devices/{device.id}",
+    }
+    accounts.notify(person=device.owner, notice=notice, facts=facts)
 
 
 def undo_seconds(device: Device) -> int:

@@ -96,6 +96,11 @@ class Device(Searched):
         return seen is None or seen <= self.pin_locked_at + STILL_TALKING
 
     @property
+    def known_as(self) -> str:
+        """Its own name, or else its model, where no language is known to say more in."""
+        return self.name or self.model_name or self.model
+
+    @property
     def is_lost(self) -> bool:
         return self.lost_since is not None
 

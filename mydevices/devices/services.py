@@ -137,7 +137,7 @@ def change_ownership(*, actor: Actor, device: Device, ownership: str, reason: st
         person=device.owner,
         notice=Notice.DEVICE_IS_PERSONAL if is_own else Notice.DEVICE_IS_COMPANY,
         facts={
-            "device": device.name or device.model_name or device.model,
+            "device": device.known_as,
             "by": actor.name,
             "reason": reason,
             "at": (now or timezone.now()).isoformat(timespec="seconds"),

@@ -234,7 +234,7 @@ def look(
                 person=device.owner,
                 notice=Notice.POSITION_SEEN,
                 facts={
-                    "device": device.name or device.model_name or device.model,
+                    "device": device.known_as,
                     "by": actor.name,
                     "reason": reason,
                     "at": now.isoformat(timespec="seconds"),

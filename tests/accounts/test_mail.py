@@ -43,6 +43,7 @@ SAMPLES: dict[str, str | int] = {
     "minutes": 30,
     "device": "Ines's iPhone",
     "owner": "Ines Okafor & Sons",
+    "page": "/devices/7e2f5d0c-6d3b-4f7e-9a52-0c5b8f1d2e3a",
     "model": "iPhone 16 Pro",
     "certificate": "Signing & encryption",
     "issuer": "Aldermoor Mail",
