@@ -172,6 +172,20 @@ def was_lost_before(action: Action) -> bool:
     return newest == ActionKind.LOST
 
 
+def said_when_lost(device: Device) -> Mapping[str, str]:
+    """What the screen of a lost device says, or is to say: `message`, `phone_number`. Nothing for one that is not lost,
+    which asks the database nothing."""
+    if not device.is_lost or device.registration_id is None:
+        return {}
+    said = Action.objects.filter(
+        registration_id=device.registration_id,
+        kind=ActionKind.LOST,
+        commands__state__in=[State.QUEUED, State.SENT, State.DEFERRED, State.DONE],
+    )
+    newest = said.order_by("-requested_at").first()
+    return newest.parameters if newest else {}
+
+
 def past_their_use(moment: datetime) -> QuerySet[Action]:
     """Actions that ended before this moment and that nobody can need any more. What is left out: a PIN that a computer
     may still wait for, because the computer has not spoken since it was sent; and the order to erase itself of a device

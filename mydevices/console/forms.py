@@ -145,7 +145,8 @@ class OwnershipForm(forms.Form):
 
 
 class ActForm(forms.Form):
-    """What somebody asks of a device that is not theirs."""
+    """What somebody asks of a device that is not theirs. Where something is to stand on its screen (`says`), it may
+    have to (`must_say`); what takes something away is confirmed by the device's name."""
 
     message = forms.CharField(
         label=_("Message on its screen"), required=False, max_length=200, widget=forms.Textarea(attrs={"rows": 2})
@@ -158,16 +159,24 @@ class ActForm(forms.Form):
     )
     typed = forms.CharField(max_length=200, widget=forms.TextInput(attrs={"autocomplete": "off"}))
 
-    def __init__(self, *args: Any, expected: str, locks: bool, takes: bool, **options: Any) -> None:
+    def __init__(self, *args: Any, expected: str, says: bool, must_say: bool, takes: bool, **options: Any) -> None:
         super().__init__(*args, **options)
         self.expected = expected
-        if not locks:
+        self.must_say = must_say
+        if not says:
             del self.fields["message"], self.fields["phone_number"]
         if takes:
             self.fields["typed"].label = _("Type “%(name)s” to confirm") % {"name": expected}
             self.fields["typed"].widget.attrs["data-typed"] = expected
         else:
             del self.fields["typed"]
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        # device.lostmode.enable.yaml: one of the two at least.
+        if self.must_say and not self.errors and not cleaned.get("message") and not cleaned.get("phone_number"):
+            self.add_error("message", _("Give a message or a phone number, so that whoever finds it knows what to do."))
+        return cleaned
 
     def clean_typed(self) -> str:
         name: str = self.cleaned_data["typed"]

@@ -246,7 +246,7 @@ def _ended_as(kind: str) -> str:
         ActionKind.WIPE.value: _("Erased"),
         ActionKind.RETIRE.value: _("Retired"),
         ActionKind.CHECK_IN.value: _("Checked in"),
-        ActionKind.LOST.value: _("Locked, with your message"),
+        ActionKind.LOST.value: _("Locked, with the message"),
         ActionKind.LOCATE.value: _("Located"),
         ActionKind.SOUND.value: _("Plays a sound"),
         ActionKind.FOUND.value: _("Lost Mode ended"),
@@ -481,7 +481,8 @@ def _cancelling(kind: str) -> str:
         ActionKind.UNLOCK.value: _("Cancel unlock"),
         ActionKind.WIPE.value: _("Cancel wipe"),
         ActionKind.RETIRE.value: _("Cancel retire"),
-    }.get(kind, _("Cancel check in"))
+        ActionKind.CHECK_IN.value: _("Cancel check in"),
+    }.get(kind, _("Cancel"))
 
 
 def card(

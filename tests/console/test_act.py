@@ -12,8 +12,8 @@ from mydevices.accounts.models import Person
 from mydevices.audit.models import Entry
 from mydevices.audit.verbs import Verb
 from mydevices.commands import services
-from mydevices.commands.models import Action
-from mydevices.devices.models import Device
+from mydevices.commands.models import Action, Command
+from mydevices.devices.models import Device, Registration
 from mydevices.errors import Invalid, NotAllowed
 from mydevices.platforms.port import ActionKind
 from tests import factories
@@ -112,6 +112,92 @@ def test_what_is_dangerous_needs_a_fresh_proof(administrator: Client, phone: Dev
     answer = administrator.post(ask(phone, kind), {"reason": "x", "typed": "Ines’s iPhone"})
     assert answer["Location"].startswith(reverse("account_reauthenticate"))
     assert not Action.objects.exists()
+
+
+# A lost device
+
+
+@pytest.fixture
+def supervised(phone: Device) -> Device:
+    Registration.objects.filter(device=phone).update(is_supervised=True)
+    return phone
+
+
+def page_of(browser: Client, device: Device) -> str:
+    return browser.get(reverse("console:devices_one", args=[device.id])).content.decode()
+
+
+def test_the_helpdesk_marks_a_device_lost_lets_it_ring_and_says_that_it_was_found(
+    sign_in_as: SignedInAs, supervised: Device
+) -> None:
+    desk = sign_in_as("helpdesk")
+    before = page_of(desk, supervised)
+    assert ask(supervised, "lost") in before
+    assert ask(supervised, "found") not in before
+    said = {"reason": "He rang us.", "message": "Bring it <back>.", "phone_number": "020 7946 0142"}
+    assert desk.post(ask(supervised, "lost"), said).status_code == 303
+    action = Action.objects.get()
+    assert action.parameters == {"message": "Bring it <back>.", "phone_number": "020 7946 0142"}
+    lost = page_of(desk, supervised)
+    assert "What its screen says" in lost
+    assert "Bring it &lt;back&gt;." in lost
+    for kind in ("sound", "found"):
+        assert ask(supervised, kind) in lost
+        assert desk.get(ask(supervised, kind)).status_code == 200
+        assert desk.post(ask(supervised, kind), {"reason": " "}).status_code == 400
+        assert desk.post(ask(supervised, kind), {"reason": "It turned up."}).status_code == 303
+    assert list(Action.objects.order_by("requested_at").values_list("kind", flat=True)) == ["lost", "sound", "found"]
+    found = page_of(desk, supervised)
+    assert "What its screen says" not in found
+
+
+def test_its_owner_reads_who_marked_it_lost_and_why(administrator: Client, supervised: Device, ines: Person) -> None:
+    administrator.post(ask(supervised, "lost"), {"reason": "Left on a train.", "message": "Please call."})
+    own = Client()
+    own.post(reverse("account_login"), {"login": ines.email, "password": PASSWORD})
+    page = own.get(reverse("portal:device", args=[supervised.id])).content.decode()
+    assert "Mark as lost, by A administrator" in page
+    assert "Left on a train." in page
+    assert "Please call." in own.get(reverse("portal:where", args=[supervised.id])).content.decode()
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        {"reason": "Stolen."},
+        {"reason": "Stolen.", "message": "x" * 201},
+        {"reason": "Stolen.", "phone_number": "1" * 41},
+        {"message": "Please call."},
+    ],
+)
+def test_a_lost_device_has_something_to_say_and_its_owner_a_reason(
+    administrator: Client, supervised: Device, form: dict[str, str]
+) -> None:
+    assert administrator.post(ask(supervised, "lost"), form).status_code == 400
+    assert not Action.objects.exists()
+
+
+def test_what_cannot_be_lost_says_why_and_who_only_looks_loses_nothing(
+    administrator: Client, sign_in_as: SignedInAs, phone: Device
+) -> None:
+    answer = administrator.post(ask(phone, "lost"), {"reason": "Stolen.", "message": "Call."}, follow=True)
+    assert "supervised" in answer.content.decode()
+    Registration.objects.filter(device=phone).update(is_supervised=True)
+    for role in ("auditor", "person"):
+        assert sign_in_as(role).post(ask(phone, "lost"), {"reason": "x", "message": "y"}).status_code == 403
+    assert not Action.objects.exists()
+
+
+def test_a_message_that_was_called_off_is_not_what_its_screen_says(administrator: Client, supervised: Device) -> None:
+    administrator.post(ask(supervised, "lost"), {"reason": "Stolen.", "message": "First words."})
+    Command.objects.update(state="sent", sent_at=timezone.now())
+    Command.objects.update(state="done", finished_at=timezone.now())
+    assert "Change the message" in page_of(administrator, supervised)
+    administrator.post(ask(supervised, "lost"), {"reason": "Stolen.", "message": "Second words."})
+    assert "Second words." in page_of(administrator, supervised)
+    second = Action.objects.latest("requested_at")
+    administrator.post(reverse("console:devices_cancel", args=[supervised.id, second.id]))
+    assert "First words." in page_of(administrator, supervised)
 
 
 def test_an_action_that_there_is_not_is_not_found(administrator: Client, phone: Device) -> None:

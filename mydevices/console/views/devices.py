@@ -42,6 +42,7 @@ from mydevices.devices import selectors as devices
 from mydevices.devices import services as device_services
 from mydevices.devices.models import Device, Registration
 from mydevices.errors import Conflict, ForbiddenByPolicy, Invalid, NotFound, Unsupported
+from mydevices.location import selectors as location
 from mydevices.organisation import selectors as organisation
 from mydevices.platforms import port
 from mydevices.platforms.port import ActionKind, Parameters
@@ -201,10 +202,13 @@ def device(request: HttpRequest, device_id: UUID) -> HttpResponse:
     viewer = person_of(request)
     entries = list(audit.of_device(found.id)[:HISTORY])
     able = capabilities.of(found, actor_of(request))
+    running = {progress.action.kind for progress in recent if progress.is_open}
     context = {
         "device": found,
         "face": present.face(found, present.telling(recent), organisation=name, now=now),
         "facts": present.facts(found, now),
+        "said": commands.said_when_lost(found),
+        "footnote": "" if found.is_personal else name,
         "may_assist": Right.ASSIST in rights_of(request),
         "installations": [
             (row, STATES[row.state], _(row.reason) if row.reason else "") for row in configurations.of_device(found)
@@ -224,14 +228,17 @@ def device(request: HttpRequest, device_id: UUID) -> HttpResponse:
         "offers": [
             {
                 "icon": present.ICONS[kind],
-                "title": present.called(kind),
+                "title": _called(found, kind),
                 "url": reverse("console:devices_act", args=[found.id, kind.value]),
                 "reason": able[kind].reason,
                 "text": able[kind].explanation,
                 "tone": "danger" if kind == ActionKind.WIPE else "",
             }
             for kind, right in RIGHTS.items()
-            if right in rights_of(request) and kind in able
+            if right in rights_of(request)
+            and kind in able
+            and kind not in running
+            and (found.is_lost or kind not in OF_THE_LOST)
         ],
         "cancellable": [
             {
@@ -273,12 +280,24 @@ def apps(request: HttpRequest, device_id: UUID) -> HttpResponse:
 
 RIGHTS: Final = {
     ActionKind.LOCK: Right.ASSIST,
+    ActionKind.LOST: Right.ASSIST,
+    ActionKind.SOUND: Right.ASSIST,
+    ActionKind.FOUND: Right.ASSIST,
     ActionKind.CHECK_IN: Right.ASSIST,
     ActionKind.UNLOCK: Right.ASSIST,
     ActionKind.RETIRE: Right.MANAGE_DEVICES,
     ActionKind.WIPE: Right.MANAGE_DEVICES,
 }
 """What this page offers to whom, in this order. The verb asks for itself."""
+
+SAYS: Final = frozenset({ActionKind.LOCK, ActionKind.LOST})
+"""What puts words on the device's screen."""
+OF_THE_LOST: Final = frozenset({ActionKind.SOUND, ActionKind.FOUND})
+"""What is offered for a lost device alone: for others it would be no more than a line that says so."""
+
+
+def _called(device: Device, kind: ActionKind) -> str:
+    return _("Change the message") if kind == ActionKind.LOST and device.is_lost else present.called(kind)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -302,7 +321,9 @@ def _act(request: HttpRequest, device_id: UUID, kind: ActionKind) -> HttpRespons
     name, takes = present.name_of(found), kind in commands_services.UNDOABLE
     rules = policies.of_device(found, SelfServiceRules).values
     begins = {"message": rules.lock_message, "phone_number": rules.lock_phone}
-    form = ActForm(sent(request), expected=name, locks=kind == ActionKind.LOCK, takes=takes, initial=begins)
+    form = ActForm(
+        sent(request), expected=name, says=kind in SAYS, must_say=kind == ActionKind.LOST, takes=takes, initial=begins
+    )
     if request.method == "POST" and form.is_valid():
         said = {part: form.cleaned_data.get(part, "") for part in ("message", "phone_number")}
         try:
@@ -310,7 +331,7 @@ def _act(request: HttpRequest, device_id: UUID, kind: ActionKind) -> HttpRespons
                 device=found,
                 kind=kind,
                 actor=actor_of(request),
-                parameters=Parameters(**said) if kind == ActionKind.LOCK else None,
+                parameters=Parameters(**said) if kind in SAYS else None,
                 reason=form.cleaned_data["reason"],
             )
         except (Conflict, ForbiddenByPolicy, Unsupported) as refusal:
@@ -320,10 +341,12 @@ def _act(request: HttpRequest, device_id: UUID, kind: ActionKind) -> HttpRespons
         "device": found,
         "name": name,
         "kind": kind.value,
-        "called": present.called(kind),
+        "called": _called(found, kind),
         "explanation": capability.explanation,
         "form": form,
         "takes": takes,
+        "noun": present.noun(found),
+        "where": location.permission(found) if kind == ActionKind.LOST else None,
         "waits": _waits(found, kind, request),
         "fates": port.adapter_for(found.platform).fates(found, kind) if takes else None,
     }

@@ -60,7 +60,6 @@ def _context(request: HttpRequest, device: Device) -> dict[str, object]:
     )
     possible = capabilities.of(device, actor_of(request))
     running = {progress.action.kind: progress for progress in recent if progress.is_open}
-    told = next((each for each in recent if each.action.kind == ActionKind.LOST), None)
     return {
         "face": present.face(device, present.telling(recent), organisation=organisation.current().name, now=now),
         "device": device,
@@ -69,7 +68,7 @@ def _context(request: HttpRequest, device: Device) -> dict[str, object]:
         "allowed": allowed,
         "shares": location_selectors.shares(person.id),
         "is_lost": device.is_lost,
-        "said": told.action.parameters if told and device.is_lost else {},
+        "said": commands_selectors.said_when_lost(device),
         "footnote": "" if device.is_personal else organisation.current().name,
         "can": {kind.value: possible[kind].possible and kind not in running for kind in LIVE if kind in possible},
         "refusal": possible[ActionKind.LOST].reason if ActionKind.LOST in possible else "",
