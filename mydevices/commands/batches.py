@@ -38,7 +38,6 @@ RIGHTS: Final[Mapping[ActionKind, Right]] = {
 MOST: Final = 10_000
 AT_ONCE: Final = 50
 """Devices of one delivery: well within its lease."""
-LONGEST_REASON: Final = 500
 
 State = BatchItem.State
 
@@ -64,7 +63,7 @@ def start(
     if kind in services.FRESH:
         actor.require_fresh(now)
     reason = reason.strip()
-    if not reason or len(reason) > LONGEST_REASON:
+    if not reason or len(reason) > services.LONGEST_REASON:
         raise Invalid(_("Say why. Its owner reads it."))
     if not 0 < len(device_ids) <= MOST:
         raise Invalid(_("Choose between one and %(most)d devices.") % {"most": MOST})

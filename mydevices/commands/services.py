@@ -61,6 +61,9 @@ UPKEEP_KEPT: Final = timedelta(days=30)
 
 PARKED_AT_ONCE: Final = 500
 
+LONGEST_REASON: Final = 500
+"""Characters of why somebody acts on a device that is not theirs."""
+
 WAKE_AGAIN_AFTER: Final = timedelta(minutes=10)
 
 
@@ -86,8 +89,7 @@ def enqueue(
     now = now or timezone.now()
     parameters = parameters or Parameters()
     _check_allowed(device, kind, actor, confirmed_at or now)
-    if _is_another(device, actor) and not reason.strip():
-        raise Invalid(_("Say why. Its owner reads it."))
+    _check_reason(device, actor, reason)
     capability = capabilities.of(device, actor)[kind]
     registration = device.registration
     if capability.policy:
@@ -201,6 +203,15 @@ def _check_allowed(device: Device, kind: ActionKind, actor: Actor, now: datetime
     _check_right(device, kind, actor)
     if kind in FRESH:
         actor.require_fresh(now)
+
+
+def _check_reason(device: Device, actor: Actor, reason: str) -> None:
+    if _is_another(device, actor) and not reason.strip():
+        raise Invalid(_("Say why. Its owner reads it."))
+    if len(reason) > LONGEST_REASON:
+        raise Invalid(_("This has at most %(number)d characters.") % {"number": LONGEST_REASON})
+    if port.UNSENDABLE.search(reason):
+        raise Invalid(_("This has characters that cannot be shown. Type it anew."))
 
 
 def _is_another(device: Device, actor: Actor) -> bool:

@@ -8,6 +8,7 @@ from django.utils.translation import gettext_lazy as _
 
 from mydevices.accounts.models import Group, Person, Provider
 from mydevices.devices.models import Device
+from mydevices.platforms.port import LONGEST_MESSAGE, LONGEST_PHONE
 from mydevices.presentation.access import plain
 from mydevices.registration.invitees import LONGEST_NAME
 
@@ -149,10 +150,16 @@ class ActForm(forms.Form):
     have to (`must_say`); what takes something away is confirmed by the device's name."""
 
     message = forms.CharField(
-        label=_("Message on its screen"), required=False, max_length=200, widget=forms.Textarea(attrs={"rows": 2})
+        label=_("Message on its screen"),
+        required=False,
+        max_length=LONGEST_MESSAGE,
+        widget=forms.Textarea(attrs={"rows": 2}),
     )
     phone_number = forms.CharField(
-        label=_("Phone number to call"), required=False, max_length=40, widget=forms.TextInput(attrs={"type": "tel"})
+        label=_("Phone number to call"),
+        required=False,
+        max_length=LONGEST_PHONE,
+        widget=forms.TextInput(attrs={"type": "tel"}),
     )
     reason = forms.CharField(
         label=_("Why"), max_length=300, help_text=_("Its owner reads it in their history, with your name.")
@@ -217,10 +224,16 @@ class BatchForm(forms.Form):
     """What somebody asks of many devices."""
 
     message = forms.CharField(
-        label=_("Message on their screens"), required=False, max_length=200, widget=forms.Textarea(attrs={"rows": 2})
+        label=_("Message on their screens"),
+        required=False,
+        max_length=LONGEST_MESSAGE,
+        widget=forms.Textarea(attrs={"rows": 2}),
     )
     phone_number = forms.CharField(
-        label=_("Phone number to call"), required=False, max_length=40, widget=forms.TextInput(attrs={"type": "tel"})
+        label=_("Phone number to call"),
+        required=False,
+        max_length=LONGEST_PHONE,
+        widget=forms.TextInput(attrs={"type": "tel"}),
     )
     reason = forms.CharField(
         label=_("Why"), max_length=300, help_text=_("Each owner reads it in their history, with your name.")

@@ -79,6 +79,11 @@ class Fates:
     stays: Sequence[str]
 
 
+LONGEST_MESSAGE: Final = 200
+LONGEST_PHONE: Final = 40
+"""Characters that a lock screen shows without cutting."""
+
+
 @dataclass(frozen=True, slots=True)
 class Parameters:
     """What a person may say with an action: a message and a phone number for the lock screen. Raises Invalid for what
@@ -90,6 +95,9 @@ class Parameters:
     def __post_init__(self) -> None:
         if UNSENDABLE.search(self.message + self.phone_number):
             raise Invalid(_("The message has characters that cannot be shown. Type it anew."))
+        if len(self.message) > LONGEST_MESSAGE or len(self.phone_number) > LONGEST_PHONE:
+            words = {"message": LONGEST_MESSAGE, "phone": LONGEST_PHONE}
+            raise Invalid(_("A message has at most %(message)d characters, a phone number %(phone)d.") % words)
 
     def public(self) -> dict[str, str]:
         given = {"message": self.message, "phone_number": self.phone_number}

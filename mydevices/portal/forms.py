@@ -11,6 +11,7 @@ from mydevices.accounts import passwords, selectors
 from mydevices.accounts.models import Person
 from mydevices.accounts.notices import Notice
 from mydevices.devices.models import Device
+from mydevices.platforms.port import LONGEST_MESSAGE, LONGEST_PHONE
 from mydevices.policies.kinds.registration import RegistrationRules
 from mydevices.presentation.access import plain
 from mydevices.registration.models import Ticket
@@ -18,19 +19,19 @@ from mydevices.registration.services import OF_INTENDED
 
 
 class LockForm(forms.Form):
-    """What stands on the locked screen. Lengths are what a lock screen shows without cutting."""
+    """What stands on the locked screen."""
 
     message = forms.CharField(
         label=_("Message on its screen"),
         required=False,
-        max_length=200,
+        max_length=LONGEST_MESSAGE,
         help_text=_("For whoever has it in their hands. You may leave both empty."),
         widget=forms.Textarea(attrs={"rows": 2}),
     )
     phone_number = forms.CharField(
         label=_("Phone number to call"),
         required=False,
-        max_length=40,
+        max_length=LONGEST_PHONE,
         widget=forms.TextInput(attrs={"type": "tel", "autocomplete": "tel"}),
     )
 

@@ -17,6 +17,7 @@ from mydevices.commands.states import State
 from mydevices.devices.models import Device, Registration
 from mydevices.devices.selectors import owned
 from mydevices.errors import Conflict, NeedsFreshAuthentication, NotAllowed, Unsupported
+from mydevices.organisation import selectors as organisation
 from mydevices.organisation.models import Organisation
 from mydevices.outbox.models import Message
 from mydevices.platforms.port import ActionKind, Parameters
@@ -84,6 +85,8 @@ def test_asking_takes_three_statements_from_a_loaded_device_and_a_wipe_counts_th
 ) -> None:
     device = factories.device(factories.person())
     Organisation.objects.get_or_create(id=1)
+    organisation.forget()
+    organisation.current()  # known for some seconds from here on
     with CaptureQueriesContext(connection) as captured:
         enqueue(device, kind)
     counted = [

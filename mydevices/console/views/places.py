@@ -81,11 +81,15 @@ def locate(request: HttpRequest, device_id: UUID) -> HttpResponse:
     """Ask a lost device where it is, for the reason that was given."""
     device = devices.by_id(device_id)
     looking = _looking(request, device, timezone.now())
-    if looking is not None:
+    if looking is None:
+        refusal = capabilities.of(device, actor_of(request))[ActionKind.LOCATE].reason
+        if refusal:
+            messages.warning(request, refusal)
+    else:
         try:
             commands.enqueue(device=device, kind=ActionKind.LOCATE, actor=actor_of(request), reason=looking.reason)
-        except (Conflict, ForbiddenByPolicy, Unsupported) as refusal:
-            messages.warning(request, refusal.message)
+        except (Conflict, ForbiddenByPolicy, Unsupported) as refused:
+            messages.warning(request, refused.message)
     return HttpResponseRedirect(_address(device), status=303)
 
 

@@ -1,0 +1,76 @@
+"""`./run manage device ACTION ID --as EMAIL`: ask something of a device, by the rules that hold for that person."""
+
+from argparse import ArgumentParser
+from typing import Any
+from uuid import UUID
+
+from django.core.management.base import BaseCommand, CommandError
+from django.utils import timezone
+
+from mydevices.accounts import rights
+from mydevices.accounts import selectors as accounts
+from mydevices.accounts.models import Person
+from mydevices.accounts.rights import Right
+from mydevices.audit.actor import Actor
+from mydevices.commands import services as commands
+from mydevices.devices import selectors as devices
+from mydevices.devices.models import Device
+from mydevices.errors import MyDevicesError
+from mydevices.platforms.port import ActionKind, Parameters
+from mydevices.presentation import present
+
+ADDRESS = "command line"
+"""Stands in the audit where requests have their IP address."""
+
+
+class Command(BaseCommand):
+    help = (
+        "Ask an action of a device in somebody's name. What they may not do in the portal or the console is refused"
+        " here with the same words. No password is asked: whoever runs this holds the server's keys. The audit says"
+        " that it came from the command line."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        kinds = [kind.value for kind in ActionKind]
+        parser.add_argument("action", choices=kinds, metavar="ACTION", help=", ".join(kinds))
+        parser.add_argument("id", type=UUID, metavar="ID", help="the device's, as in its page's address")
+        parser.add_argument("--as", dest="email", required=True, metavar="EMAIL", help="who asks")
+        parser.add_argument("--reason", default="", help="why; needed where the device is somebody else's")
+        parser.add_argument("--message", default="", help="for its screen, when it is locked or lost")
+        parser.add_argument("--phone", default="", help="a phone number for its screen")
+
+    def handle(self, *_args: Any, **options: Any) -> None:
+        kind = ActionKind(options["action"])
+        says = kind in {ActionKind.LOCK, ActionKind.LOST}
+        if (options["message"] or options["phone"]) and not says:
+            raise CommandError("Only lock and lost put a message or a phone number on the screen.")
+        try:
+            options["email"].encode()
+            person = accounts.by_email(options["email"])
+            actor = Actor("person", str(person.id), person.name, person.role, ADDRESS, timezone.now())
+            action = commands.enqueue(
+                device=_device(person, actor, options["id"]),
+                kind=kind,
+                actor=actor,
+                parameters=Parameters(message=options["message"], phone_number=options["phone"]) if says else None,
+                reason=options["reason"],
+            )
+        except MyDevicesError as error:
+            raise CommandError(error.message) from error
+        except UnicodeEncodeError as error:
+            raise CommandError("The address is not UTF-8.") from error
+        name = present.name_of(action.device)
+        if action.limit:
+            self.stdout.write(f"Wipe of {name} waits for an administrator. {present.beyond(action.limit)} {action.id}")
+        elif action.held_until:
+            when = timezone.localtime(action.held_until)
+            self.stdout.write(f"{present.called(kind)} of {name} can be called off until {when:%H:%M:%S}. {action.id}")
+        else:
+            self.stdout.write(f"{present.called(kind)} of {name} is queued. {action.id}")
+
+
+def _device(person: Person, actor: Actor, device_id: UUID) -> Device:
+    """Raises NotFound for a device of somebody else, unless this person may see everybody's, as in the console."""
+    if Right.SEE_DEVICES in rights.of(actor):
+        return devices.by_id(device_id)
+    return devices.owned(person, device_id)
