@@ -401,10 +401,10 @@ LOOKS: Final = (
     Look("console:devices_where", of=_DEVICE),
     Look("console:devices_where", of=_DEVICE, then=_say_why, name="console-devices_where-map"),
     Look("console:devices_wipes"),
-    Look("console:devices_wipes_one", of={"action_id": "wipe"}),
+    Look("console:devices_wipes_one", of={"action_id": "wipe_that_waits"}),
     Look(
         "console:devices_wipes_one",
-        of={"action_id": "wipe"},
+        of={"action_id": "wipe_that_waits"},
         then=_refuse_without_a_word,
         name="console-devices_wipes_one-errors",
     ),

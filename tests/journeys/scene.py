@@ -99,7 +99,7 @@ print(json.dumps({{
     "kofi": str(kofi.id),
     "group": str(group.id),
     "policy": str(policy.id),
-    "wipe": str(wipe.id),
+    "wipe_that_waits": str(wipe.id),
     "invitation": str(invitation.id),
     "certificate": str(kept.id),
     "type": str(of.id),

@@ -41,6 +41,7 @@ _PLAIN: Final = {
     ActionKind.RETIRE: "RemoveProfile",
 }
 """Actions of one command without a parameter."""
+_NOUNS: Final = {"iphone": "iPhone", "ipad": "iPad", "mac": "Mac", "ipod": "iPod"}
 PIN_DIGITS: Final = 6
 PROFILE_TYPE: Final = "application/x-apple-aspen-config"
 
@@ -153,9 +154,7 @@ def is_mac(device: Device) -> bool:
 
 def noun(device: Device) -> str:
     """What a person calls it."""
-    return {"iphone": "iPhone", "ipad": "iPad", "mac": "Mac", "ipod": "iPod"}.get(
-        models.kind(device.model), _("device")
-    )
+    return _NOUNS.get(models.kind(device.model)) or _("device")
 
 
 def _uuids(terms: Terms, password: str) -> profiles.PayloadUuids:
