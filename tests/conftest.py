@@ -32,8 +32,12 @@ hypothesis.settings.register_profile("check", hypothesis.settings.get_profile("c
 SLOW = (
     *("accounts/test_attempts.py", "bench", "cli", "front", "platforms/apple/test_push.py", "reliability"),
     *("registration/test_races.py", "simulator/test_fleet.py"),
+    # The longest of the others: each asks the same of very many, or makes many keys.
+    *("test_authorisation.py", "configurations/test_delivery.py", "certificates/test_uploads.py"),
+    *("certificates/test_keeping.py", "accounts/test_providers.py", "platforms/apple/test_actions.py"),
 )
-"""What starts processes, kills them or waits for them: left out by `./run check`, never by `./run test`."""
+"""What starts processes, kills them or waits for them, and what takes longest: left out by `./run check`, never by
+`./run test`."""
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -75,7 +75,9 @@ def approve(*, action: Action, actor: Actor, reason: str = "", now: datetime | N
     services.record(Verb.WIPE_APPROVED, actor=actor, device=device, action=held, reason=reason)
     services.release_at(held, now)
     if asker.id != _id_of(actor):
-        facts = limits.facts(held, actor, now) | ({"reason": reason} if reason else {})
+        facts = limits.facts(held, actor.name if actor.kind == "person" else "", now) | (
+            {"reason": reason} if reason else {}
+        )
         accounts.notify(person=asker, notice=Notice.WIPE_APPROVED, facts=facts)
 
 
@@ -129,9 +131,16 @@ def _refuse(held: Action, actor: Actor, reason: str, now: datetime) -> None:
     services.record(Verb.WIPE_REFUSED, actor=actor, device=held.device, action=held, reason=reason)
     asker = Person.objects.filter(id=held.actor_id, is_active=True).first()
     if asker is not None and asker.id != _id_of(actor):
-        facts = limits.facts(held, actor, now) | ({"reason": reason} if reason else {})
+        facts = limits.facts(held, actor.name if actor.kind == "person" else "", now) | (
+            {"reason": reason} if reason else {}
+        )
         accounts.notify(person=asker, notice=Notice.WIPE_REFUSED, facts=facts)
 
 
 def _id_of(actor: Actor) -> UUID | None:
     return UUID(actor.id) if actor.kind == "person" else None
+
+
+def _name_of(actor: Actor) -> str:
+    """Empty for the server, which refuses what nobody decided on."""
+    return actor.name if actor.kind == "person" else ""

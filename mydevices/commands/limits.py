@@ -67,21 +67,21 @@ def deciding() -> Sequence[str]:
     return [role for role, allowed in rights.BY_ROLE.items() if Right.MANAGE_DEVICES in allowed]
 
 
-def tell(*, action: Action, actor: Actor, now: datetime) -> None:
+def tell(*, action: Action, now: datetime) -> None:
     """Mail those who may decide that a wipe waits, in the transaction that asks for it. Once an hour is enough, however
     many follow."""
     if waiting().filter(requested_at__gt=now - HOUR).exclude(id=action.id).exists():
         return
-    told = facts(action, actor, now) | {"owner": action.device.owner.name}
+    told = facts(action, action.actor_name, now) | {"owner": action.device.owner.name}
     for person in Person.objects.filter(role__in=deciding(), is_active=True).order_by("id")[:MOST_TOLD]:
         accounts.notify(person=person, notice=Notice.WIPE_WAITS, facts=told)
 
 
-def facts(action: Action, actor: Actor, now: datetime) -> dict[str, str]:
-    """What mails about such a wipe tell."""
+def facts(action: Action, by: str, now: datetime) -> dict[str, str]:
+    """What mails about such a wipe tell; `by` is empty where nobody did what they tell of."""
     device = action.device
     told = {
         "device": device.known_as,
         "at": now.isoformat(timespec="seconds"),
     }
-    return told | ({"by": actor.name} if actor.kind == "person" else {})
+    return told | ({"by": by} if by else {})

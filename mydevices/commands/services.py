@@ -135,7 +135,7 @@ def enqueue(
             Command.objects.bulk_create(commands)
             _follow(action, now)
             if action.limit:
-                limits.tell(action=action, actor=actor, now=now)
+                limits.tell(action=action, now=now)
             elif held:
                 release_at(action, now)
             else:
