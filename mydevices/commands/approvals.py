@@ -24,7 +24,6 @@ from mydevices.platforms.port import ActionKind
 
 GOOD_FOR: Final = timedelta(days=7)
 """How long a wipe waits for somebody to decide: later, nobody expects it any more."""
-LONGEST_REASON: Final = 300
 AT_ONCE: Final = 100
 """Wipes that one step of the sweep ends."""
 
@@ -75,9 +74,7 @@ def approve(*, action: Action, actor: Actor, reason: str = "", now: datetime | N
     services.record(Verb.WIPE_APPROVED, actor=actor, device=device, action=held, reason=reason)
     services.release_at(held, now)
     if asker.id != _id_of(actor):
-        facts = limits.facts(held, actor.name if actor.kind == "person" else "", now) | (
-            {"reason": reason} if reason else {}
-        )
+        facts = limits.facts(held, _name_of(actor), now) | ({"reason": reason} if reason else {})
         accounts.notify(person=asker, notice=Notice.WIPE_APPROVED, facts=facts)
 
 
@@ -108,10 +105,7 @@ def expire(*, now: datetime) -> int:
 def _check(actor: Actor, reason: str, now: datetime) -> str:
     rights.require(actor, Right.MANAGE_DEVICES)
     actor.require_fresh(now)
-    reason = reason.strip()
-    if len(reason) > LONGEST_REASON:
-        raise Invalid(_("This has at most %(number)d characters.") % {"number": LONGEST_REASON})
-    return reason
+    return services.checked(reason)
 
 
 def _held(action: Action) -> Action:
@@ -131,9 +125,7 @@ def _refuse(held: Action, actor: Actor, reason: str, now: datetime) -> None:
     services.record(Verb.WIPE_REFUSED, actor=actor, device=held.device, action=held, reason=reason)
     asker = Person.objects.filter(id=held.actor_id, is_active=True).first()
     if asker is not None and asker.id != _id_of(actor):
-        facts = limits.facts(held, actor.name if actor.kind == "person" else "", now) | (
-            {"reason": reason} if reason else {}
-        )
+        facts = limits.facts(held, _name_of(actor), now) | ({"reason": reason} if reason else {})
         accounts.notify(person=asker, notice=Notice.WIPE_REFUSED, facts=facts)
 
 

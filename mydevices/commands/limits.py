@@ -69,12 +69,13 @@ def deciding() -> Sequence[str]:
 
 def tell(*, action: Action, now: datetime) -> None:
     """Mail those who may decide that a wipe waits, in the transaction that asks for it. Once an hour is enough, however
-    many follow."""
-    if waiting().filter(requested_at__gt=now - HOUR).exclude(id=action.id).exists():
+    many follow and whatever has become of them."""
+    told = Action.objects.filter(kind=ActionKind.WIPE, requested_at__gt=now - HOUR).exclude(limit="")
+    if told.exclude(id=action.id).exists():
         return
-    told = facts(action, action.actor_name, now) | {"owner": action.device.owner.name}
+    words = facts(action, action.actor_name, now) | {"owner": action.device.owner.name}
     for person in Person.objects.filter(role__in=deciding(), is_active=True).order_by("id")[:MOST_TOLD]:
-        accounts.notify(person=person, notice=Notice.WIPE_WAITS, facts=told)
+        accounts.notify(person=person, notice=Notice.WIPE_WAITS, facts=words)
 
 
 def facts(action: Action, by: str, now: datetime) -> dict[str, str]:

@@ -89,7 +89,9 @@ def enqueue(
     now = now or timezone.now()
     parameters = parameters or Parameters()
     _check_allowed(device, kind, actor, confirmed_at or now)
-    _check_reason(device, actor, reason)
+    reason = checked(reason)
+    if _is_another(device, actor) and not reason:
+        raise Invalid(_("Say why. Its owner reads it."))
     capability = capabilities.of(device, actor)[kind]
     registration = device.registration
     if capability.policy:
@@ -140,8 +142,8 @@ def enqueue(
                 release_at(action, now)
             else:
                 wake({command.channel_id for command in commands})
-            record(Verb.ACTION_REQUESTED, actor=actor, device=device, action=action, reason=reason.strip())
-            _tell_owner(action, actor, reason.strip(), now)
+            record(Verb.ACTION_REQUESTED, actor=actor, device=device, action=action, reason=reason)
+            _tell_owner(action, actor, reason, now)
     except IntegrityError as error:
         if "one_open_command_of_a_kind" not in str(error) and "exclusive" not in str(error):
             raise
@@ -205,13 +207,14 @@ def _check_allowed(device: Device, kind: ActionKind, actor: Actor, now: datetime
         actor.require_fresh(now)
 
 
-def _check_reason(device: Device, actor: Actor, reason: str) -> None:
-    if _is_another(device, actor) and not reason.strip():
-        raise Invalid(_("Say why. Its owner reads it."))
+def checked(reason: str) -> str:
+    """A reason as it is kept. Raises Invalid for one that is too long or cannot be shown."""
+    reason = reason.strip()
     if len(reason) > LONGEST_REASON:
         raise Invalid(_("This has at most %(number)d characters.") % {"number": LONGEST_REASON})
     if port.UNSENDABLE.search(reason):
         raise Invalid(_("This has characters that cannot be shown. Type it anew."))
+    return reason
 
 
 def _is_another(device: Device, actor: Actor) -> bool:
