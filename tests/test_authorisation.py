@@ -185,6 +185,7 @@ CONSOLE: Final[Mapping[str, Right]] = {
     "console:devices_where_now": Right.ASSIST,
     "console:devices_locate": Right.ASSIST,
     "console:devices_one": Right.SEE_DEVICES,
+    "console:devices_now": Right.SEE_DEVICES,
     "console:devices_ownership": Right.MANAGE_DEVICES,
     "console:devices_wipes": Right.SEE_DEVICES,
     "console:devices_wipes_one": Right.MANAGE_DEVICES,

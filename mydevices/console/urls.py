@@ -65,6 +65,7 @@ urlpatterns = [
     path("devices/batches/<uuid:batch_id>/now", bulk.batch_now, name="devices_batch_now"),
     path("devices/batches/<uuid:batch_id>/stop", bulk.stop, name="devices_batch_stop"),
     path("devices/<uuid:device_id>", devices.device, name="devices_one"),
+    path("devices/<uuid:device_id>/now", devices.device_now, name="devices_now"),
     path("devices/<uuid:device_id>/apps", devices.apps, name="devices_apps"),
     path("devices/<uuid:device_id>/where", places.where, name="devices_where"),
     path("devices/<uuid:device_id>/where/now", places.where_now, name="devices_where_now"),

@@ -114,6 +114,20 @@ def test_what_is_dangerous_needs_a_fresh_proof(administrator: Client, phone: Dev
     assert not Action.objects.exists()
 
 
+def test_the_page_follows_what_is_under_way_and_rests_when_nothing_is(administrator: Client, phone: Device) -> None:
+    now = reverse("console:devices_now", args=[phone.id])
+    assert now not in page_of(administrator, phone)
+    administrator.post(ask(phone, "lock"), {"reason": "Stolen."})
+    assert now in page_of(administrator, phone)
+    part = administrator.get(now).content.decode()
+    assert part.lstrip().startswith('<div id="live" hx-get=')
+    assert "<html" not in part
+    Command.objects.update(state="sent", sent_at=timezone.now())
+    Command.objects.update(state="done", finished_at=timezone.now())
+    assert "hx-get" not in administrator.get(now).content.decode()
+    assert administrator.post(now).status_code == 405
+
+
 # A lost device
 
 

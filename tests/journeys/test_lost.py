@@ -124,6 +124,35 @@ def test_a_mac_says_why_it_cannot_be_found_and_shares_from_its_own_browser(ines:
     expect(page.locator("#live")).not_to_contain_text("51.50720")
 
 
+@on(DESK, PHONE)
+def test_an_administrator_marks_a_device_lost_and_its_owner_reads_why(
+    ines: Portal, amara: Portal, simulator: Simulator
+) -> None:
+    name, page = "Ines’s iPhone", amara.page
+    page.goto(f"/console/devices?q={name}")
+    page.get_by_role("link", name=name).click()
+    page.get_by_role("link", name="Mark as lost…").click()
+    page.get_by_label("Message on its screen").fill("Left in a taxi. Please call.")
+    page.get_by_label("Why").fill("She rang the service desk.")
+    page.get_by_role("button", name="Mark as lost").click()
+    expect(page.get_by_role("heading", name="What its screen says")).to_be_visible()
+    amara.stay()
+    last = amara.timeline("Mark iPhone as lost").locator("li").last
+    expect(last).to_contain_text("Locked, with the message")
+    expect(last).to_have_class("done", timeout=20_000)
+    amara.expect_same_document()
+    assert simulator.wait(name, screen="lost")["message"] == "Left in a taxi. Please call."
+    mail = ines.stack.inbox.link_in(ines.stack.ines.email, "Somebody has marked your device as lost")
+    ines.page.goto(mail)
+    expect(ines.page.locator("#history")).to_contain_text("by Amara Diallo")
+    expect(ines.page.locator("#history")).to_contain_text("Reason: “She rang the service desk.”")
+    page.get_by_role("link", name="End Lost Mode…").click()
+    page.get_by_label("Why").fill("The driver brought it back.")
+    page.get_by_role("button", name="End Lost Mode").click()
+    expect(page.get_by_role("heading", name="What its screen says")).to_have_count(0)
+    simulator.wait(name, screen="locked")
+
+
 @on(PHONE, DESK, PHONE_PLAIN)
 @pytest.mark.usefixtures("factored")
 def test_whoever_lost_the_second_factor_with_the_phone_locks_it_with_the_password_alone(

@@ -196,14 +196,26 @@ def export(request: HttpRequest) -> HttpResponse:
 @require_safe
 @console_page(Right.SEE_DEVICES)
 def device(request: HttpRequest, device_id: UUID) -> HttpResponse:
-    found, now = devices.by_id(device_id), timezone.now()
+    return render(request, "console/device.html", _shown(request, devices.by_id(device_id)))
+
+
+@require_safe
+@console_page(Right.SEE_DEVICES)
+def device_now(request: HttpRequest, device_id: UUID) -> HttpResponse:
+    """What changes on it, asked for every second while something is under way."""
+    return render(request, "console/_device.html", _shown(request, devices.by_id(device_id)))
+
+
+def _shown(request: HttpRequest, found: Device) -> dict[str, object]:
+    now = timezone.now()
     name = organisation.current().name
     recent = commands.recent_of_each([found])[found.id]
     viewer = person_of(request)
     entries = list(audit.of_device(found.id)[:HISTORY])
     able = capabilities.of(found, actor_of(request))
     running = {progress.action.kind for progress in recent if progress.is_open}
-    context = {
+    return {
+        "pending": bool(running),
         "device": found,
         "face": present.face(found, present.telling(recent), organisation=name, now=now),
         "facts": present.facts(found, now),
@@ -258,7 +270,6 @@ def device(request: HttpRequest, device_id: UUID) -> HttpResponse:
             for progress in present.on_top(recent, now)
         ],
     }
-    return render(request, "console/device.html", context)
 
 
 @require_safe
