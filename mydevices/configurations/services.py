@@ -24,7 +24,7 @@ from mydevices.configurations.models import Configuration, Installation, SharedI
 from mydevices.devices.assignment import Assignment, assign
 from mydevices.errors import Conflict, Invalid, TooMany
 from mydevices.organisation import services as organisation
-from mydevices.policies.kinds.kind import Kind
+from mydevices.policies.kinds.kind import UNKEPT, Kind
 from mydevices.protocols.pki.pkcs12 import Bundle
 from mydevices.protocols.pki.smime import Assessment, Caution, Purpose
 from mydevices.vault import services as vault
@@ -291,9 +291,11 @@ def retry_all(*, actor: Actor, configuration: Configuration) -> int:
 def _checked(name: str, description: str, values: Kind, icon: bytes | None) -> str:
     """The name as it is kept."""
     name = " ".join(name.split())
-    if not name or len(name) > 120 or "\0" in name:
+    if UNKEPT.search(name + description):  # a profile could not carry them
+        raise Invalid(_("This has characters that cannot be shown. Type it anew."))
+    if not name or len(name) > 120:
         raise Invalid(_("A configuration needs a name of at most 120 characters."))
-    if len(description) > 500 or "\0" in description:
+    if len(description) > 500:
         raise Invalid(_("A description has at most 500 characters."))
     if values.name() not in KINDS:
         raise Invalid(_("There is no such kind of configuration."))
