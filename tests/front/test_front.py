@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.cli.conftest import until
 from tests.front.conftest import Server
 
 LIMIT = 64 * 1024
@@ -215,10 +216,12 @@ def test_a_body_that_is_cut_off_reaches_no_endpoint(server: Server) -> None:
         for _ in range(20):
             with server.connect() as connection:
                 connection.sendall(head)
-    time.sleep(0.5)
     others_are_served(server)
+    line = b'path="/mdm/test/echo" status=400'
+    until(lambda: server.log.read_bytes()[before:].count(line) >= 40, 10, "forty lines of access")
+    time.sleep(0.2)  # no line comes after these
     written = server.log.read_bytes()[before:]
-    assert written.count(b'path="/mdm/test/echo" status=400') == 40
+    assert written.count(line) == 40
     assert b"Traceback" not in written
 
 
@@ -307,8 +310,10 @@ def test_a_quick_answer_is_given_on_the_event_loop_and_all_others_in_a_thread(
     thread, length = answer.split()
     assert thread.startswith(where)
     assert int(length) == len(body)
+    line = b'path="/mdm/test/quick" status=200'
+    until(lambda: line in server.log.read_bytes()[before:], 10, "the line of access")  # it follows the answer
     written = server.log.read_bytes()[before:]
-    assert written.count(b'path="/mdm/test/quick" status=200') == 1
+    assert written.count(line) == 1
     assert (b"a bug in a quick answer" in written) == (body == b"bug")
 
 
@@ -401,7 +406,7 @@ def test_a_bug_is_answered_500_and_written_down(server: Server, path: str) -> No
     response, body = ask(server, "GET", path)
     assert response.status == 500
     assert b"bug" not in body
-    assert b"RuntimeError: a bug" in server.log.read_bytes()[before:]
+    until(lambda: b"RuntimeError: a bug" in server.log.read_bytes()[before:], 10, "the bug in the log")
     assert ask(server, "GET", "/mdm/test/echo")[0].status == 200
 
 
@@ -409,8 +414,12 @@ def test_the_access_log_has_one_line_a_request_without_queries_bodies_and_tokens
     before = server.log.stat().st_size
     ask(server, "POST", "/r/k7m2q-9xwpr?challenge=SECRET", b"BODY")
     ask(server, "GET", "/a%0Ab%22c")
-    time.sleep(0.1)
-    lines = [line for line in server.log.read_text()[before:].splitlines() if "mydevices.access" in line]
+
+    def lines_of_access() -> list[str]:
+        return [line for line in server.log.read_text()[before:].splitlines() if "mydevices.access" in line]
+
+    until(lambda: len(lines_of_access()) >= 2, 10, "both lines of access")
+    lines = lines_of_access()
     assert len(lines) == 2
     assert re.search(r'method=POST path="/r/…" status=200 bytes=\d+ ms=[\d.]+ client=127.0.0.1$', lines[0])
     assert 'path="/a…b…c"' in lines[1]
