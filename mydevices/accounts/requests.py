@@ -1,7 +1,8 @@
 """From a web request to the actor that verbs are given. The only place that looks into the session for it."""
 
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 
 from allauth.account.adapter import get_adapter
 from allauth.account.internal.flows.login import get_authentication_records, perform_password_login
@@ -78,18 +79,31 @@ def actor_of(request: HttpRequest) -> Actor:
     """Who acts, in what role, from where, and when they last proved who they are."""
     person = person_of(request)
     records = get_authentication_records(request, person)
-    # That a provider sent somebody here proves nothing of when it last asked them: it says so itself (`social.py`).
-    proofs = [float(record["at"]) for record in records if record.get("at") and record.get("method") != "socialaccount"]
     return Actor(
         kind="person",
         id=str(person.id),
         name=person.name,
         role=person.role,
         address=address_of(request),
-        # No record is no proof: an empty answer of a library is not consent.
-        authenticated_at=datetime.fromtimestamp(max(proofs), tz=UTC) if proofs else None,
+        # That a provider sent somebody here proves nothing of when it last asked them: it says so itself (`social.py`).
+        authenticated_at=_latest(record for record in records if record.get("method") != "socialaccount"),
+        factor_at=_latest(record for record in records if _has_factor(record)),
         strength=strength_of(request),
     )
+
+
+def _latest(records: Iterable[Mapping[str, Any]]) -> datetime | None:
+    """When the last of these proofs was given. No record is no proof: an empty answer of a library is not consent."""
+    return max(
+        (datetime.fromtimestamp(float(record["at"]), tz=UTC) for record in records if record.get("at")), default=None
+    )
+
+
+def _has_factor(record: Mapping[str, Any]) -> bool:
+    """Whether a second factor was part of this proof. A passkey that signs in alone is one: its holder was verified
+    (`passkeys.SignInForm`). A provider's word counts where it says that it asked for one."""
+    method = record.get("method")
+    return method == "mfa" or (method == "provider" and record.get("factor") is True)
 
 
 def prove_by_password(request: HttpRequest, *, email: str, password: str) -> Person | None:

@@ -1,7 +1,7 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Final, Self
+from typing import Final, Protocol, Self
 
 from django.utils.translation import gettext as _
 
@@ -20,6 +20,28 @@ class Strength(StrEnum):
     """With their password alone, because the second factor is what they lost."""
 
 
+class Proof(StrEnum):
+    """What shows that it is the person themselves who asks for this."""
+
+    SESSION = "session"
+    """Their session, in which they proved it at `authenticated_at`."""
+    LINK = "link"
+    """A link that was sent to them and carries a token of its own: an invitation, a forgotten password, an undo."""
+    EARLIER = "earlier"
+    """They asked with a fresh proof, and the worker carries it out later."""
+
+
+class Somebody(Protocol):
+    """A person, as far as an actor needs one."""
+
+    @property
+    def id(self) -> object: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def role(self) -> str: ...
+
+
 LIMITED_TO: Final = frozenset({"lock", "lost", "locate"})
 """The actions (`platforms.port.ActionKind`) that a password alone is enough for."""
 
@@ -29,7 +51,8 @@ class Actor:
     """Who acts: what verbs are given instead of a request.
 
     `kind` is "person", "device", "system", or "anonymous" for somebody whom nobody knows (yet). `address` is the IP
-    address, where there is one. `authenticated_at` is when a person last proved who they are."""
+    address, where there is one. `authenticated_at` is when a person last proved who they are, and `factor_at` when they
+    last did so with a second factor (or a passkey); None for never in this session, or unknown."""
 
     kind: str
     id: str = ""
@@ -38,6 +61,34 @@ class Actor:
     address: str = ""
     authenticated_at: datetime | None = None
     strength: Strength = Strength.FULL
+    factor_at: datetime | None = None
+    proof: Proof = Proof.SESSION
+
+    @classmethod
+    def by_link(cls, person: Somebody, *, address: str = "") -> Self:
+        """A person who opened a link that carries a token of its own, which is all the proof that this needs. Only for
+        verbs that have just checked the token."""
+        return cls(
+            kind="person",
+            id=str(person.id),
+            name=person.name,
+            role=person.role,
+            address=address,
+            proof=Proof.LINK,
+        )
+
+    @classmethod
+    def as_asked(cls, person: Somebody, *, address: str = "", authenticated_at: datetime | None = None) -> Self:
+        """A person who asked for this earlier, with a proof that was fresh then: what the worker carries out."""
+        return cls(
+            kind="person",
+            id=str(person.id),
+            name=person.name,
+            role=person.role,
+            address=address,
+            authenticated_at=authenticated_at,
+            proof=Proof.EARLIER,
+        )
 
     @classmethod
     def system(cls, name: str) -> Self:
@@ -77,5 +128,15 @@ class Actor:
         if self.kind == "system":
             return
         self.require_full()
-        if self.authenticated_at is None or now - self.authenticated_at > FRESH:
-            raise NeedsFreshAuthentication("Confirm that it is you: your last sign-in was more than five minutes ago.")
+        if not self.is_fresh(now):
+            raise NeedsFreshAuthentication(_("Confirm that it’s you. You last did more than five minutes ago."))
+
+    def is_fresh(self, now: datetime) -> bool:
+        """Whether a person's proof is fresh enough for what destroys, opens, reveals or changes something for good."""
+        if self.proof != Proof.SESSION:
+            return True
+        return self.authenticated_at is not None and now - self.authenticated_at <= FRESH
+
+    def has_fresh_factor(self, now: datetime) -> bool:
+        """Whether a second factor was part of a proof that is still fresh."""
+        return self.factor_at is not None and now - self.factor_at <= FRESH
