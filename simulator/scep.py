@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from simulator import cms
 from simulator.errors import SimulatorError, Unreachable
-from simulator.identity import Identity, self_signed, signing_request
+from simulator.identity import Identity, new_key, self_signed, signing_request
 from simulator.transport import Reply, Transport
 
 # Attributes of a PKI message (RFC 8894 section 3.2.1).
@@ -71,6 +71,7 @@ class Manner:
     cipher: str | None = None
     digest: str | None = None
     query_on_post: bool = False
+    throwaway: bool = False  # sign the request with a key made for it alone, as RFC 8894 2.3 allows
 
 
 CURRENT = Manner()
@@ -107,7 +108,8 @@ def enrol(
         key_usage=order.key_usage,
         alternative_names=order.alternative_names,
     )
-    signer = renew or Identity(key, self_signed(key, subject=order.subject, now=now))
+    signing_key = new_key(2048) if manner.throwaway else key
+    signer = renew or Identity(signing_key, self_signed(signing_key, subject=order.subject, now=now))
     cipher = cms.CIPHERS[manner.cipher or _best_cipher(capabilities)]
     digest = manner.digest or _best_digest(capabilities)
     public = key.public_key().public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)

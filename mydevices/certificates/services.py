@@ -116,15 +116,19 @@ def _challenge_id(password: str) -> UUID | None:
 
 
 @transaction.atomic
-def issue(*, request: csr.CertificateRequest, now: datetime) -> DeviceCertificate:
+def issue(*, request: csr.CertificateRequest, signer: str | None, now: datetime) -> DeviceCertificate:
     """Give a certificate for a challenge. Spent by one key; that key asking again gets the same certificate.
 
-    Raises NotAllowed for a wrong, expired or otherwise spent challenge."""
+    `signer` is the fingerprint of the certificate that signed the request, where it is one of ours: it must be the
+    present one of the registration that the challenge renews. Raises NotAllowed for another, and for a wrong, expired
+    or otherwise spent challenge."""
     challenge_id = _challenge_id(request.challenge or "")
     # Locked: of two keys that come at once, one waits and finds the challenge spent.
     challenge = Challenge.objects.select_for_update().filter(id=challenge_id).first() if challenge_id else None
     if challenge is None:
         raise NotAllowed("The challenge of this certificate request is not one of ours.")
+    if signer is not None and not _is_present(signer, challenge.registration_id, now):
+        raise NotAllowed("The certificate that signed this request is not the one that the challenge renews.")
     spender = hashlib.sha256(request.public_key_der).hexdigest()
     if challenge.spent_by:
         if challenge.spent_by != spender:
@@ -153,6 +157,18 @@ def issue(*, request: csr.CertificateRequest, now: datetime) -> DeviceCertificat
         der=der,
         not_after=certificate.not_valid_after_utc,
     )
+
+
+def _is_present(fingerprint: str, registration_id: UUID | None, now: datetime) -> bool:
+    """Whether this registration has this certificate in use. No certificate is in use where there is no registration
+    yet: a ticket is for a device without one."""
+    return DeviceCertificate.objects.filter(
+        fingerprint=fingerprint,
+        registration=registration_id,
+        registration__isnull=False,
+        state=DeviceCertificate.State.CURRENT,
+        not_after__gt=now,
+    ).exists()
 
 
 @transaction.atomic

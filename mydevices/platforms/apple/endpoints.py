@@ -48,7 +48,7 @@ from mydevices.protocols.apple.checkin import (
     UserAuthenticate,
 )
 from mydevices.protocols.apple.reports import Status
-from mydevices.protocols.pki import scep
+from mydevices.protocols.pki import scep, x509
 from mydevices.registration import services as registration
 
 log = logging.getLogger(__name__)
@@ -117,7 +117,11 @@ def _pki_operation(der: bytes) -> Response:
     if message.request is None:
         return _scep_reply(scep.failure(message, authority=authority, fail_info=scep.FailInfo.BAD_REQUEST, nonce=nonce))
     try:
-        issued = certificates.issue(request=message.request, now=timezone.now())
+        issued = certificates.issue(
+            request=message.request,
+            signer=x509.fingerprint(message.signer_certificate_der) if message.is_signed_by_a_device else None,
+            now=timezone.now(),
+        )
     except NotAllowed as refusal:
         log.warning("SCEP request refused: %s", refusal.message)
         return _scep_reply(scep.failure(message, authority=authority, fail_info=scep.FailInfo.BAD_REQUEST, nonce=nonce))

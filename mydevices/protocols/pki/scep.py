@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from cryptography import x509 as library
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 from mydevices.errors import ProtocolError
 from mydevices.protocols.pki import cms, csr, der, keys, x509
@@ -67,10 +68,11 @@ class PkiMessage:
     transaction_id: str
     sender_nonce: bytes
     signer_certificate_der: bytes
-    """For CERTIFICATE_REQUEST self-signed, with the key of the request; for RENEWAL_REQUEST issued by the authority, at
-    whatever time: `x509.check_issued_by` and the registration that it belongs to are the caller's. For the others,
-    which carry no certificate request, anybody's.
-    """
+    """What the reply is encrypted to. The key is often another than the one that a certificate is asked for."""
+    is_signed_by_a_device: bool
+    """The authority issued the signer's certificate, at whatever time. Always so for a RENEWAL_REQUEST; a
+    CERTIFICATE_REQUEST may be signed like this too, or else with a self-signed certificate. Whether the certificate is
+    still in use, and by whom, is the caller's question."""
     request: csr.CertificateRequest | None
     """There for CERTIFICATE_REQUEST and RENEWAL_REQUEST, None for the others: answer those with `failure`."""
     digest: keys.Digest
@@ -96,20 +98,19 @@ def parse(message: bytes, *, authority: x509.Authority, allow_weak: bool) -> Pki
     sender_nonce = _nonce(_attribute(signed, _SENDER_NONCE))
     message_type = _message_type(_string(_attribute(signed, _MESSAGE_TYPE)))
     request = None
+    is_signed_by_a_device = False
     cipher = cms.ContentCipher.AES_256
     if message_type in {MessageType.CERTIFICATE_REQUEST, MessageType.RENEWAL_REQUEST}:
-        if message_type is MessageType.RENEWAL_REQUEST:
-            x509.check_signed_by(signed.certificate_der, authority)
+        is_signed_by_a_device = _check_signer(signed.certificate_der, message_type, authority, allow_weak=allow_weak)
         opened = cms.open_envelope(signed.content, certificate=authority.der, key=authority.key, allow_weak=allow_weak)
         cipher = opened.cipher
         request = _request(opened.content, allow_weak=allow_weak)
-        if message_type is MessageType.CERTIFICATE_REQUEST:
-            _check_self_signed(signed.certificate_der, request, allow_weak=allow_weak)
     return PkiMessage(
         message_type=message_type,
         transaction_id=transaction_id,
         sender_nonce=sender_nonce,
         signer_certificate_der=signed.certificate_der,
+        is_signed_by_a_device=is_signed_by_a_device,
         request=request,
         digest=signed.digest,
         cipher=cipher,
@@ -126,12 +127,26 @@ def _request(content: bytes, *, allow_weak: bool) -> csr.CertificateRequest:
         raise ProtocolError(cms.CANNOT_DECRYPT) from error
 
 
-def _check_self_signed(certificate: bytes, request: csr.CertificateRequest, *, allow_weak: bool) -> None:
-    """RFC 8894 2.3. The reply is encrypted to this certificate, so its key must be the one that is being certified."""
+def _check_signer(
+    certificate: bytes, message_type: MessageType, authority: x509.Authority, *, allow_weak: bool
+) -> bool:
+    """Whether the authority issued the signer's certificate. ProtocolError for one that neither it issued nor is
+    self-signed.
+
+    A client without a certificate makes one for itself (RFC 8894 2.3). Its key SHOULD be the one of the request; many
+    clients make a key for this message alone, and that takes nothing away: the request proves its own key, and its
+    challenge the right to a certificate. Whoever caught the envelope and signs it anew gets a certificate for a key
+    that they do not have.
+    """
     outline = x509.outline(certificate)
-    x509.check_self_signed(outline, allow_weak=allow_weak)
-    if keys.load(outline.spki) != request.public_key:
-        raise ProtocolError("The SCEP request is signed with another key than the one it asks a certificate for.")
+    if not isinstance(keys.load(outline.spki), rsa.RSAPublicKey):
+        raise ProtocolError("The certificate that signs a SCEP request needs an RSA key, or no answer can reach it.")
+    is_first = message_type is MessageType.CERTIFICATE_REQUEST
+    if is_first and outline.issuer != x509.outline(authority.der).subject:
+        x509.check_self_signed(outline, allow_weak=allow_weak)
+        return False
+    x509.check_signed_by(certificate, authority)
+    return True
 
 
 def _attribute(signed: cms.Signed, oid: bytes) -> bytes:

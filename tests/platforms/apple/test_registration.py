@@ -18,7 +18,7 @@ from mydevices.registration import services as registration
 from mydevices.registration.models import Ticket
 from simulator import fleet
 from simulator.errors import SimulatorError
-from simulator.scep import OLD
+from simulator.scep import OLD, Manner
 from tests import factories
 from tests.platforms.apple.conftest import Registers, fresh, present, profile_for, send, ticket_for
 
@@ -66,6 +66,15 @@ def test_an_old_client_with_single_des_and_sha1_registers_while_the_switch_allow
     simulated = fleet.new_device("iphone", send=send, manner=OLD)
     _simulated, device = register(owner, simulated=simulated)
     assert device.is_registered
+
+
+def test_a_client_that_signs_its_request_with_a_throwaway_key_registers_and_obeys(
+    owner: Person, register: Registers
+) -> None:
+    simulated = fleet.new_device("iphone", send=send, manner=Manner(throwaway=True))
+    _simulated, device = register(owner, simulated=simulated)
+    assert device.is_registered
+    assert simulated.poll().commands
 
 
 def test_a_profile_serves_one_device(owner: Person, register: Registers) -> None:

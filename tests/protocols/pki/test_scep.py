@@ -3,9 +3,11 @@ from datetime import UTC, datetime
 
 import pytest
 from asn1crypto import cms as asn1_cms
+from asn1crypto import x509 as asn1_x509
 from cryptography import x509 as library
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric import padding as rsa_padding
-from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import pkcs7
 from hypothesis import given
 from hypothesis import strategies as st
@@ -128,20 +130,77 @@ def test_a_renewal_is_signed_with_a_certificate_of_the_authority(
         scep.parse(encoded, authority=other_authority, allow_weak=False)
 
 
-def test_a_first_request_is_signed_with_the_key_it_is_about(
+def test_a_first_request_may_be_signed_with_a_key_made_for_it_alone(
     device: wire.Holder, client: wire.Holder, authority: x509.Authority
 ) -> None:
-    """Whoever caught a request cannot sign it anew and have the certificate sent to themselves."""
-    envelope = wire.enveloped_data(wire.signing_request(device.key), authority.der)
-    with pytest.raises(ProtocolError, match="another key"):
-        scep.parse(wire.scep_request(client, authority.der, envelope=envelope), authority=authority, allow_weak=False)
+    """RFC 8894 2.3 says SHOULD, and many clients make a key for the message. The answer is for that key."""
+    request = wire.signing_request(device.key)
+    message = scep.parse(
+        wire.scep_request(client, authority.der, request=request), authority=authority, allow_weak=False
+    )
+    assert message.request is not None
+    assert message.request.public_key == device.key.public_key()
+    assert not message.is_signed_by_a_device
+    reply = scep.success(message, authority=authority, certificate=device.certificate, nonce=NONCE)
+    envelope = cms.verify(reply, content=None, allow_weak=False).content
+    assert cms.decrypt(envelope, certificate=client.certificate, key=client.key, allow_weak=False)
+    with pytest.raises(ProtocolError):
+        cms.decrypt(envelope, certificate=device.certificate, key=device.key, allow_weak=False)
 
 
-def test_a_first_request_is_signed_with_a_self_signed_certificate(
+def test_a_request_says_when_a_device_s_own_certificate_signed_it(
     device: wire.Holder, authority: x509.Authority
 ) -> None:
+    for message_type in ("19", "17"):
+        encoded = wire.scep_request(device, authority.der, message_type=message_type)
+        assert scep.parse(encoded, authority=authority, allow_weak=False).is_signed_by_a_device
+
+
+def test_a_certificate_that_only_claims_to_be_the_authority_s_signs_nothing(
+    other_key: rsa.RSAPrivateKey, client: wire.Holder, authority: x509.Authority
+) -> None:
+    subject = asn1_x509.Certificate.load(authority.der).subject.dump()
+    validity = wire.sequence(wire.tlv(0x17, b"200101000000Z"), wire.tlv(0x17, b"490101000000Z"))
+    algorithm = wire.algorithm(wire.SIGNATURES["sha256"])
+    tbs = wire.sequence(wire.integer(5), algorithm, subject, validity, subject, wire.spki(other_key))
+    signature = other_key.sign(tbs, rsa_padding.PKCS1v15(), wire.DIGESTS["sha256"][1])
+    impostor = wire.Holder(wire.sequence(tbs, algorithm, wire.tlv(0x03, b"\0", signature)), other_key)
     with pytest.raises(ProtocolError, match="does not match"):
-        scep.parse(wire.scep_request(device, authority.der), authority=authority, allow_weak=False)
+        scep.parse(wire.scep_request(impostor, authority.der), authority=authority, allow_weak=False)
+
+
+def test_a_first_request_is_signed_with_a_self_signed_certificate_or_one_of_ours(
+    device: wire.Holder, other_authority: x509.Authority
+) -> None:
+    """`device` is of another authority of the same name."""
+    with pytest.raises(ProtocolError, match="does not match"):
+        scep.parse(wire.scep_request(device, other_authority.der), authority=other_authority, allow_weak=False)
+
+
+def test_a_signer_that_could_not_read_the_answer_is_refused(authority: x509.Authority) -> None:
+    """Before a certificate is issued for it. The key is on a curve, and only RSA keys receive an envelope."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = library.Name([library.NameAttribute(library.NameOID.COMMON_NAME, "curve")])
+    certificate = (
+        library.CertificateBuilder(name, name, key.public_key(), 5)
+        .not_valid_before(datetime(2020, 1, 1, tzinfo=UTC))
+        .not_valid_after(datetime(2049, 1, 1, tzinfo=UTC))
+        .sign(key, hashes.SHA256())
+        .public_bytes(serialization.Encoding.DER)
+    )
+    envelope = wire.enveloped_data(b"content", authority.der)
+    attributes = wire.scep_attributes(envelope)
+    signature = key.sign(wire.set_(*attributes), ec.ECDSA(hashes.SHA256()))
+    encoded = wire.signed_data(
+        envelope,
+        wire.Holder(certificate, wire.read_key("device.key")),
+        attributes=attributes,
+        attached=envelope,
+        signature_algorithm="1.2.840.10045.4.3.2",
+        signature=signature,
+    )
+    with pytest.raises(ProtocolError, match="needs an RSA key"):
+        scep.parse(encoded, authority=authority, allow_weak=False)
 
 
 @pytest.mark.parametrize("message_type", ["20", "21", "22"])

@@ -146,9 +146,10 @@ def signed_data(
     signature_digest: str | None = None,
     certificates: Sequence[bytes] | None = None,
     signers: int = 1,
+    signature: bytes | None = None,
 ) -> bytes:
     """SignedData. `attributes` as they are sent (default: the two that must be; empty: none), `to_sign` as they are
-    signed where that differs; `attached`: the content that is sent along.
+    signed where that differs; `attached`: the content that is sent along; `signature` instead of the signer's.
     """
     digest_oid, _ = DIGESTS[digest]
     _, to_sign_with = DIGESTS[signature_digest or digest]
@@ -160,7 +161,7 @@ def signed_data(
         algorithm(digest_oid),
         tlv(0xA0, *attributes) if attributes else b"",
         algorithm(signature_algorithm),
-        octets(signer.key.sign(signed, rsa_padding.PKCS1v15(), to_sign_with)),
+        octets(signature or signer.key.sign(signed, rsa_padding.PKCS1v15(), to_sign_with)),
     )
     encapsulated = b"" if attached is None else tlv(0xA0, octets(attached))
     return content_info(
