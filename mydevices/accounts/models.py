@@ -1,5 +1,6 @@
 import unicodedata
 import uuid
+from collections.abc import Mapping
 from typing import ClassVar
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
@@ -8,6 +9,7 @@ from django.db import models
 from django.db.models.functions import Lower
 from django.utils.translation import gettext_lazy as _
 
+from mydevices import looser
 from mydevices.search import Searched, Word, word_index
 
 
@@ -127,6 +129,13 @@ class Group(models.Model):
     """Since when its members need a second factor to sign in; empty: they do not."""
     created_at = models.DateTimeField(auto_now_add=True)
 
+    LOOSER: ClassVar[Mapping[str, looser.Direction]] = {
+        "name": looser.neither("is a name"),
+        "description": looser.neither("is read, and decides nothing"),
+        "second_factor_since": looser.EMPTY,
+        "created_at": looser.neither("is written by the server"),
+    }
+
     class Meta:
         constraints = [
             models.UniqueConstraint(
@@ -221,6 +230,15 @@ class SignInRules(models.Model):
     """Minutes without a page being opened; 0: only the end of the session itself, two weeks after sign-in."""
     limited_sign_in = models.BooleanField(_("Lost second factors"), default=True)
     """Whether people whose second factor is what they lost may lock, mark lost and locate with their password alone."""
+
+    LOOSER: ClassVar[Mapping[str, looser.Direction]] = {
+        "minimum_length": looser.LOWER,
+        "classes": looser.LOWER,
+        "history": looser.LOWER,
+        "expires_after_days": looser.HIGHER_OR_NONE,
+        "idle_minutes": looser.HIGHER_OR_NONE,
+        "limited_sign_in": looser.HIGHER,
+    }
 
     class Meta:
         constraints = [

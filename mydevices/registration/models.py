@@ -1,11 +1,14 @@
 import uuid
+from collections.abc import Mapping
 from datetime import datetime
+from typing import ClassVar
 
 from django.conf import settings
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from mydevices import looser
 from mydevices.certificates.models import Challenge
 from mydevices.devices.models import Device
 
@@ -168,6 +171,12 @@ class InvitationRules(models.Model):
     )
     """After an invitation, and after each reminder; 0: none."""
     reminders = models.PositiveSmallIntegerField(_("Reminders at most"), validators=[MaxValueValidator(10)])
+
+    LOOSER: ClassVar[Mapping[str, looser.Direction]] = {
+        "good_for_days": looser.HIGHER,
+        "remind_every_days": looser.neither("says when a mail goes, and lets nobody in"),
+        "reminders": looser.neither("says how many mails go, and lets nobody in"),
+    }
 
     class Meta:
         constraints = [

@@ -4,7 +4,9 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
-from typing import Any, Final, Self
+from typing import Any, ClassVar, Final, Self
+
+from mydevices.looser import Direction
 
 UNKEPT: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 """What a database, a page or a device would refuse in a text."""
@@ -23,6 +25,10 @@ class Line:
 class Kind:
     """The values of a policy. Subclasses add fields with defaults, each of a type that JSON knows (tuples become lists
     there)."""
+
+    LOOSER: ClassVar[Mapping[str, Direction]]
+    """Of a kind of policy: which way each of its fields is looser. Configurations have none: they let nobody do
+    anything."""
 
     @classmethod
     def name(cls) -> str:

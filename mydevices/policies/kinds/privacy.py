@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import ClassVar, Final
 
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from mydevices import looser
 from mydevices.policies.kinds.kind import UNKEPT, Kind, Line
 
 OFF, CHOICE, ON = "off", "choice", "on"
@@ -33,6 +34,15 @@ class Privacy(Kind):
     """Whether anybody but its owner may ask a lost device where it is, and see what it said."""
     text: str = ""
     """What people read about it, in the organisation's own words; empty: none."""
+
+    LOOSER: ClassVar = {
+        "location": looser.order(OFF, CHOICE, ON),
+        "position_days": looser.HIGHER,
+        "app_inventory": looser.order(NO_APPS, MANAGED_APPS, ALL_APPS),
+        "administrators_may_wipe": looser.HIGHER,
+        "administrators_may_locate": looser.HIGHER,
+        "text": looser.neither("is read, and decides nothing"),
+    }
 
     @classmethod
     def name(cls) -> str:

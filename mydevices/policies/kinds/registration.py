@@ -3,11 +3,12 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Final, Self
+from typing import ClassVar, Final, Self
 
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from mydevices import looser
 from mydevices.policies.kinds.kind import Kind, Line
 
 PASSWORD, PIN, BOTH = "password", "pin", "both"
@@ -17,6 +18,17 @@ SYSTEMS: Final = ("iOS", "iPadOS", "macOS")
 """What can be allowed, in the words that devices use of themselves (`Device.os_name`)."""
 
 _VERSION: Final = re.compile(r"[0-9]{1,4}(\.[0-9]{1,4}){0,3}", re.ASCII)
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    numbers = [int(part) for part in version.split(".")]
+    while numbers and numbers[-1] == 0:
+        numbers.pop()  # 17.0 is 17
+    return tuple(numbers)
+
+
+_OLDER: Final = looser.Direction(lambda before, after: bool(before) and (not after or is_older(after, before)))
+"""An older version that may register, or any."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +58,22 @@ class RegistrationRules(Kind):
     minimum_ipados: str = ""
     minimum_macos: str = ""
     """The oldest version that may register, such as 17.4; empty: any."""
+
+    LOOSER: ClassVar = {
+        "sign_in": looser.asks({PASSWORD: (PASSWORD,), PIN: (PIN,), BOTH: (PASSWORD, PIN)}),
+        "pin_length": looser.LOWER,
+        "pin_days": looser.HIGHER,
+        "pin_on_request": looser.HIGHER,
+        "ownership": looser.admits({ASKED: (PERSONAL, COMPANY), PERSONAL: (PERSONAL,), COMPANY: (COMPANY,)}),
+        "device_limit": looser.HIGHER_OR_NONE,
+        "company_devices_count": looser.LOWER,
+        "terms": looser.EMPTY,
+        "terms_version": looser.neither("is counted by the server"),
+        "systems": looser.MORE,
+        "minimum_ios": _OLDER,
+        "minimum_ipados": _OLDER,
+        "minimum_macos": _OLDER,
+    }
 
     @classmethod
     def name(cls) -> str:
@@ -151,10 +179,3 @@ def is_older(version: str, minimum: str) -> bool:
     if match is None:
         return True
     return _numbers(match[0]) < _numbers(minimum)
-
-
-def _numbers(version: str) -> tuple[int, ...]:
-    numbers = [int(part) for part in version.split(".")]
-    while numbers and numbers[-1] == 0:
-        numbers.pop()  # 17.0 is 17
-    return tuple(numbers)

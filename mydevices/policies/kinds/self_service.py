@@ -2,13 +2,15 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import ClassVar, Final
 
+from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import URLValidator, validate_email
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from mydevices import looser
 from mydevices.policies.kinds.kind import UNKEPT, Kind, Line
 
 LOCK, UNLOCK, LOCATE, WIPE, RETIRE, CHECK_IN = "lock", "unlock", "locate", "wipe", "retire", "check_in"
@@ -18,6 +20,15 @@ EVERYTHING: Final = (CHECK_IN, LOCK, UNLOCK, LOCATE, RETIRE, WIPE, CERTIFICATES,
 """What a person may be allowed: actions by their own names, and what is no action on a device."""
 
 MOST_WIPES: Final = 10_000
+
+
+def _undo_seconds(decided: int | None) -> int:
+    """How long an undo window is; None stands for the server's own."""
+    return int(settings.ENVIRONMENT.undo_seconds) if decided is None else decided
+
+
+_IS_SHOWN: Final = looser.neither("is shown to people, and decides nothing")
+
 _URL: Final = URLValidator(schemes=["https", "http"])
 
 
@@ -40,6 +51,19 @@ class SelfServiceRules(Kind):
     helpdesk_phone: str = ""
     helpdesk_link: str = ""
     """Whom people ask. Where none of the ways is given, the organisation's own."""
+
+    LOOSER: ClassVar = {
+        "allowed": looser.MORE,
+        "undo_seconds": looser.ranked(lambda decided: -_undo_seconds(decided)),
+        "person_wipes": looser.HIGHER,
+        "organisation_wipes": looser.HIGHER,
+        "lock_message": _IS_SHOWN,
+        "lock_phone": _IS_SHOWN,
+        "helpdesk_name": _IS_SHOWN,
+        "helpdesk_email": _IS_SHOWN,
+        "helpdesk_phone": _IS_SHOWN,
+        "helpdesk_link": _IS_SHOWN,
+    }
 
     @classmethod
     def name(cls) -> str:
