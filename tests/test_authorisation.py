@@ -144,6 +144,7 @@ OWNED: Final = frozenset(
         "portal:pins",
         "portal:qr",
         "portal:remove_reporter",
+        "portal:resume_reporter",
         "portal:retire",
         "portal:revoke",
         "portal:share",

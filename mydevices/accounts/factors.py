@@ -8,6 +8,7 @@ import io
 import time
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, Final
 
 import segno
@@ -17,7 +18,7 @@ from allauth.mfa.adapter import DefaultMFAAdapter
 from allauth.mfa.models import Authenticator
 from django.core.cache import cache
 from django.db import transaction
-from django.db.models import Max
+from django.db.models import Max, Model
 from django.db.models.signals import post_delete, post_save
 from django.http import HttpRequest
 from django.utils import timezone
@@ -27,7 +28,7 @@ from django.utils.translation import gettext_lazy
 
 from mydevices.accounts import rights, services
 from mydevices.accounts.browsers import described
-from mydevices.accounts.models import Group, Membership, Person
+from mydevices.accounts.models import Group, Membership, Person, SetAsideFactor
 from mydevices.accounts.notices import Notice
 from mydevices.accounts.requests import actor_in, address_of
 from mydevices.accounts.rights import Right
@@ -89,7 +90,10 @@ def connect() -> None:
     post_delete.connect(_deleted, sender=Authenticator, dispatch_uid="accounts.factor_deleted")
     signals.authenticator_used.connect(_used, dispatch_uid="accounts.factor_used")
     signals.authentication_failed.connect(_failed, dispatch_uid="accounts.factor_failed")
-    registry.elsewhere(registry.Elsewhere("Authenticator.data", "mfa_authenticator", _sealed_values, _move))
+    for model in (Authenticator, SetAsideFactor):
+        table = model._meta.db_table  # noqa: SLF001  Django's documented way to it
+        values, move = partial(_sealed_values, model), partial(_move, model)
+        registry.elsewhere(registry.Elsewhere(f"{model.__name__}.data", table, values, move))
 
 
 def _saved(*, instance: Authenticator, created: bool, **_signal: Any) -> None:
@@ -167,19 +171,19 @@ def _failed(*, request: HttpRequest, user: Person, **_signal: Any) -> None:
     )
 
 
-def _sealed_values() -> Iterable[tuple[object, bytes]]:
-    for pk, data in Authenticator.objects.values_list("pk", "data").iterator():
+def _sealed_values(model: type[Model]) -> Iterable[tuple[object, bytes]]:
+    for pk, data in model._default_manager.values_list("pk", "data").iterator():  # noqa: SLF001  Django's documented way
         for name in _SEALED:
             if name in data:
                 yield (pk, name), base64.b64decode(data[name])
 
 
-def _move(where: object, old: bytes, new: bytes) -> bool:
+def _move(model: type[Model], where: object, old: bytes, new: bytes) -> bool:
     if not isinstance(where, tuple):
         raise TypeError(where)
     pk, name = where
     with transaction.atomic():
-        row = Authenticator.objects.select_for_update().filter(pk=pk).first()
+        row: Any = model._default_manager.select_for_update().filter(pk=pk).first()  # noqa: SLF001  the same
         if row is None or base64.b64decode(row.data.get(name, "")) != old:
             return False
         row.data[name] = base64.b64encode(new).decode()
@@ -191,6 +195,13 @@ def has_one(person: Person) -> bool:
     """Whether this person has a second factor that stands by itself: recovery codes do not."""
     own = Authenticator.objects.filter(user=person, type__in=[Authenticator.Type.WEBAUTHN, Authenticator.Type.TOTP])
     return bool(own.exists())
+
+
+def named(factor: Authenticator | SetAsideFactor) -> str:
+    """What its owner calls it: a passkey by its name, everything else by its kind."""
+    kind = str(KINDS[Authenticator.Type(factor.type)])
+    name = str(factor.data.get("name", "")) if factor.type == Authenticator.Type.WEBAUTHN else ""
+    return _("Passkey “%(name)s”") % {"name": name} if name else kind
 
 
 GRACE: Final = timedelta(days=7)
@@ -240,6 +251,7 @@ def take_away(*, actor: Actor, person: Person, now: datetime | None = None) -> i
     rights.require(actor, Right.MANAGE_PEOPLE)
     actor.require_fresh(now)
     removed, _by_model = Authenticator.objects.filter(user=person).delete()
+    removed += person.set_aside_factors.all().delete()[0]
     if not removed:
         raise Conflict(_("%(name)s has no second factor.") % {"name": person.name})
     audit.record(

@@ -275,10 +275,56 @@ class EmailChange(models.Model):
     undo_until = models.DateTimeField()
     confirmed_at = models.DateTimeField(null=True, blank=True)
     ended_at = models.DateTimeField(null=True, blank=True)
-    """When it was dropped, replaced or undone: from then on neither link does anything."""
+    """When it was dropped, replaced or undone: from then on the address is no longer changed by either link."""
+    password = models.CharField(max_length=128, blank=True)
+    """The hash of the password when the change was asked for, as proof once it is undone: whoever changed the address
+    may have changed the password as well. Emptied when the change can no longer be undone."""
+    demands_factor = models.BooleanField(default=False)
+    """It was asked for with a second factor that the person had had for some time, so its undo takes one, too."""
+    undone_at = models.DateTimeField(null=True, blank=True)
+    settled_at = models.DateTimeField(null=True, blank=True)
+    """When its owner proved who they are and decided about what had been set aside."""
 
     class Meta:
         indexes = [models.Index(fields=["person", "-asked_at"], name="email_changes_of_a_person")]
+
+
+class SetAsideFactor(models.Model):
+    """A second factor that opens nothing for now: it was added around the time of a change of address that has been
+    undone. It is a row of its own, not a mark on django-allauth's, so that nothing there can take it for a live one."""
+
+    person = models.ForeignKey(Person, on_delete=models.CASCADE, related_name="set_aside_factors")
+    type = models.CharField(max_length=20)
+    """One of django-allauth's `Authenticator.Type`."""
+    data = models.JSONField()
+    """As django-allauth keeps it, with its sealed values."""
+    created_at = models.DateTimeField()
+    last_used_at = models.DateTimeField(null=True)
+    set_aside_at = models.DateTimeField()
+
+
+class FactorRemoval(models.Model):
+    """Second factors that somebody who forgot their password does not have, on the way out: they are removed after a
+    week in which every address known of the person is mailed daily, unless one of them is used."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    person = models.ForeignKey(Person, on_delete=models.CASCADE, related_name="factor_removals")
+    factors = models.JSONField()
+    """Primary keys of django-allauth's authenticators."""
+    asked_at = models.DateTimeField()
+    due_at = models.DateTimeField()
+    told_at = models.DateTimeField()
+    """The last mail about it."""
+    ended_at = models.DateTimeField(null=True)
+    """When the factors were removed, or one of the person's factors was used and they stay."""
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["person"], condition=models.Q(ended_at=None), name="one_factor_removal_at_a_time"
+            )
+        ]
+        indexes = [models.Index(fields=["ended_at", "due_at"], name="factor_removals_by_end")]
 
 
 class Attempts(models.Model):

@@ -16,10 +16,12 @@ iPhone"), `address` an IP address, `by` the name of who did it, where that was n
 | PASSWORD_EXPIRES | until |
 | EMAIL_CONFIRM | secret_link, until |
 | EMAIL_CHANGES | email (the new address), secret_link (undoes it), until, at, browser, address |
+| EMAIL_CHANGE_UNDONE | at, address |
 | EMAIL_TAKEN | until |
 | NEW_SIGN_IN | at, browser, address |
 | LIMITED_SIGN_IN | at, browser, address, minutes (how long it lasts) |
 | FACTOR_ADDED, FACTOR_REMOVED | factor (its kind, in words), at, browser, address, by |
+| FACTOR_REMOVAL | until (when they are removed), at, browser, address |
 | RECOVERY_CODE_USED | left (how many remain), at, browser, address |
 | DEVICE_REGISTERED | device (its name), model, at, address, by |
 | DEVICE_IS_PERSONAL, DEVICE_IS_COMPANY | device (its name), by, reason, at |
@@ -61,6 +63,8 @@ class Notice(StrEnum):
     """To the new address."""
     EMAIL_CHANGES = "email_changes"
     """To the old address, with the way back."""
+    EMAIL_CHANGE_UNDONE = "email_change_undone"
+    """To both addresses."""
     EMAIL_TAKEN = "email_taken"
     """To whoever has an address that somebody else wants to have."""
     NEW_SIGN_IN = "new_sign_in"
@@ -68,6 +72,8 @@ class Notice(StrEnum):
     """With the password alone, because the second factor is what was lost."""
     FACTOR_ADDED = "factor_added"
     FACTOR_REMOVED = "factor_removed"
+    FACTOR_REMOVAL = "factor_removal"
+    """To every address known, daily: somebody who set a new password by mail asked for second factors to be removed."""
     RECOVERY_CODE_USED = "recovery_code_used"
     DEVICE_REGISTERED = "device_registered"
     DEVICE_IS_PERSONAL = "device_is_personal"
@@ -117,11 +123,13 @@ FACTS: Final[Mapping[Notice, frozenset[str]]] = {
     Notice.PASSWORD_EXPIRES: frozenset({"until"}),
     Notice.EMAIL_CONFIRM: frozenset({"secret_link", "until"}),
     Notice.EMAIL_CHANGES: _WHERE | {"email", "secret_link", "until"},
+    Notice.EMAIL_CHANGE_UNDONE: frozenset({"at", "address"}),
     Notice.EMAIL_TAKEN: frozenset({"until"}),
     Notice.NEW_SIGN_IN: _WHERE,
     Notice.LIMITED_SIGN_IN: _WHERE | {"minutes"},
     Notice.FACTOR_ADDED: _WHERE | {"factor", "by"},
     Notice.FACTOR_REMOVED: _WHERE | {"factor", "by"},
+    Notice.FACTOR_REMOVAL: _WHERE | {"until"},
     Notice.RECOVERY_CODE_USED: _WHERE | {"left"},
     Notice.DEVICE_REGISTERED: _WHERE | {"device", "model", "by"},
     Notice.DEVICE_IS_PERSONAL: frozenset({"device", "by", "reason", "at"}),

@@ -5,7 +5,8 @@ so it dies with any of them. For an address that nobody has everything is done a
 neither the answer nor the work tells who is here.
 """
 
-from datetime import timedelta
+from collections.abc import Collection
+from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
@@ -15,7 +16,7 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from mydevices.accounts import attempts, providers, selectors, services
+from mydevices.accounts import attempts, factor_removal, providers, selectors, services
 from mydevices.accounts.attempts import Limit
 from mydevices.accounts.models import Person
 from mydevices.accounts.notices import Notice
@@ -90,13 +91,26 @@ def _checked(person: Person | None, token: str) -> Person:
 
 
 @transaction.atomic
-def reset(*, person_id: UUID, token: str, password: str, address: str, browser: str) -> Person:
+def reset(
+    *,
+    person_id: UUID,
+    token: str,
+    password: str,
+    address: str,
+    browser: str,
+    missing: Collection[int] = (),
+    now: datetime | None = None,
+) -> Person:
     """Spend the link. Of two who spend it at once the second is refused: it waits for the first, and then the password
-    is another one.
+    is another one. `missing`: the second factors (primary keys) that the person says they don't have; they are removed
+    after a week (`factor_removal`).
 
-    Raises NotAllowed for a link that is no longer good, Invalid for a password that will not do."""
+    Raises NotAllowed for a link that is no longer good, or for factors that can't be removed this way; Invalid for a
+    password that will not do."""
     person = Person.objects.select_for_update().filter(id=person_id, is_active=True).first()
     person = _checked(person, token)
-    actor = Actor(kind="person", id=str(person.id), name=person.name, role=person.role, address=address)
+    actor = Actor.by_link(person, address=address)
     services.change_password(actor=actor, person=person, password=password, browser=browser)
+    if missing:
+        factor_removal.ask(actor=actor, person=person, factors=missing, browser=browser, now=now or timezone.now())
     return person

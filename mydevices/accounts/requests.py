@@ -17,7 +17,7 @@ from django.utils.translation import gettext as _
 from mydevices.accounts import attempts, browsers, rights
 from mydevices.accounts.models import Person
 from mydevices.accounts.rights import Right
-from mydevices.audit.actor import Actor, Strength
+from mydevices.audit.actor import FRESH, Actor, Strength
 from mydevices.errors import NotAllowed, TooMany
 
 COOKIE: Final = f"__Host-{attempts.COOKIE}" if settings.SESSION_COOKIE_SECURE else attempts.COOKIE
@@ -25,6 +25,8 @@ COOKIE: Final = f"__Host-{attempts.COOKIE}" if settings.SESSION_COOKIE_SECURE el
 
 
 _REMEMBERS: Final = "mydevices.remembers"
+
+FRESH_FOR: Final = FRESH.total_seconds()
 
 SEEN: Final = "seen"
 """In the session: when a page was last opened, as whole seconds since 1970."""
@@ -104,6 +106,14 @@ def _has_factor(record: Mapping[str, Any]) -> bool:
     (`passkeys.SignInForm`). A provider's word counts where it says that it asked for one."""
     method = record.get("method")
     return method == "mfa" or (method == "provider" and record.get("factor") is True)
+
+
+def fresh_factor_of(request: HttpRequest, now: datetime) -> int | None:
+    """The second factor (its primary key) with which the person has proved themselves in the last five minutes; None
+    where it was something else."""
+    records = [record for record in get_authentication_records(request, person_of(request)) if record.get("id")]
+    fresh = [record for record in records if _has_factor(record) and now.timestamp() - float(record["at"]) <= FRESH_FOR]
+    return int(fresh[-1]["id"]) if fresh else None
 
 
 def prove_by_password(request: HttpRequest, *, email: str, password: str) -> Person | None:

@@ -7,7 +7,7 @@ from django.contrib.sessions.models import Session
 from django.db import connection
 from django.utils import timezone
 
-from mydevices.accounts import attempts, post, services
+from mydevices.accounts import attempts, email_change, factor_removal, post, services
 from mydevices.outbox import registry
 from mydevices.outbox import services as outbox
 
@@ -19,6 +19,8 @@ def register() -> None:
     registry.handler("mail", post.deliver, batch=post.BATCH, lease=post.LEASE, longest_pause=timedelta(hours=1))
     registry.periodic("accounts.clear_mail", timedelta(days=1), clear_mail)
     registry.periodic("accounts.announce_expiry", timedelta(hours=6), announce_expiry)
+    registry.periodic("accounts.remove_factors", timedelta(hours=1), remove_factors)
+    registry.periodic("accounts.clear_email_changes", timedelta(hours=6), clear_email_changes)
     registry.periodic("accounts.clear_sessions", timedelta(days=1), clear_sessions)
     registry.periodic("accounts.clear_cache", timedelta(hours=1), clear_cache)
     registry.periodic("accounts.clear_attempts", timedelta(hours=1), attempts.clear)
@@ -30,6 +32,14 @@ def clear_sessions() -> None:
 
 def announce_expiry() -> None:
     services.announce_expiry(now=timezone.now())
+
+
+def remove_factors() -> None:
+    factor_removal.sweep(now=timezone.now())
+
+
+def clear_email_changes() -> None:
+    email_change.clear(now=timezone.now())
 
 
 def clear_mail() -> None:

@@ -23,6 +23,8 @@ class Verb(StrEnum):
     EMAIL_CHANGE_DROPPED = "person.email_change_dropped"
     EMAIL_CHANGED = "person.email_changed"
     EMAIL_CHANGE_UNDONE = "person.email_change_undone"
+    FACTORS_SETTLED = "person.factors_settled"
+    """Its owner decided about the second factors that an undone change of address had set aside."""
     SETTINGS_CHANGED = "settings.changed"
     SIGN_IN_RULES_CHANGED = "settings.sign_in_rules_changed"
     INVITATION_RULES_CHANGED = "settings.invitation_rules_changed"
@@ -44,6 +46,9 @@ class Verb(StrEnum):
     LIST_EXPORTED = "list.exported"
     FACTOR_ADDED = "person.factor_added"
     FACTOR_REMOVED = "person.factor_removed"
+    FACTOR_REMOVAL_ASKED = "person.factor_removal_asked"
+    """Somebody who set a new password by mail doesn't have them; they go after a week."""
+    FACTOR_REMOVAL_STOPPED = "person.factor_removal_stopped"
     RECOVERY_USED = "person.recovery_used"
     SESSION_ENDED = "person.session_ended"
 

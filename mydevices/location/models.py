@@ -54,3 +54,5 @@ class Reporter(models.Model):
     token_hash = models.CharField(max_length=64, unique=True)
     created_at = models.DateTimeField()
     used_at = models.DateTimeField(null=True)
+    paused_at = models.DateTimeField(null=True)
+    """Since when it is refused, until its owner lets the app report again: somebody else may have made it."""

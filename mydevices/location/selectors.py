@@ -145,11 +145,16 @@ def reporter_of(device: Device) -> Reporter | None:
 
 def reporting(token_hash: str) -> Reporter:
     """Whose token this is, with the device and its owner. Raises NotFound for a token that is not in use, or not any
-    more: its owner is suspended, or the device is no longer managed."""
+    more: it is paused, its owner is suspended, or the device is no longer managed."""
     found = (
         Reporter.objects.select_related("device__owner", "device__registration").filter(token_hash=token_hash).first()
     )
-    if found is None or not found.device.owner.is_active or not found.device.is_registered:
+    if (
+        found is None
+        or found.paused_at is not None
+        or not found.device.owner.is_active
+        or not found.device.is_registered
+    ):
         raise NotFound(_("This token is not in use."))
     return found
 

@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from django.db import transaction
 from django.utils import timezone
@@ -142,10 +142,34 @@ def make_reporter(*, device: Device, actor: Actor, now: datetime | None = None) 
     selectors.require(device=device)
     token = secrets.token_urlsafe(24)
     Reporter.objects.update_or_create(
-        device=device, defaults={"token_hash": hash_of(token), "created_at": now or timezone.now(), "used_at": None}
+        device=device,
+        defaults={
+            "token_hash": hash_of(token),
+            "created_at": now or timezone.now(),
+            "used_at": None,
+            "paused_at": None,
+        },
     )
     _record(Verb.REPORTER_MADE, device=device, actor=actor)
     return token
+
+
+@transaction.atomic
+def resume_reporter(*, device: Device, actor: Actor) -> bool:
+    """Let a paused app report again, with the token that it has. Only its owner. False when there was none."""
+    if actor.id != str(device.owner_id):
+        raise NotAllowed(_("Only its owner can let an app report where a device is."))
+    selectors.require(device=device)
+    resumed = Reporter.objects.filter(device=device).exclude(paused_at=None).update(paused_at=None)
+    if resumed:
+        _record(Verb.REPORTER_MADE, device=device, actor=actor, again=True)
+    return bool(resumed)
+
+
+def pause_since(person_id: UUID, since: datetime, now: datetime) -> None:
+    """Refuse the tokens that were made for this person's devices since then, until they let the apps report again. Part
+    of another verb, which records it (`accounts.set_aside`)."""
+    Reporter.objects.filter(device__owner_id=person_id, created_at__gte=since, paused_at=None).update(paused_at=now)
 
 
 @transaction.atomic

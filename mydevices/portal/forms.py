@@ -227,6 +227,30 @@ class ForgottenForm(forms.Form):
     email = forms.EmailField(label=_("E-mail"), widget=forms.EmailInput(attrs={"autocomplete": "username"}))
 
 
+class BeforeForm(forms.Form):
+    """What proves that somebody had the account before its address was changed; each where there is such a thing."""
+
+    before = forms.CharField(
+        label=_("The password you had before the change"),
+        required=False,
+        strip=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
+    )
+    code = forms.CharField(
+        label=_("Code from your authenticator app, or a recovery code"),
+        required=False,
+        max_length=40,
+        widget=forms.TextInput(attrs={"autocomplete": "one-time-code", "inputmode": "numeric"}),
+    )
+
+    def __init__(self, *args: Any, with_password: bool, with_code: bool, **options: Any) -> None:
+        super().__init__(*args, **options)
+        if not with_password:
+            del self.fields["before"]
+        if not with_code:
+            del self.fields["code"]
+
+
 class NewPasswordForm(forms.Form):
     password = forms.CharField(
         label=_("New password"), strip=False, widget=forms.PasswordInput(attrs={"autocomplete": "new-password"})

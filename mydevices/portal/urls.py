@@ -12,6 +12,7 @@ from mydevices.portal.views import (
     losing,
     places,
     registration,
+    undoing,
 )
 
 app_name = "portal"
@@ -40,6 +41,7 @@ urlpatterns = [
     path("devices/<uuid:device_id>/where/ask", places.locate, name="locate"),
     path("devices/<uuid:device_id>/where/share", places.share, name="share"),
     path("devices/<uuid:device_id>/where/app", places.make_reporter, name="make_reporter"),
+    path("devices/<uuid:device_id>/where/app/resume", places.resume_reporter, name="resume_reporter"),
     path("devices/<uuid:device_id>/where/app/remove", places.remove_reporter, name="remove_reporter"),
     path("devices/<uuid:device_id>/sound", places.sound, name="sound"),
     path("devices/<uuid:device_id>/found", places.found, name="found"),
@@ -73,7 +75,7 @@ urlpatterns = [
     path("account/email", account.email, name="email"),
     path("account/email/keep", account.keep_email, name="keep_email"),
     path("account/email/confirm/<str:token>", account.confirm_email, name="confirm_email"),
-    path("account/email/restore/<str:token>", account.restore_email, name="restore_email"),
+    path("account/email/restore/<str:token>", undoing.restore_email, name="restore_email"),
     path("account/location", places.choose, name="location_choice"),
     path("account/preferences", account.preferences, name="preferences"),
     path("account/mails", account.notices, name="notices"),

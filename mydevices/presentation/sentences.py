@@ -169,6 +169,18 @@ OF_PEOPLE: Final[Mapping[Verb, Say | Callable[[Entry], Say]]] = {
         lazy("You went back to your old e-mail address, and every session ended."),
         lazy("{who} went back to the old e-mail address, and every session ended."),
     ),
+    Verb.FACTORS_SETTLED: Say(
+        lazy("You sorted out the second factors that had been set aside."),
+        theirs=lazy("{who} sorted out the second factors that had been set aside."),
+    ),
+    Verb.FACTOR_REMOVAL_ASKED: Say(
+        lazy("Somebody set a new password for you by mail and asked to remove second factors. They go after 7 days."),
+        theirs=lazy("Somebody set a new password by mail and asked to remove second factors. They go after 7 days."),
+    ),
+    Verb.FACTOR_REMOVAL_STOPPED: Say(
+        lazy("One of your second factors was used, so none is removed."),
+        theirs=lazy("A second factor was used, so none is removed."),
+    ),
     Verb.PERSON_SUSPENDED: Say(
         lazy("{who} suspended your account, and every session ended."),
         theirs=lazy("{who} suspended the account, and every session ended."),

@@ -8,10 +8,12 @@ class Config(AppConfig):
     label = "registration"
 
     def ready(self) -> None:
-        from mydevices.registration import tasks  # noqa: PLC0415  models must be loaded first
+        from mydevices.accounts import set_aside  # noqa: PLC0415  the same
+        from mydevices.registration import services, tasks  # noqa: PLC0415  models must be loaded first
         from mydevices.registration.models import Invitation, RegistrationPin, Ticket  # noqa: PLC0415  the same
 
         tasks.register()
+        set_aside.also(services.revoke_since)
         registry.column(Ticket, "code")
         registry.column(Invitation, "token")
         registry.column(RegistrationPin, "digest")

@@ -249,6 +249,16 @@ def revoke(*, ticket: Ticket, actor: Actor) -> None:
         _record(Verb.TICKET_REVOKED, ticket=ticket, actor=actor)
 
 
+def revoke_since(person_id: UUID, since: datetime, now: datetime) -> None:
+    """Close this person's tickets that were opened since then and not used yet: somebody else may have opened them.
+    Part of another verb, which records it (`accounts.set_aside`)."""
+    unused = Ticket.objects.filter(
+        person_id=person_id, created_at__gte=since, used_at=None, revoked_at=None, refused_at=None
+    )
+    Challenge.objects.filter(ticket__in=list(unused), spent_by="").update(expires_at=now)
+    unused.update(revoked_at=now)
+
+
 def begin(
     *, certificate: DeviceCertificate, introduction: Introduction, now: datetime, address: str = ""
 ) -> Registration:

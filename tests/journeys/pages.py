@@ -484,6 +484,7 @@ NO_PAGE: Final[Mapping[str, str]] = {
     "portal:location_choice": "sent only",
     "portal:make_reporter": "sent only",
     "portal:remove_reporter": "sent only",
+    "portal:resume_reporter": "sent only",
     "console:devices_now": "a part of `console:devices_one`",
     "console:devices_where_now": "a part of `devices_where`",
     "console:devices_locate": "a form alone",

@@ -70,7 +70,7 @@ def test_the_page_shows_where_it_is_to_its_owner_alone(
     for other in (sign_in(stranger), sign_in(factories.administrator(password=factories.PASSWORD))):
         for name in ("where", "where_now"):
             assert other.get(at(phone, name)).status_code == 404
-        for name in ("share", "locate", "sound", "found", "make_reporter", "remove_reporter"):
+        for name in ("share", "locate", "sound", "found", "make_reporter", "resume_reporter", "remove_reporter"):
             assert other.post(at(phone, name), HERE).status_code == 404
     assert Position.objects.count() == 1
 

@@ -20,7 +20,7 @@ from django.db import models
 from django.utils import timezone
 from pytest_django import Settings
 
-from mydevices.accounts import post, providers
+from mydevices.accounts import post, providers, set_aside
 from mydevices.accounts.models import Person, Provider
 from mydevices.applications import services as applications
 from mydevices.applications.selectors import App
@@ -61,6 +61,9 @@ def _can_register(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def _factor(ines: Person) -> None:
     TOTP.activate(ines, generate_totp_secret())
+    other, now = factories.person(), timezone.now()
+    TOTP.activate(other, generate_totp_secret())
+    set_aside.put_aside(person=other, since=now, now=now)
     RecoveryCodes.activate(ines)
 
 

@@ -14,11 +14,11 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from mydevices.accounts import email_change, password_reset, passwords, providers, selectors
+from mydevices.accounts import email_change, passwords, providers, selectors
 from mydevices.accounts import services as accounts
 from mydevices.accounts.models import Person, SignInRules
 from mydevices.accounts.notices import OPTIONAL
-from mydevices.accounts.requests import actor_of, address_of, browser_of, person_of
+from mydevices.accounts.requests import actor_of, address_of, browser_of, fresh_factor_of, person_of
 from mydevices.errors import Conflict, Invalid
 from mydevices.location import selectors as location
 from mydevices.portal.forms import EmailForm, NameForm, NoticesForm, PreferencesForm, SetupForm, time_zones
@@ -61,7 +61,13 @@ def email(request: HttpRequest) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         new = form.cleaned_data["email"]
         try:
-            email_change.ask(actor=actor_of(request), person=person, email=new, browser=browser_of(request))
+            email_change.ask(
+                actor=actor_of(request),
+                person=person,
+                email=new,
+                browser=browser_of(request),
+                factor_id=fresh_factor_of(request, timezone.now()),
+            )
         except Invalid as refusal:
             form.add_error("email", refusal.message)
         else:
@@ -87,17 +93,6 @@ def confirm_email(request: HttpRequest, token: str) -> HttpResponse:
         messages.success(request, _("Your address is changed. Sign in with it from now on."))
         return HttpResponseRedirect(reverse("portal:account"), status=303)
     return render(request, "portal/account/confirm_email.html", {"change": email_change.to_confirm(token)})
-
-
-@require_http_methods(["GET", "HEAD", "POST"])
-@never_cache
-def restore_email(request: HttpRequest, token: str) -> HttpResponse:
-    """Where the mail to the old address leads. Afterwards a new password is set, as if it were forgotten."""
-    if request.method == "POST":
-        person = email_change.undo(token=token, address=address_of(request))
-        messages.success(request, _("Your old address counts again, and every session has ended."))
-        return HttpResponseRedirect(password_reset.link_for(person), status=303)
-    return render(request, "portal/account/restore_email.html", {"change": email_change.to_undo(token)})
 
 
 @require_safe

@@ -29,8 +29,9 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from mydevices.accounts import factors, sessions
+from mydevices.accounts import factor_removal, factors, sessions, set_aside
 from mydevices.accounts.browsers import described
+from mydevices.accounts.models import Person
 from mydevices.accounts.requests import LIMITED, actor_of, person_of
 from mydevices.presentation import moments
 from mydevices.presentation.access import freshly_signed_in
@@ -137,9 +138,21 @@ def ways_in(request: HttpRequest) -> dict[str, object]:
         "app": _used(by_type[Authenticator.Type.TOTP], now) if Authenticator.Type.TOTP in by_type else "",
         "codes_left": len(recovery.wrap().get_unused_codes()) if recovery else None,
         "has_one": any(factor.type != Authenticator.Type.RECOVERY_CODES for factor in own),
+        "removal": moments.at(removal.due_at, now) if (removal := factor_removal.waiting(person)) else "",
+        "set_aside": [factors.named(one) for one in set_aside.of(person)],
         "due": moments.at(until, now) if until and until > now else "",
         "overdue": until is not None and until <= now,
     }
+
+
+def factors_of(person: Person) -> list[dict[str, object]]:
+    """What somebody signs in with beside a password, named for them."""
+    now = timezone.now()
+    own = Authenticator.objects.filter(user=person).exclude(type=Authenticator.Type.RECOVERY_CODES)
+    return [
+        {"id": factor.pk, "name": factors.named(factor), "text": _used(factor, now)}
+        for factor in own.order_by("created_at")
+    ]
 
 
 def _used(factor: Authenticator, now: datetime) -> str:

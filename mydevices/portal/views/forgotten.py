@@ -11,12 +11,13 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
 
-from mydevices.accounts import password_reset
+from mydevices.accounts import factor_removal, password_reset
 from mydevices.accounts.requests import address_of, browser_of, remember_in_browser
 from mydevices.audit.actor import Actor
 from mydevices.errors import Invalid
 from mydevices.portal.forms import ForgottenForm, NewPasswordForm
 from mydevices.portal.views.account import judged
+from mydevices.portal.views.factors import factors_of
 from mydevices.presentation.access import sent
 
 
@@ -40,6 +41,7 @@ def reset(request: HttpRequest, person_id: UUID, token: str) -> HttpResponse:
     """Where the mail leads. Opening it spends nothing."""
     person = password_reset.whose(person_id=person_id, token=token)
     form = NewPasswordForm(sent(request))
+    missing = request.POST.getlist("missing")
     if request.method == "POST" and form.is_valid():
         try:
             person = password_reset.reset(
@@ -48,6 +50,7 @@ def reset(request: HttpRequest, person_id: UUID, token: str) -> HttpResponse:
                 password=form.cleaned_data["password"],
                 address=address_of(request),
                 browser=browser_of(request),
+                missing=[int(key) for key in missing if key.isdecimal()],
             )
         except Invalid as refusal:
             form.add_error("password", refusal.message)
@@ -58,6 +61,9 @@ def reset(request: HttpRequest, person_id: UUID, token: str) -> HttpResponse:
     context = {
         "form": form,
         "person": person,
+        "factors": factors_of(person),
+        "may_remove": factor_removal.may_ask(person),
+        "missing": missing,
         "strength_url": reverse("portal:reset_strength", args=[person_id, token]),
     }
     return render(request, "account/reset.html", context, status=400 if form.errors else 200)

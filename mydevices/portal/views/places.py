@@ -143,6 +143,20 @@ def make_reporter(request: HttpRequest, device_id: UUID) -> HttpResponse:
 
 @require_POST
 @login_required
+def resume_reporter(request: HttpRequest, device_id: UUID) -> HttpResponse:
+    device = devices.owned(person_of(request), device_id)
+    try:
+        if location.resume_reporter(device=device, actor=actor_of(request)):
+            messages.success(
+                request, _("The app can report where %(name)s is again.") % {"name": present.name_of(device)}
+            )
+    except Unsupported as refusal:
+        messages.warning(request, refusal.message)
+    return _to(request, device)
+
+
+@require_POST
+@login_required
 def remove_reporter(request: HttpRequest, device_id: UUID) -> HttpResponse:
     device = devices.owned(person_of(request), device_id)
     if location.remove_reporter(device=device, actor=actor_of(request)):
