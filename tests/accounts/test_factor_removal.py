@@ -62,6 +62,7 @@ def test_the_page_lists_what_else_is_needed_to_sign_in() -> None:
     assert "A browser far away" in page
     assert "Authenticator app" in page
     assert page.count('name="missing"') == 2
+    assert "&lt;" not in page, "a tag that is read instead of seen"
 
 
 def test_a_missing_factor_is_asked_for_until_a_week_has_passed_and_then_gone() -> None:

@@ -10,7 +10,7 @@ from django.urls import reverse
 from playwright.sync_api import Page, expect
 
 from tests.journeys.portal import Portal, confirm, open_registration, sign_in
-from tests.journeys.scene import BOUND, FACTORED, Scene
+from tests.journeys.scene import BOUND, FACTORED, TAKEN_OVER, Scene
 
 PRIVATE = "Private iPhone"
 
@@ -317,6 +317,20 @@ def _ask_many(page: Page, _scene: Scene) -> None:
     expect(page).to_have_url(re.compile("/batches/"))
 
 
+def _undo(page: Page, _scene: Scene) -> None:
+    keep = page.get_by_role("button", name="Keep my old address")
+    if keep.is_visible():
+        keep.click()
+    expect(page.get_by_role("heading", name="Show that it’s you")).to_be_visible()
+
+
+def _settle(page: Page, scene: Scene) -> None:
+    _undo(page, scene)
+    page.get_by_label("The password you had").fill(TAKEN_OVER.password)
+    page.get_by_role("button", name="Continue").click()
+    expect(page.get_by_label("Authenticator app")).to_be_visible()
+
+
 def _mailed(to: str, subject: str) -> Callable[[Scene], str]:
     return lambda scene: scene.stack.inbox.link_in(to, subject)
 
@@ -343,6 +357,21 @@ LOOKS: Final = (
     Look("portal:reset", "visitor", {"person_id": "lena", "token": "old"}, status=403, name="reset-old"),
     Look("portal:confirm_email", "visitor", start=_mailed("lena.b@aldermoor.example", "")),
     Look("portal:restore_email", "visitor", start=_mailed(BOUND.email, "")),
+    Look(
+        "portal:restore_email",
+        "visitor",
+        start=_mailed(TAKEN_OVER.email, "address changes"),
+        then=_undo,
+        name="restore-prove",
+    ),
+    Look(
+        "portal:restore_email",
+        "visitor",
+        start=_mailed(TAKEN_OVER.email, "address changes"),
+        then=_settle,
+        name="restore-settle",
+    ),
+    Look("portal:reset", "visitor", start=lambda scene: scene.forgotten(FACTORED.email), name="reset-factors"),
     Look("portal:invitation", "visitor", start=_mailed("sun.wei@aldermoor.example", "")),
     Look("portal:invitation", "visitor", {"token": "no-such-token"}, status=404, name="invitation-unknown"),
     Look("portal:setup", "visitor", {"token": "no-such-token"}, status=403),

@@ -12,6 +12,8 @@ FACTORED: Final = Account("Kofi Mensah", "kofi@aldermoor.example", "granite mead
 """Has an authenticator app and recovery codes."""
 BOUND: Final = Account("Lena Brandt", "lena@aldermoor.example", "granite meadow eighteen")
 """A policy asks a PIN of her, and her consent to terms of service."""
+TAKEN_OVER: Final = Account("Noor Haddad", "noor@aldermoor.example", "granite meadow nineteen")
+"""Somebody changes her address, and has added an app of their own."""
 
 _MAKE: Final = f"""
 import json
@@ -43,12 +45,15 @@ from tests.certificates import identities
 amara = Person.objects.get(role="administrator")
 now = timezone.now()
 actor = Actor("person", str(amara.id), amara.name, amara.role, "127.0.0.1", now)
-kofi, lena = (
+kofi, lena, noor = (
     services.create_person(actor=actor, email=email, name=name, password=password)
-    for name, email, password in {[astuple(one) for one in (FACTORED, BOUND)]!r}
+    for name, email, password in {[astuple(one) for one in (FACTORED, BOUND, TAKEN_OVER)]!r}
 )
 TOTP.activate(kofi, generate_totp_secret())
 RecoveryCodes.activate(kofi)
+TOTP.activate(noor, generate_totp_secret())
+hers = Actor("person", str(noor.id), noor.name, noor.role, "127.0.0.1", now)
+email_change.ask(actor=hers, person=noor, email="noor@elsewhere.example")
 group = people.save_group(actor=actor, group=Group(name="Field"), demands_factor=False)
 people.put_in_groups(actor=actor, person=lena, groups=[group.id])
 policy = policies.create(

@@ -25,6 +25,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse, reverse_lazy
 from django.utils import timezone
+from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
@@ -158,8 +159,8 @@ def factors_of(person: Person) -> list[dict[str, object]]:
 def _used(factor: Authenticator, now: datetime) -> str:
     added = moments.day(factor.created_at)
     if factor.last_used_at is None:
-        return _("Added %(added)s, not used yet.") % {"added": added}
-    return _("Added %(added)s, last used %(used)s.") % {"added": added, "used": moments.since(factor.last_used_at, now)}
+        return format_html(_("Added {added}, not used yet."), added=added)
+    return format_html(_("Added {added}, last used {used}."), added=added, used=moments.since(factor.last_used_at, now))
 
 
 @require_safe
