@@ -99,6 +99,7 @@ class Device:
         self.identity = identity
         self.behaviour = Behaviour()
         self.on_change: Callable[[Device], None] | None = None
+        self.on_ready: Callable[[Device, Channel], None] | None = None
         self.manner = manner
         self._send = send
         self._shared_key = key
@@ -106,6 +107,7 @@ class Device:
         self._keys: dict[str, rsa.RSAPrivateKey] = {}
         self._lock = threading.RLock()
         self._session = threading.RLock()
+        self._put_off: dict[str | None, Channel] = {}
 
     # What it is
 
@@ -375,19 +377,15 @@ class Device:
             return session
 
     def _converse(self, channel: Channel, session: Session) -> None:
-        deferred: set[str] = set()
         command = self._present_connection().report({**self.ids(channel), "Status": "Idle"})
         for _turn in range(LONGEST_SESSION):
             if command is None:
                 return
-            command_uuid = str(command.get("CommandUUID", ""))
-            if command_uuid in deferred:
-                return  # offered again in the same session: nothing has changed yet
             report, answer = self._obey(command, channel)
             kind = str(report.get("RequestType", ""))
             session.commands.append((kind, report["Status"]))
             if report["Status"] == "NotNow":
-                deferred.add(command_uuid)
+                self._put_off[channel.user_id] = channel
             command = self._deliver(report, answer, session)
             if session.ended != "empty":
                 return
@@ -542,6 +540,14 @@ class Device:
     def unlock(self, code: str = "") -> None:
         """Do as the person at the device does. Raises SimulatorError when the code is wrong or none helps."""
         raise SimulatorError(f"{self.memory.name} cannot be unlocked with {len(code)} characters.")
+
+    def _unlocked(self) -> None:
+        """Whoever said "not now" asks by themselves, once they can."""
+        with self._lock:
+            put_off, self._put_off = self._put_off, {}
+        for channel in put_off.values():
+            if self.on_ready is not None:
+                self.on_ready(self, channel)
 
     def set_online(self, online: bool) -> None:
         with self.change("Back online" if online else "Went offline") as memory:

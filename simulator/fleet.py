@@ -132,13 +132,14 @@ class Fleet:
             self._devices[device.udid] = device
             self._wakes[device.udid] = _Wakes()
         device.on_change = self._changed
+        device.on_ready = self.wake
         self._changed(device)
         return device
 
     def remove(self, udid: str) -> None:
         """Forget a device altogether; its push tokens are dead."""
         device = self.device(udid)
-        device.on_change = None
+        device.on_change = device.on_ready = None
         with self._lock:
             del self._devices[udid], self._wakes[udid]
             self._index(udid, {})

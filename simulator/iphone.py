@@ -139,6 +139,7 @@ class IPhone(Device):
                 raise SimulatorError("Wrong passcode.")
         with self.change("Unlocked") as memory:
             memory.screen, memory.notice, memory.restarted = Screen.HOME, Notice(), False
+        self._unlocked()
 
     def set_passcode(self, passcode: str | None) -> None:
         with self.change("Set a passcode" if passcode else "Turned the passcode off") as memory:

@@ -196,3 +196,4 @@ class Mac(Device):
         with self.change("Logged in") as memory:
             account.failures = 0
             memory.screen, memory.notice, memory.restarted = Screen.HOME, Notice(), False
+        self._unlocked()

@@ -71,6 +71,9 @@ class Command(models.Model):
     queued_at = models.DateTimeField()
     sent_at = models.DateTimeField(null=True)
     deferred_at = models.DateTimeField(null=True)
+    offered_in = models.DateTimeField(null=True)
+    """When the conversation began in which it was last given: the time of the device's Idle. What the device put off is
+    not offered again in the same one."""
     finished_at = models.DateTimeField(null=True)
     expires_at = models.DateTimeField(null=True)
     error = models.TextField(blank=True)
@@ -91,6 +94,23 @@ class Command(models.Model):
                 fields=["channel", "exclusive"], condition=models.Q(state__in=OPEN), name="one_open_command_of_a_kind"
             ),
         ]
+
+
+class Deferral(models.Model):
+    """A channel whose device has put commands off, and when it is woken for them (`deferrals`)."""
+
+    channel = models.OneToOneField(Channel, on_delete=models.CASCADE, primary_key=True, related_name="deferral")
+    since = models.DateTimeField()
+    """When it first said "not now"."""
+    next_at = models.DateTimeField(null=True)
+    """None when nothing is put off any more."""
+    ended_at = models.DateTimeField(null=True)
+    """Since when nothing is. The row is kept for a day more, because its wakes still count."""
+    woken_at = models.JSONField(default=list)
+    """When it was woken for this in the last 24 hours, as ISO 8601."""
+
+    class Meta:
+        indexes = [models.Index(fields=["next_at"], name="deferrals_by_time")]
 
 
 class Batch(models.Model):

@@ -22,7 +22,7 @@ from mydevices.audit.verbs import Verb
 from mydevices.commands import capabilities, limits, outcomes, selectors
 from mydevices.commands.models import Action, Batch, Command
 from mydevices.commands.outcomes import Others, Outcome, Reported
-from mydevices.commands.states import OPEN, PENDING, State, before
+from mydevices.commands.states import OPEN, State, before
 from mydevices.devices import services as devices
 from mydevices.devices.models import Channel, Device, Registration
 from mydevices.errors import Conflict, ForbiddenByPolicy, Invalid, NotAllowed, ProtocolError, Unsupported
@@ -310,10 +310,11 @@ def cancel(*, action: Action, actor: Actor, now: datetime | None = None) -> bool
     return not Command.objects.filter(action=action, sent_at__isnull=False).exists()
 
 
-def mark_sent(*, command_id: int, seen: State, now: datetime) -> bool:
-    """The device is being given this command. False when it moved on meanwhile (cancelled, say): then it must not be
-    sent."""
-    return bool(Command.objects.filter(id=command_id, state=seen).update(state=State.SENT, sent_at=now))
+def mark_sent(*, command_id: int, seen: State, now: datetime, offered_in: datetime | None = None) -> bool:
+    """The device is being given this command, in the conversation that began at `offered_in`. False when it moved on
+    meanwhile (cancelled, say): then it must not be sent."""
+    given = Command.objects.filter(id=command_id, state=seen)
+    return bool(given.update(state=State.SENT, sent_at=now, offered_in=offered_in))
 
 
 def report(*, command: Reported, outcome: Outcome) -> bool:
@@ -438,7 +439,8 @@ def park(*, now: datetime) -> int:
 
 
 def wake_again(*, now: datetime) -> int:
-    """Push once more to whoever has had commands waiting since well before its last push. The number of channels.
+    """Push once more to whoever has had commands waiting since well before its last push. The number of channels. What
+    a device has put off has its own pace (`deferrals`).
 
     A device that is off for weeks is not pushed to every ten minutes: only for what is young, or once a day."""
     waited = now - WAKE_AGAIN_AFTER
@@ -446,7 +448,7 @@ def wake_again(*, now: datetime) -> int:
         Q(queued_at__gte=now - timedelta(hours=6), channel__pushed_at__lte=waited)
         | Q(channel__pushed_at__lte=now - timedelta(days=1))
         | Q(channel__pushed_at=None),
-        state__in=PENDING,
+        state__in=[State.QUEUED, State.SENT],
         queued_at__lte=waited,
         channel__registration__state=Registration.State.ACTIVE,
         channel__registration__unreachable_since=None,

@@ -3,7 +3,7 @@
 held       waits out an undo window, or for an administrator
 queued     waits for its device to ask
 sent       given to the device, and given again under the same id when it asks anew: its first answer may be lost
-deferred   the device said "not now"; offered again at its next idle poll
+deferred   the device said "not now"; offered once in each conversation that begins with its next Idle
 done, failed   the device's answer
 expired    nobody asked in time; if the device answers after all, the truth is recorded
 cancelled, void   called off by a person; made pointless by the end of its registration

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from django.utils import timezone
 
-from mydevices.commands import approvals, batches, services
+from mydevices.commands import approvals, batches, deferrals, services
 from mydevices.devices.models import Channel, Registration
 from mydevices.outbox import registry
 from mydevices.outbox.registry import Delivery, Done, Outcome, Retry
@@ -22,6 +22,7 @@ def register() -> None:
     registry.periodic("commands.expire", timedelta(seconds=30), expire)
     registry.periodic("commands.approvals", timedelta(hours=1), expire_approvals)
     registry.periodic("commands.wake_again", timedelta(minutes=10), wake_again)
+    registry.periodic("commands.wake_deferred", timedelta(minutes=1), wake_deferred)
     registry.periodic("commands.park", timedelta(days=1), park)
 
 
@@ -70,6 +71,10 @@ def expire_approvals() -> None:
 
 def wake_again() -> None:
     services.wake_again(now=timezone.now())
+
+
+def wake_deferred() -> None:
+    deferrals.wake(now=timezone.now())
 
 
 def park() -> None:

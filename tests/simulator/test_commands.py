@@ -347,11 +347,16 @@ def test_a_lock_does_not_wait_for_an_unlock(server: Server, iphone: Device) -> N
     assert obey(server, iphone, "DeviceLock")["Status"] == ACKNOWLEDGED
 
 
-def test_a_server_that_offers_a_deferred_command_again_at_once_ends_the_session(server: Server, iphone: Device) -> None:
+def test_a_server_that_offers_a_deferred_command_again_and_again_is_told_so_each_time(
+    server: Server, iphone: Device
+) -> None:
+    """A phone does not know that it has been asked before; a server that does not either never comes to an end."""
     iphone.behaviour.busy = True
     again = plistlib.dumps({"CommandUUID": "1", "Command": {"RequestType": "CertificateList"}})
     server.overrides["/connect"] = (200, {}, again)
-    assert iphone.poll().commands == [("CertificateList", NOT_NOW)]
+    session = iphone.poll()
+    assert set(session.commands) == {("CertificateList", NOT_NOW)}
+    assert session.problem == "The server sends commands without end."
 
 
 # Renewal

@@ -276,7 +276,9 @@ def connect_endpoint(request: Request) -> Response:
             # It cannot be given to anybody, and what waits behind it must not wait for ever.
             commands.give_up(command_id=poll.due.id, reason=problem.message, now=now)
             continue
-        if commands.mark_sent(command_id=poll.due.id, seen=State(poll.due.state), now=now):
+        if commands.mark_sent(
+            command_id=poll.due.id, seen=State(poll.due.state), now=now, offered_in=poll.conversation
+        ):
             return Response(200, body, PLIST)
         # It was called off in this very moment: look again. Each turn needs such a moment, so this ends.
 

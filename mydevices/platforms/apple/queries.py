@@ -30,7 +30,7 @@ SELECT cert.state, reg.id, reg.state, reg.last_seen_at, dev.hardware_id,
   FROM certificates_devicecertificate cert
   JOIN devices_registration reg ON reg.id = cert.registration_id
   JOIN devices_device dev ON dev.id = reg.device_id
-  LEFT JOIN devices_channel chan ON chan.registration_id = reg.id AND chan.user_id = %s
+  LEFT JOIN devices_channel chan ON chan.registration_id = reg.id AND chan.user_id = %s {reported}
   LEFT JOIN commands_command due ON due.id = (
        SELECT cand.id FROM commands_command cand
         WHERE cand.channel_id = chan.id AND cand.state IN ('queued', 'sent', 'deferred')
@@ -39,7 +39,7 @@ SELECT cert.state, reg.id, reg.state, reg.last_seen_at, dev.hardware_id,
   LEFT JOIN commands_action act ON act.id = due.action_id {joins}
  WHERE cert.fingerprint = %s
 """
-_IDLE: Final = _STATEMENT.format(columns="", condition="", joins="")
+_IDLE: Final = _STATEMENT.format(columns="", reported="", condition="", joins="")
 _REPORT: Final = _STATEMENT.format(
     columns=f""",
        rep.id, rep.uuid, rep.request_type, rep.parameters, rep.state, rep.action_id, repact.kind,
@@ -47,11 +47,16 @@ _REPORT: Final = _STATEMENT.format(
        (SELECT max(CASE WHEN sib.state IN ({_OPEN}) THEN {Others.OPEN:d}
                         WHEN sib.state = 'cancelled' THEN {Others.CANCELLED:d}
                         WHEN sib.state IN ('failed', 'expired') THEN {Others.FAILED:d} ELSE {Others.DONE:d} END)
-          FROM commands_command sib WHERE sib.action_id = rep.action_id AND sib.id <> rep.id)""",  # noqa: S608  states
-    condition=f"AND cand.state <> '{State.DEFERRED}' AND cand.uuid <> %s",
+          FROM commands_command sib WHERE sib.action_id = rep.action_id AND sib.id <> rep.id),
+       rep.offered_in""",  # noqa: S608  states
+    reported="""
+  LEFT JOIN commands_command rep ON rep.uuid = %s AND rep.channel_id = chan.id""",
+    # Within a conversation, what was put off is offered if that was in an earlier one.
+    condition=f"""AND cand.uuid <> %s
+          AND (cand.state <> '{State.DEFERRED}' OR cand.offered_in < rep.offered_in
+               OR (cand.offered_in IS NULL AND rep.offered_in IS NOT NULL))""",
     joins="""
   JOIN accounts_person owner ON owner.id = dev.owner_id
-  LEFT JOIN commands_command rep ON rep.uuid = %s AND rep.channel_id = chan.id
   LEFT JOIN commands_action repact ON repact.id = rep.action_id""",
 )
 _FOR_SQLITE: Final = {statement: statement.replace("%s", "?") for statement in (_IDLE, _REPORT)}
@@ -70,16 +75,20 @@ class Poll:
     hardware_id: str
     due: Due | None
     reported: Reported | None
+    conversation: datetime | None
+    """When the device last said that it is idle, which began this conversation. None where a report answers nothing
+    that was given in one."""
 
 
 def poll(*, fingerprint: str, user_id: str, reported: UUID | None, is_idle: bool, now: datetime) -> Poll | None:
-    """None for a certificate that no registration has. A deferred command is offered again only to an idle device."""
+    """None for a certificate that no registration has. A deferred command is offered once in a conversation: to the
+    device that is idle, and to the one that has answered what was offered before it."""
     if is_idle:
         row = _fetch(_IDLE, (user_id, now, fingerprint))
     else:
         uuid = reported or NOTHING
-        row = _fetch(_REPORT, (user_id, now, uuid, uuid, fingerprint))
-    return _read(row) if row else None
+        row = _fetch(_REPORT, (user_id, uuid, now, uuid, fingerprint))
+    return _read(row, now) if row else None
 
 
 class Beside:
@@ -105,7 +114,7 @@ class Beside:
         except sqlite3.Error:
             self.close()  # whatever it was, the next one begins anew
             raise
-        return _read(row) if row else None
+        return _read(row, now) if row else None
 
     def close(self) -> None:
         if self._connection is not None:
@@ -161,8 +170,9 @@ def _time(value: Any) -> datetime | None:
     return datetime.fromisoformat(value).replace(tzinfo=UTC)
 
 
-def _read(row: tuple[Any, ...]) -> Poll:
+def _read(row: tuple[Any, ...], now: datetime) -> Poll:
     registration_id = _uuid(row[1])
+    is_report = len(row) > 16
     return Poll(
         certificate_state=row[0],
         registration_id=registration_id,
@@ -170,7 +180,8 @@ def _read(row: tuple[Any, ...]) -> Poll:
         last_seen_at=_time(row[3]),
         hardware_id=row[4],
         due=_due(row, registration_id) if row[9] is not None else None,
-        reported=_reported(row, registration_id) if len(row) > 16 and row[16] is not None else None,
+        reported=_reported(row, registration_id) if is_report and row[16] is not None else None,
+        conversation=_time(row[27]) if is_report else now,
     )
 
 
