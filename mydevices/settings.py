@@ -82,7 +82,7 @@ MIDDLEWARE = [
 ROOT_URLCONF = "mydevices.urls"
 WSGI_APPLICATION = "mydevices.wsgi.application"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
-SILENCED_SYSTEM_CHECKS = ["auth.W004"]  # addresses are unique whatever their capital letters: a constraint over Lower
+SILENCED_SYSTEM_CHECKS = ["auth.W004"]  # addresses are unique by their key, whatever their capital letters
 
 TEMPLATES = [
     {
@@ -142,7 +142,10 @@ AUTH_PASSWORD_VALIDATORS = [{"NAME": "mydevices.accounts.passwords.Rules"}]
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "portal:devices"
 ACCOUNT_ADAPTER = "mydevices.accounts.adapter.Adapter"
-ACCOUNT_FORMS = {"change_password": "mydevices.accounts.forms.ChangePassword"}
+ACCOUNT_FORMS = {
+    "login": "mydevices.accounts.forms.SignIn",
+    "change_password": "mydevices.accounts.forms.ChangePassword",
+}
 ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None

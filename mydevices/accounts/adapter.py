@@ -15,7 +15,7 @@ from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from mydevices.accounts import attempts, providers, selectors, services
+from mydevices.accounts import addresses, attempts, providers, selectors, services
 from mydevices.accounts.attempts import Attempt
 from mydevices.accounts.models import Person
 from mydevices.accounts.requests import LIMITED, SEEN, actor_in, address_of, browser_of, cookie_of, remember_in_browser
@@ -67,7 +67,9 @@ class Adapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth carries n
             self.attempt = Attempt(email=email, address=address, cookie=cookie_of(request))
         except TooMany as refusal:
             # Once for all tries of the next minutes: the audit is not filled by whoever hammers.
-            if attempts.take("slowed", f"{email.strip().casefold()}\n{attempts.network_of(address)}", attempts.SLOWED):
+            if attempts.take(
+                "slowed", f"{addresses.counted_as(email)}\n{attempts.network_of(address)}", attempts.SLOWED
+            ):
                 self.failed(request, selectors.with_address(email).first(), Verb.SIGN_IN_SLOWED)
             raise ValidationError(refusal.message) from refusal
 

@@ -26,7 +26,7 @@ from django.utils import timezone
 from django.utils.crypto import salted_hmac
 from django.utils.translation import ngettext
 
-from mydevices.accounts import selectors
+from mydevices.accounts import addresses, selectors
 from mydevices.accounts.models import Attempts, Person
 from mydevices.errors import TooMany
 
@@ -129,9 +129,9 @@ class Attempt:
     """One try at signing in. Raises TooMany where there were too many; `succeeded` gives the tries back."""
 
     def __init__(self, *, email: str, address: str, cookie: str) -> None:
-        account, network = email.strip().casefold(), network_of(address)
+        account, network = addresses.counted_as(email), network_of(address)
         # The same question for addresses that nobody has, so that an answer takes as long.
-        person = selectors.with_address(account).values_list("id", "password_changed_at").first()
+        person = selectors.with_address(email).values_list("id", "password_changed_at").first()
         browser = _name_of_browser(cookie, str(person[0]), person[1]) if person else ""
         self.counted: list[str] = []
         if browser and self._is_within("browser", f"{browser}\n{account}", BROWSER):

@@ -19,14 +19,13 @@ from allauth.mfa.models import Authenticator
 from django.conf import settings
 from django.contrib.auth.hashers import check_password
 from django.core import signing
-from django.core.exceptions import ValidationError
-from django.core.validators import validate_email
 from django.db import IntegrityError, transaction
 from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from mydevices.accounts import (
+    addresses,
     attempts,
     factor_removal,
     following,
@@ -75,17 +74,13 @@ def ask(*, actor: Actor, person: Person, email: str, browser: str = "", factor_i
         raise NotAllowed(
             _("Your address is kept by %(provider)s. Change it there.") % {"provider": providers.keeper(person)}
         )
-    email = email.strip()
-    try:
-        validate_email(email)
-        EmailChange._meta.get_field("new_email").run_validators(email)  # noqa: SLF001  its length
-    except ValidationError as error:
-        raise Invalid(_("That is no e-mail address.")) from error
-    if email.casefold() == person.email.casefold():
+    email = addresses.checked(email)
+    key = addresses.key_of(email)
+    if key == person.email_key:
         raise Invalid(_("That is your address already."))
     if not attempts.take("new address of", str(person.id), PER_PERSON):
         raise TooMany(_("You asked for this often. Wait an hour."))
-    may_write = attempts.take("new address", email.casefold(), PER_TARGET)
+    may_write = attempts.take("new address", key, PER_TARGET)
     with transaction.atomic():
         return _ask(actor, person, email, browser, factor_id, may_write=may_write)
 
@@ -133,19 +128,23 @@ def _write_to_the_new(change: EmailChange, token: str) -> None:
         facts = until | {"secret_link": link}
         services.notify(person=change.person, notice=Notice.EMAIL_CONFIRM, address=change.new_email, facts=facts)
     else:
-        services.notify(person=owner, notice=Notice.EMAIL_TAKEN, address=change.new_email, facts=until)
+        person, address = owner
+        services.notify(person=person, notice=Notice.EMAIL_TAKEN, address=address, facts=until)
 
 
-def _owner(change: EmailChange) -> Person | None:
-    """Who has the new address, or may still take it back."""
+def _owner(change: EmailChange) -> tuple[Person, str] | None:
+    """Who has the new address, or may still take it back; and the address as it is known of them."""
     owner = selectors.with_address(change.new_email).first()
     if owner is not None:
-        return owner
+        return owner, owner.email
     left = EmailChange.objects.filter(
-        ~Q(person=change.person), old_email__iexact=change.new_email, ended_at=None, undo_until__gt=timezone.now()
+        ~Q(person=change.person),
+        old_key=addresses.key_of(change.new_email),
+        ended_at=None,
+        undo_until__gt=timezone.now(),
     ).exclude(confirmed_at=None)
     former = left.select_related("person").first()
-    return former.person if former else None
+    return (former.person, former.old_email) if former else None
 
 
 def _digest(token: str) -> str:

@@ -3,11 +3,21 @@
 from typing import Any
 
 from allauth.account.adapter import get_adapter
-from allauth.account.forms import ChangePasswordForm
+from allauth.account.forms import ChangePasswordForm, LoginForm
 from allauth.core import context
 from django.utils.translation import gettext_lazy as _
 
 from mydevices.accounts import passwords, selectors
+from mydevices.accounts.fields import AddressField
+
+
+class SignIn(LoginForm):  # type: ignore[misc]  # allauth carries no types
+    """The library's field makes small letters of an address as Unicode does, which turns some into others."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        of_library = self.fields["login"]
+        self.fields["login"] = AddressField(label=of_library.label, widget=of_library.widget)
 
 
 class ChangePassword(ChangePasswordForm):  # type: ignore[misc]  # allauth carries no types

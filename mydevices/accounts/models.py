@@ -1,7 +1,7 @@
 import unicodedata
 import uuid
-from collections.abc import Mapping
-from typing import ClassVar
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.core.validators import MaxValueValidator, MinValueValidator
@@ -10,12 +10,43 @@ from django.db.models.functions import Lower
 from django.utils.translation import gettext_lazy as _
 
 from mydevices import looser
+from mydevices.accounts import addresses
+from mydevices.errors import Invalid
 from mydevices.search import Searched, Word, word_index
+
+if TYPE_CHECKING:
+    Text = models.CharField[str, str]
+else:  # Django's own class takes no types before it runs
+    Text = models.CharField
+
+
+class AddressKey(Text):
+    """The key of the address that another field (`of`) holds, written with it. Raises Invalid for an address that has
+    none: nothing that writes people can forget to ask."""
+
+    def __init__(self, *args: Any, of: str = "", **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.of = of
+
+    def deconstruct(self) -> Any:
+        """A plain column, as migrations see it."""
+        name, _path, arguments, options = super().deconstruct()
+        return name, "django.db.models.CharField", arguments, options
+
+    def pre_save(self, model_instance: models.Model, add: bool) -> str:  # noqa: ARG002  the signature is Django's
+        address = str(getattr(model_instance, self.of))
+        key = addresses.key_of(address)
+        if not key:
+            addresses.checked(address)
+            raise Invalid(str(_("That is no e-mail address.")))
+        setattr(model_instance, self.attname, key)
+        return key
 
 
 class People(BaseUserManager["Person"]):
     def get_by_natural_key(self, username: str | None) -> "Person":
-        return self.get(email__iexact=username)
+        """What Django and libraries call `selectors.with_address`."""
+        return self.get(email_key=addresses.key_of(username or ""))
 
 
 class Person(Searched, AbstractBaseUser):
@@ -36,6 +67,9 @@ class Person(Searched, AbstractBaseUser):
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     email = models.EmailField()
+    """As it was typed: mail goes to this."""
+    email_key = AddressKey(of="email", max_length=addresses.LONGEST, editable=False)
+    """What `accounts.selectors.with_address` finds the person by."""
     name = models.CharField(max_length=120)
     role = models.CharField(max_length=20, choices=Role.choices, default=Role.PERSON)
     is_active = models.BooleanField(default=True)
@@ -68,7 +102,7 @@ class Person(Searched, AbstractBaseUser):
     class Meta:
         constraints = [
             models.UniqueConstraint(
-                Lower("email"), name="one_person_per_address", violation_error_message=_("This address is taken.")
+                fields=["email_key"], name="one_person_per_address", violation_error_message=_("This address is taken.")
             ),
             models.CheckConstraint(
                 condition=models.Q(role__in=["person", "helpdesk", "auditor", "administrator"]), name="known_role"
@@ -82,6 +116,12 @@ class Person(Searched, AbstractBaseUser):
 
     def __str__(self) -> str:
         return self.name
+
+    def save(self, *args: Any, update_fields: Iterable[str] | None = None, **options: Any) -> None:
+        fields = None if update_fields is None else set(update_fields)
+        if fields and "email" in fields:
+            fields.add("email_key")
+        super().save(*args, update_fields=fields, **options)
 
     def set_password(self, raw_password: str | None) -> None:
         super().set_password(None if raw_password is None else normalised(raw_password))
@@ -267,6 +307,7 @@ class EmailChange(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     person = models.ForeignKey(Person, on_delete=models.CASCADE, related_name="email_changes")
     old_email = models.EmailField()
+    old_key = AddressKey(of="old_email", max_length=addresses.LONGEST, editable=False)
     new_email = models.EmailField()
     confirm_digest = models.CharField(max_length=64, unique=True)
     undo_digest = models.CharField(max_length=64, unique=True)

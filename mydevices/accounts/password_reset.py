@@ -16,7 +16,7 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from mydevices.accounts import attempts, factor_removal, providers, selectors, services
+from mydevices.accounts import addresses, attempts, factor_removal, providers, selectors, services
 from mydevices.accounts.attempts import Limit
 from mydevices.accounts.models import Person
 from mydevices.accounts.notices import Notice
@@ -50,7 +50,7 @@ def ask(*, actor: Actor, email: str, browser: str) -> None:
     and the answer is the same."""
     if not attempts.take("forgotten from", attempts.network_of(actor.address), PER_NETWORK):
         raise TooMany(_("Too many asked for this from your network. Wait an hour, or ask your helpdesk."))
-    may_send = attempts.take("forgotten by", email.strip().casefold(), PER_ADDRESS)
+    may_send = attempts.take("forgotten by", addresses.counted_as(email), PER_ADDRESS)
     with transaction.atomic():
         person = selectors.with_address(email).filter(is_active=True).first()
         audit.record(

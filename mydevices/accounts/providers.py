@@ -6,7 +6,7 @@ can bring them as well.
 
 import time
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 from urllib.parse import urlsplit
 from uuid import UUID
@@ -18,7 +18,7 @@ from django.db.models.functions import Lower
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from mydevices.accounts import following, people, rights, services
+from mydevices.accounts import addresses, following, people, rights, selectors, services
 from mydevices.accounts.models import Group, Membership, Person, Provider
 from mydevices.accounts.rights import Right
 from mydevices.audit import services as audit
@@ -186,6 +186,17 @@ def admit(*, provider: Provider, claims: Claims, known: Person | None, address: 
     Raises NotAllowed with a sentence for them: suspended, an address that the provider does not vouch for, an address
     of nobody where people are invited only."""
     actor = Actor(kind="system", name=provider.name, address=address)
+    if claims.email and not addresses.key_of(claims.email):
+        # Never taken for another one. Somebody who is known by their subject keeps the address that they have here.
+        if known is None:
+            raise NotAllowed(
+                _(
+                    "%(provider)s says that your e-mail address is %(email)s, which can't be used here. Ask the "
+                    "helpdesk."
+                )
+                % {"provider": provider.name, "email": claims.email}
+            )
+        claims = replace(claims, email="")
     person = known or _by_address(provider, claims) or _new(provider, claims, actor)
     if not person.is_active:
         raise NotAllowed(_("Your account here is suspended. Ask the helpdesk."))
@@ -196,7 +207,7 @@ def admit(*, provider: Provider, claims: Claims, known: Person | None, address: 
 
 
 def _by_address(provider: Provider, claims: Claims) -> Person | None:
-    person = Person.objects.filter(email__iexact=claims.email).first() if claims.email else None
+    person = selectors.with_address(claims.email).first()
     if person is None:
         return None
     if not (claims.email_verified or provider.vouches_for_addresses):
@@ -234,12 +245,12 @@ def _describe(person: Person, provider: Provider, claims: Claims, actor: Actor) 
         person.name = claims.name[:120]
         changed.append("name")
     vouched = claims.email_verified or provider.vouches_for_addresses
-    taken = Person.objects.filter(email__iexact=claims.email).exclude(id=person.id)
+    taken = selectors.with_address(claims.email).exclude(id=person.id)
     if claims.email and vouched and person.email != claims.email and not taken.exists():
         person.email = claims.email
         changed.append("email")
     if changed:
-        person.clean_fields(exclude=["password"])
+        person.clean_fields(exclude=["password", "email_key"])
         person.save(update_fields=changed)
         if {"name", "email"} & set(changed):
             following.changed([person.id])

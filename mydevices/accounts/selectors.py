@@ -1,9 +1,10 @@
 import time
+from collections.abc import Iterable
 from typing import Final
 
 from django.db.models import QuerySet
-from django.db.models.functions import Lower
 
+from mydevices.accounts import addresses
 from mydevices.accounts.models import EmailChange, Person, SignInRules
 from mydevices.errors import NotFound
 
@@ -34,13 +35,17 @@ def waiting_email_change(person: Person) -> EmailChange | None:
 
 
 def with_address(email: str) -> QuerySet[Person]:
-    """Whoever has this address, whatever its capital letters: one person or none. Found by the index that keeps
-    addresses unique."""
-    return Person.objects.alias(address=Lower("email")).filter(address=email.strip().lower())
+    """The person with this address, or nobody. The only place where somebody is found by an address."""
+    return Person.objects.filter(email_key=addresses.key_of(email))
+
+
+def with_addresses(emails: Iterable[str]) -> QuerySet[Person]:
+    """The people with one of these addresses, told apart by their `email_key`."""
+    return Person.objects.filter(email_key__in={addresses.key_of(email) for email in emails})
 
 
 def by_email(email: str) -> Person:
-    """The active person with this address, whatever its capital letters. Raises NotFound."""
+    """The active person with this address. Raises NotFound."""
     person = with_address(email).filter(is_active=True).first()
     if person is None:
         raise NotFound(f"Nobody here has the address {email}.")

@@ -14,7 +14,7 @@ from django.db.models import F
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from mydevices.accounts import following, rights, selectors, sessions
+from mydevices.accounts import addresses, following, rights, selectors, sessions
 from mydevices.accounts.models import FormerPassword, Person, SignInRules
 from mydevices.accounts.notices import FACTS, OPTIONAL, Notice
 from mydevices.accounts.rights import Right
@@ -35,9 +35,9 @@ def create_person(
 ) -> Person:
     """Add somebody. Raises Invalid for an address, name or password that will not do, Conflict when the address is
     taken."""
-    person = Person(email=email.strip(), name=name.strip(), role=role)
+    person = Person(email=addresses.checked(email), name=name.strip(), role=role)
     try:
-        person.clean_fields(exclude=["password"])
+        person.clean_fields(exclude=["password", "email_key"])
         if password is not None:
             validate_password(password, person)
     except ValidationError as error:
@@ -74,7 +74,7 @@ def change_name(*, actor: Actor, person: Person, name: str) -> Person:
         raise NotAllowed(_("Your name comes from where you sign in. Change it there."))
     person.name = name.strip()
     try:
-        person.clean_fields(exclude=["password", "email"])
+        person.clean_fields(exclude=["password", "email", "email_key"])
     except ValidationError as error:
         raise Invalid(" ".join(error.messages)) from error
     with transaction.atomic():

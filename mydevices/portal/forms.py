@@ -8,6 +8,7 @@ from django.conf import settings
 from django.utils.translation import gettext_lazy as _
 
 from mydevices.accounts import passwords, selectors
+from mydevices.accounts.fields import AddressField
 from mydevices.accounts.models import Person
 from mydevices.accounts.notices import Notice
 from mydevices.devices.models import Device
@@ -147,7 +148,7 @@ class ProofForm(forms.Form):
     """Who registers, and what proves it: a password, a PIN or both. Which of them a person needs, their policy says;
     the page knows only which of them anybody needs, and asks everyone alike."""
 
-    email = forms.EmailField(label=_("E-mail"), widget=forms.EmailInput(attrs={"autocomplete": "username"}))
+    email = AddressField(label=_("E-mail"), widget=forms.EmailInput(attrs={"autocomplete": "username"}))
     password = forms.CharField(
         label=_("Password"),
         required=False,
@@ -173,7 +174,7 @@ class ProofForm(forms.Form):
 
 
 class AskPinForm(forms.Form):
-    email = forms.EmailField(label=_("E-mail"), widget=forms.EmailInput(attrs={"autocomplete": "username"}))
+    email = AddressField(label=_("E-mail"), widget=forms.EmailInput(attrs={"autocomplete": "username"}))
 
 
 def _choices(field: forms.Field) -> forms.ChoiceField:
@@ -189,9 +190,7 @@ class NameForm(forms.Form):
 class SetupForm(forms.Form):
     organisation = forms.CharField(label=_("Name of your organisation"), max_length=120)
     name = forms.CharField(label=_("Your name"), max_length=120, widget=forms.TextInput(attrs={"autocomplete": "name"}))
-    email = forms.EmailField(
-        label=_("Your e-mail address"), widget=forms.EmailInput(attrs={"autocomplete": "username"})
-    )
+    email = AddressField(label=_("Your e-mail address"), widget=forms.EmailInput(attrs={"autocomplete": "username"}))
     password = forms.CharField(
         label=_("Password"),
         widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
@@ -216,7 +215,7 @@ class FirstPasswordForm(forms.Form):
 
 
 class EmailForm(forms.Form):
-    email = forms.EmailField(
+    email = AddressField(
         label=_("New e-mail address"),
         help_text=_("A link goes there. Until you follow it, nothing changes."),
         widget=forms.EmailInput(attrs={"autocomplete": "email"}),
@@ -224,7 +223,7 @@ class EmailForm(forms.Form):
 
 
 class ForgottenForm(forms.Form):
-    email = forms.EmailField(label=_("E-mail"), widget=forms.EmailInput(attrs={"autocomplete": "username"}))
+    email = AddressField(label=_("E-mail"), widget=forms.EmailInput(attrs={"autocomplete": "username"}))
 
 
 class BeforeForm(forms.Form):

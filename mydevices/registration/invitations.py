@@ -15,11 +15,11 @@ from uuid import UUID, uuid4
 from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models import Q, QuerySet
-from django.db.models.functions import Lower
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from mydevices.accounts import following, providers, rights
+from mydevices.accounts import addresses, following, providers, rights
+from mydevices.accounts import selectors as people
 from mydevices.accounts import services as accounts
 from mydevices.accounts.models import Group, Membership, Person
 from mydevices.accounts.notices import Notice
@@ -38,11 +38,10 @@ BATCH: Final = 200
 """How many are reminded, or end, in one go."""
 
 
-def known(addresses: Iterable[str]) -> Mapping[str, Person]:
-    """Who has one of these addresses, by the address in small letters."""
-    wanted = {address.casefold() for address in addresses}
-    found = Person.objects.annotate(address=Lower("email")).filter(address__in=wanted).prefetch_related("invitations")
-    return {person.email.casefold(): person for person in found}
+def known(emails: Iterable[str]) -> Mapping[str, Person]:
+    """Who has one of these addresses, by the key of the address."""
+    found = people.with_addresses(emails).prefetch_related("invitations")
+    return {person.email_key: person for person in found}
 
 
 def obstacle(person: Person, now: datetime | None = None) -> str:
@@ -76,7 +75,7 @@ def invite(
         raise Invalid(_("MyDevices does not speak “%(language)s”.") % {"language": language})
     now = now or timezone.now()
     with transaction.atomic():
-        person = known([email.strip()]).get(email.strip().casefold())
+        person = known([email]).get(addresses.key_of(email))
         if person is None:
             person = accounts.create_person(actor=actor, email=email, name=name)
         else:

@@ -12,12 +12,10 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from django.conf import settings
-from django.core.exceptions import ValidationError
-from django.core.validators import validate_email
 from django.db.models import prefetch_related_objects
 from django.utils.translation import gettext as _
 
-from mydevices.accounts import people
+from mydevices.accounts import addresses, people
 from mydevices.accounts.models import Group, Person
 from mydevices.accounts.people import Difference
 from mydevices.errors import Invalid
@@ -156,7 +154,7 @@ def _row(number: int, cells: Sequence[str], columns: Mapping[str, int]) -> Row:
 def check(rows: Iterable[Row], *, may_change: bool = False) -> Sequence[Row]:
     """The same rows with what is wrong with each now, or what it would change."""
     rows = list(rows)
-    seen = Counter(row.email.casefold() for row in rows)
+    seen = Counter(addresses.key_of(row.email) for row in rows)
     groups = known_groups(name for row in rows for name in row.groups)
     here = invitations.known(row.email for row in rows)
     prefetch_related_objects(list(here.values()), "groups")
@@ -173,13 +171,13 @@ def _checked(
     elif len(row.name) > LONGEST_NAME:
         problems.append(_("The name is too long."))
     try:
-        validate_email(row.email)
-    except ValidationError:
-        problems.append(_("The e-mail address is missing.") if not row.email else _("This is no e-mail address."))
+        key = addresses.key_of(addresses.checked(row.email))
+    except Invalid as refusal:
+        problems.append(refusal.message if row.email else _("The e-mail address is missing."))
     else:
-        if seen[row.email.casefold()] > 1:
+        if seen[key] > 1:
             problems.append(_("This address is in the file more than once."))
-        somebody = here.get(row.email.casefold())
+        somebody = here.get(key)
         obstacle = invitations.obstacle(somebody) if somebody else ""
         if obstacle and may_change:
             person = somebody

@@ -376,3 +376,16 @@ def test_the_ways_there_and_back_are_only_looked_at(provider: Provider, method: 
 def test_a_provider_that_is_not_there_is_not_found() -> None:
     assert Client().get("/sign-in/with/nobody").status_code == 404
     assert Client().get("/sign-in/with/nobody/back").status_code == 404
+
+
+def test_an_address_that_looks_like_somebody_elses_is_refused_and_opens_nothing(
+    identity: Identity, provider: Provider
+) -> None:
+    ivy = factories.person("Ivy")
+    ivy.email = "ivy@aldermoor.example"
+    ivy.save()
+    browser, answer = arrive(identity, "alike")
+    assert "be used here" in answer.content.decode()
+    assert not is_signed_in(browser)
+    assert Person.objects.get(id=ivy.id).provider == ""
+    assert not Person.objects.exclude(id=ivy.id).exclude(role=Person.Role.ADMINISTRATOR).exists()

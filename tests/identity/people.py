@@ -26,5 +26,6 @@ PEOPLE: Final = (
     There("unverified", "amara.diallo@aldermoor.example", "Not", "Amara", is_verified=False),
     There("silent", "silent@aldermoor.example", "Silent", "Clock"),
     There("stale", "stale@aldermoor.example", "Stale", "Session"),
+    There("alike", "ıvy@aldermoor.example", "Not", "Ivy"),
     There("two", "two@aldermoor.example", "Two", "Faces"),
 )

@@ -69,7 +69,7 @@ def test_each_row_says_what_is_wrong_with_it(groups: None) -> None:
     said = [" ".join(row.problems) for row in rows]
     assert said[0] == "The name is missing."
     assert said[1] == "The e-mail address is missing."
-    assert said[2] == "This is no e-mail address."
+    assert said[2] == "That is no e-mail address."
     assert "more than once" in said[3]
     assert "more than once" in said[4]
     assert said[5] == "Already Here has an account with this address already."

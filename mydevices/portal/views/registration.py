@@ -21,7 +21,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from mydevices.accounts import factors
+from mydevices.accounts import addresses, factors
 from mydevices.accounts import selectors as accounts
 from mydevices.accounts.models import Person
 from mydevices.accounts.requests import actor_of, address_of, person_of, prove_by_password
@@ -161,7 +161,7 @@ def by_pin(request: HttpRequest) -> HttpResponse:
     form = ProofForm(sent(request), with_password=with_password, with_pin=with_pin)
     status = 200
     if request.method == "POST" and form.is_valid():
-        if not consume_or_none(request, "pin_typed", PIN_TYPED, form.cleaned_data["email"].casefold()):
+        if not consume_or_none(request, "pin_typed", PIN_TYPED, addresses.counted_as(form.cleaned_data["email"])):
             raise TooMany(_("That was tried too often. Wait ten minutes."))
         proved = _prove(request, form, with_password=with_password)
         if isinstance(proved, str):
@@ -251,7 +251,7 @@ def ask_pin(request: HttpRequest) -> HttpResponse:
     form = AskPinForm(sent(request))
     asked = False
     if request.method == "POST" and form.is_valid():
-        if not consume_or_none(request, "pin_asked", PIN_ASKED, form.cleaned_data["email"].casefold()):
+        if not consume_or_none(request, "pin_asked", PIN_ASKED, addresses.counted_as(form.cleaned_data["email"])):
             raise TooMany(_("A PIN was asked for a moment ago. Look into your mail, or wait ten minutes."))
         pins.ask(email=form.cleaned_data["email"], actor=Actor(kind="anonymous", address=address_of(request)))
         asked = True

@@ -166,7 +166,7 @@ def _introduce() -> None:
         helpdesk_email="help@aldermoor.example",
     )
     for account in (ADMINISTRATOR, PERSON):
-        if not Person.objects.filter(email=account.email).exists():
+        if not accounts_selectors.with_address(account.email).exists():
             accounts.create_person(
                 actor=ACTOR, email=account.email, name=account.name, password=account.password, role=account.role
             )
