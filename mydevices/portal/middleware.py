@@ -10,10 +10,12 @@ from zoneinfo import ZoneInfo, available_timezones
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.models import AnonymousUser
+from django.contrib.sessions.middleware import SessionMiddleware
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone, translation
+from django.utils.cache import patch_vary_headers
 from django.utils.translation import gettext as _
 
 from mydevices.accounts import factors, limited, passwords, selectors, sessions
@@ -113,6 +115,18 @@ def signed_in(request: HttpRequest) -> Person | None:
     if settings.SESSION_COOKIE_NAME not in request.COOKIES:
         return None
     return request.user if isinstance(request.user, Person) else None
+
+
+class Sessions(SessionMiddleware):
+    """Django's, but what a page asks for by itself never takes the cookie away: such a request may have left with
+    the key of a moment ago, just before a proof of identity renewed it (`accounts.sessions.renew`), and its answer
+    would come after the one with the new key."""
+
+    def process_response(self, request: HttpRequest, response: HttpResponse) -> HttpResponse:
+        if is_by_itself(request) and request.session.is_empty():
+            patch_vary_headers(response, ("Cookie",))
+            return response
+        return super().process_response(request, response)
 
 
 class Limited:

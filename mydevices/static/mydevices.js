@@ -42,9 +42,13 @@
   document.addEventListener("htmx:before:request", (event) => {
     if (document.hidden) event.preventDefault();
   });
+  let leaving = false;
+  addEventListener("beforeunload", () => { leaving = true; });
+  addEventListener("pageshow", () => { leaving = false; });
   document.addEventListener("htmx:before:response", (event) => {
     const { response } = event.detail.ctx;
-    if (response.raw.redirected || response.status === 401 || response.status === 404) {
+    if (leaving) event.preventDefault(); // a reload would stop what the reader has just sent
+    else if (response.raw.redirected || response.status === 401 || response.status === 404) {
       event.preventDefault();
       location.reload();
     }

@@ -19,6 +19,32 @@ from tests import factories
 from tests.factories import PASSWORD
 
 pytestmark = pytest.mark.django_db
+
+
+def test_a_proof_of_identity_renews_the_sessions_key() -> None:
+    person, browser = factories.person(password=PASSWORD), Client()
+    browser.post(reverse("account_login"), {"login": person.email, "password": PASSWORD})
+    before = browser.cookies["session"].value
+    assert browser.post(reverse("account_reauthenticate"), {"password": PASSWORD}).status_code == 302
+    assert browser.cookies["session"].value != before
+    assert browser.get(reverse("portal:account")).status_code == 200
+    assert UserSession.objects.filter(user=person).count() == 1
+    assert browser.get(reverse("usersessions_list")).content.decode().count("This one") == 1
+    stolen = Client()
+    stolen.cookies["session"] = before
+    assert stolen.get(reverse("portal:account")).status_code == 302
+    assert stolen.cookies["session"].value == "", "and a dead cookie is taken away"
+
+
+def test_what_a_page_asks_for_by_itself_takes_no_cookie_away() -> None:
+    """It may have left with the old key while the answer with the new one was on its way."""
+    late = Client()
+    late.cookies["session"] = "0123456789abcdefghijklmnopqrstuv"
+    answer = late.get(reverse("portal:devices_now"), headers={"HX-Request": "true"})
+    assert answer.status_code == 302
+    assert "session" not in answer.cookies
+
+
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:143.0) Gecko/20100101 Firefox/143.0"
 
 
