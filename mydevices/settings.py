@@ -166,6 +166,8 @@ MFA_RECOVERY_CODES_SHOW_ONCE = True
 MFA_TOTP_TOLERANCE = 1  # clocks differ; used codes are remembered for as long
 MFA_SUPPORTED_TYPES = ["webauthn", "totp", "recovery_codes"]
 MFA_FORMS = {
+    "authenticate": "mydevices.accounts.forms.SecondStepCode",  # counts, for `login_failed` is switched off
+    "reauthenticate": "mydevices.accounts.forms.AgainCode",
     "add_webauthn": "mydevices.accounts.passkeys.AddForm",
     "login_webauthn": "mydevices.accounts.passkeys.SignInForm",
     "authenticate_webauthn": "mydevices.accounts.passkeys.SecondStepForm",

@@ -1,15 +1,19 @@
 """What slows somebody who guesses, and cannot be used to lock the owner out.
 
-Failures are counted for an account from one network (a /24, or a /64 of IPv6), and for the network by itself. Nothing
-refuses an account as such, so guessing from one place leaves its owner free at another. When an account is tried from
-many places, or the whole server is, each place gets fewer tries; a place that has not failed yet always has one.
+Failures are counted for an account from one network (a /24, or a /64 and a /48 of IPv6), and for the network by
+itself. Nothing refuses an account as such, so guessing from one place leaves its owner free at another. When an account
+is tried from many places, or the whole server is, each place gets fewer tries; a place that has not failed yet always
+has one.
 
 A browser in which the person has signed in before carries a signed cookie, and is counted by that alone: however many
 guess, from wherever, also from behind the same address, it stays free. (OWASP, "Slow Down Online Guessing Attacks with
 Device Cookies".)
 
-Tries are counted before the password is looked at and given back when it was right, so that many at the same moment
-gain nothing.
+Codes of a second factor are counted alike (`CodeAttempt`), and for the person as a whole besides: who gets so far knows
+the password, and there are only a million codes.
+
+Tries are counted before the password or code is looked at and given back when it was right, so that many at the same
+moment gain nothing.
 """
 
 import ipaddress
@@ -50,8 +54,21 @@ ACCOUNT: Final = Limit(100, timedelta(hours=1))
 EVERYWHERE: Final = Limit(1000, timedelta(minutes=10))
 """Failures on the whole server. After these each network has `FEW` tries, whatever the account."""
 FEW: Final = 2
+WIDER: Final = 4
+"""How many times as much a /48 of IPv6 has as one of its 65,536 networks: many a customer is given a whole one."""
 SLOWED: Final = Limit(1, HERE.within)
 """Entries of the audit about refused tries."""
+
+CODES: Final = Limit(5, timedelta(minutes=5))
+"""Wrong codes for one person from one network, or in one browser that knows them."""
+CODES_IN_ALL: Final = Limit(30, timedelta(days=1))
+"""Wrong codes for one person from everywhere, and in one browser that knows them. After these, what does not know them
+has `CODES_THEN`."""
+CODES_THEN: Final = Limit(1, timedelta(hours=1))
+CODES_NOTED: Final = Limit(1, timedelta(hours=1))
+"""Entries of the audit that somebody has to wait who guesses a person's codes."""
+CODES_MAILED: Final = Limit(1, timedelta(days=1))
+"""Mails to the person about it."""
 
 COOKIE: Final = "browser"
 COOKIE_LIFETIME: Final = timedelta(days=365)
@@ -66,9 +83,16 @@ def network_of(address: str) -> str:
         known = ipaddress.ip_address(address)
     except ValueError:
         return address
-    mapped = getattr(known, "ipv4_mapped", None)
-    known = mapped or known
+    known = getattr(known, "ipv4_mapped", None) or known
     return str(ipaddress.ip_network((known, 24 if known.version == 4 else 64), strict=False))
+
+
+def networks_of(address: str) -> Mapping[str, int]:
+    """Every network that tries from this address are counted for, and how many times the limit each of them has."""
+    narrow = network_of(address)
+    if not narrow.endswith("/64"):
+        return {narrow: 1}
+    return {narrow: 1, str(ipaddress.ip_network(narrow).supernet(new_prefix=48)): WIDER}
 
 
 def key_of(*parts: str) -> str:
@@ -125,44 +149,94 @@ def renewed_cookie(cookie: str, person: Person) -> str:
     )
 
 
-class Attempt:
-    """One try at signing in. Raises TooMany where there were too many; `succeeded` gives the tries back."""
+class _Counted:
+    """What was counted for one try, and until when it has to wait."""
 
-    def __init__(self, *, email: str, address: str, cookie: str) -> None:
-        account, network = addresses.counted_as(email), network_of(address)
-        # The same question for addresses that nobody has, so that an answer takes as long.
-        person = selectors.with_address(email).values_list("id", "password_changed_at").first()
-        browser = _name_of_browser(cookie, str(person[0]), person[1]) if person else ""
+    def __init__(self, purpose: str) -> None:
+        self.purpose = purpose
         self.counted: list[str] = []
-        if browser and self._is_within("browser", f"{browser}\n{account}", BROWSER):
-            return
-        everywhere = self._number("everywhere", "", EVERYWHERE) > EVERYWHERE.most
-        besieged = self._number("account", account, ACCOUNT) > ACCOUNT.most
-        here = Limit(FEW, HERE.within) if besieged else HERE
-        network_limit = Limit(FEW, NETWORK.within) if everywhere else NETWORK
-        of_account, ends_at = self._count("here", f"{account}\n{network}", here)
-        of_network, network_ends_at = self._count("network", network, network_limit)
-        if of_account > here.most or of_network > network_limit.most:
-            self.succeeded()  # what is refused is no try
-            raise refusal(ends_at if of_account > here.most else network_ends_at)
+        self.refused_until: datetime | None = None
 
     def _count(self, what: str, key: str, limit: Limit) -> tuple[int, datetime]:
-        place = key_of("sign-in", what, key)
+        place = key_of(self.purpose, what, key)
         self.counted.append(place)
         return count(place, limit.within)
 
     def _number(self, what: str, key: str, limit: Limit) -> int:
         return self._count(what, key, limit)[0]
 
-    def _is_within(self, what: str, key: str, limit: Limit) -> bool:
-        return self._number(what, key, limit) <= limit.most
+    def _within(self, what: str, key: str, limit: Limit) -> int:
+        """The number, with this one, of those that a limit allows; refused beyond it."""
+        number, ends_at = self._count(what, key, limit)
+        if number > limit.most:
+            self.refused_until = max(ends_at, self.refused_until or ends_at)
+        return number
+
+    def _give_back_if_refused(self) -> None:
+        if self.refused_until is not None:
+            self.succeeded()  # what is refused is no try
 
     def succeeded(self) -> None:
-        """The password was right: nothing was tried, so to speak. Only this one is given back, or somebody could clear
-        the count of their guesses by signing in themselves."""
+        """It was right: nothing was tried, so to speak. Only this one is given back, or somebody could clear the count
+        of their guesses by signing in themselves."""
         for key in self.counted:  # one by one, in the order in which they were counted: so nobody waits for each other
             Attempts.objects.filter(key=key, number__gt=0).update(number=F("number") - 1)
         self.counted = []
+
+
+class Attempt(_Counted):
+    """One try at signing in. Raises TooMany where there were too many; `succeeded` gives the tries back."""
+
+    def __init__(self, *, email: str, address: str, cookie: str) -> None:
+        super().__init__("sign-in")
+        account = addresses.counted_as(email)
+        # The same question for addresses that nobody has, so that an answer takes as long.
+        person = selectors.with_address(email).values_list("id", "password_changed_at").first()
+        browser = _name_of_browser(cookie, str(person[0]), person[1]) if person else ""
+        if browser and self._number("browser", f"{browser}\n{account}", BROWSER) <= BROWSER.most:
+            return
+        everywhere = self._number("everywhere", "", EVERYWHERE) > EVERYWHERE.most
+        besieged = self._number("account", account, ACCOUNT) > ACCOUNT.most
+        here = Limit(FEW, HERE.within) if besieged else HERE
+        network_limit = Limit(FEW, NETWORK.within) if everywhere else NETWORK
+        for network, times in networks_of(address).items():
+            self._within("here", f"{account}\n{network}", Limit(here.most * times, here.within))
+            self._within("network", network, Limit(network_limit.most * times, network_limit.within))
+        if self.refused_until is not None:
+            until = self.refused_until
+            self._give_back_if_refused()
+            raise refusal(until)
+
+
+class CodeAttempt(_Counted):
+    """One try at a code of a person's second factor, by whoever knows their password or has a session of theirs.
+
+    Refused is who has tried too often: `refused_until` says how long. `is_last` where the next one would be refused.
+    `succeeded` gives the tries back. Nothing is raised, so that what was counted stays counted."""
+
+    def __init__(self, *, person: Person, address: str, cookie: str) -> None:
+        super().__init__("code")
+        whose = str(person.id)
+        in_all = self._number("in all", whose, CODES_IN_ALL)
+        self.is_last = False
+        if self._is_known(whose, _name_of_browser(cookie, whose, person.password_changed_at)):
+            self._give_back_if_refused()
+            return
+        for network, times in networks_of(address).items():
+            most = CODES.most * times
+            self.is_last |= self._within("here", f"{whose}\n{network}", Limit(most, CODES.within)) >= most
+        if in_all > CODES_IN_ALL.most:
+            self._within("then", whose, CODES_THEN)
+        self.is_last |= in_all >= CODES_IN_ALL.most
+        self._give_back_if_refused()
+
+    def _is_known(self, whose: str, browser: str) -> bool:
+        """Whether the browser knows the person and is counted by itself: until it has had its own share of a day."""
+        place = f"{browser}\n{whose}"
+        if not browser or self._number("browser in all", place, CODES_IN_ALL) > CODES_IN_ALL.most:
+            return False
+        self.is_last = self._within("browser", place, CODES) >= CODES.most
+        return True
 
 
 def refusal(until: datetime) -> TooMany:

@@ -89,7 +89,6 @@ def connect() -> None:
     post_save.connect(_saved, sender=Authenticator, dispatch_uid="accounts.factor_saved")
     post_delete.connect(_deleted, sender=Authenticator, dispatch_uid="accounts.factor_deleted")
     signals.authenticator_used.connect(_used, dispatch_uid="accounts.factor_used")
-    signals.authentication_failed.connect(_failed, dispatch_uid="accounts.factor_failed")
     for model in (Authenticator, SetAsideFactor):
         table = model._meta.db_table  # noqa: SLF001  Django's documented way to it
         values, move = partial(_sealed_values, model), partial(_move, model)
@@ -139,36 +138,12 @@ def _circumstances(request: HttpRequest) -> dict[str, str | int]:
     }
 
 
-def _used(*, request: HttpRequest, user: Person, authenticator: Authenticator, **_signal: Any) -> None:
+def _used(*, request: HttpRequest, authenticator: Authenticator, **_signal: Any) -> None:
     if authenticator.type == Authenticator.Type.TOTP:
         # The library forgets a used code after one period, and takes it for as long as its tolerance lasts.
         lasting = app_settings.TOTP_PERIOD * (2 * app_settings.TOTP_TOLERANCE + 1)
         used = authenticator.wrap()._get_used_cache_key(request.POST.get("code", ""))  # noqa: SLF001  there is no other
         cache.set(used, "y", timeout=lasting)
-    if authenticator.type == Authenticator.Type.RECOVERY_CODES:
-        authenticator.refresh_from_db()
-        left = len(authenticator.wrap().get_unused_codes())
-        with transaction.atomic():
-            audit.record(
-                Verb.RECOVERY_USED,
-                actor=actor_in(request, user),
-                person_id=user.id,
-                person_name=user.name,
-                details={"left": left},
-            )
-            services.notify(
-                person=user, notice=Notice.RECOVERY_CODE_USED, facts={"left": left, **_circumstances(request)}
-            )
-
-
-def _failed(*, request: HttpRequest, user: Person, **_signal: Any) -> None:
-    audit.record(
-        Verb.SIGN_IN_FAILED,
-        actor=actor_in(request, user),
-        person_id=user.id,
-        person_name=user.name,
-        details={"step": "second factor"},
-    )
 
 
 def _sealed_values(model: type[Model]) -> Iterable[tuple[object, bytes]]:

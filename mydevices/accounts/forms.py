@@ -5,10 +5,17 @@ from typing import Any
 from allauth.account.adapter import get_adapter
 from allauth.account.forms import ChangePasswordForm, LoginForm
 from allauth.core import context
+from allauth.mfa.adapter import get_adapter as get_factors
+from allauth.mfa.base.forms import AuthenticateForm, ReauthenticateForm
+from allauth.mfa.models import Authenticator
+from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
-from mydevices.accounts import passwords, selectors
+from mydevices.accounts import attempts, passwords, selectors
 from mydevices.accounts.fields import AddressField
+from mydevices.accounts.models import Person
+from mydevices.accounts.requests import address_of, check_code, cookie_of
+from mydevices.errors import TooMany
 
 
 class SignIn(LoginForm):  # type: ignore[misc]  # allauth carries no types
@@ -21,7 +28,7 @@ class SignIn(LoginForm):  # type: ignore[misc]  # allauth carries no types
 
 
 class ChangePassword(ChangePasswordForm):  # type: ignore[misc]  # allauth carries no types
-    """A wrong present password is a failed proof of who one is, and recorded as one."""
+    """A wrong present password is a failed proof of who one is: counted, slowed down and recorded as one."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -32,9 +39,15 @@ class ChangePassword(ChangePasswordForm):  # type: ignore[misc]  # allauth carri
 
     def clean_oldpassword(self) -> str:
         present = str(self.cleaned_data["oldpassword"])
+        request = context.request
+        try:
+            attempt = attempts.Attempt(email=self.user.email, address=address_of(request), cookie=cookie_of(request))
+        except TooMany as refusal:
+            raise ValidationError(refusal.message) from refusal
         if not self.user.check_password(present):
-            get_adapter().proof_failed(context.request, self.user)
+            get_adapter().proof_failed(request, self.user)
             raise get_adapter().validation_error("enter_current_password")
+        attempt.succeeded()
         return present
 
     def clean(self) -> dict[str, Any] | None:
@@ -44,3 +57,33 @@ class ChangePassword(ChangePasswordForm):  # type: ignore[misc]  # allauth carri
         elif cleaned and cleaned.get("password1") and cleaned.get("password1") == cleaned.get("oldpassword"):
             self.add_error("password1", _("That is the one you have."))
         return cleaned
+
+
+class _Code:
+    """A code is counted before it is looked at: the library has no limit of its own that could not lock somebody out.
+    `is_over` where the next one has to wait, `is_refused` where this one had to."""
+
+    user: Person
+    cleaned_data: dict[str, Any]
+    authenticator: Authenticator
+    is_over = False
+    is_refused = False
+
+    def clean_code(self) -> str:
+        code = str(self.cleaned_data["code"])
+        answer = check_code(context.request, self.user, code)
+        self.is_over, self.is_refused = answer.is_last, answer.refused_until is not None
+        if answer.refused_until is not None:
+            raise ValidationError(attempts.refusal(answer.refused_until).message)
+        if answer.factor is None:
+            raise get_factors().validation_error("incorrect_code")
+        self.authenticator = answer.factor
+        return code
+
+
+class SecondStepCode(_Code, AuthenticateForm):  # type: ignore[misc]  # the same
+    pass
+
+
+class AgainCode(_Code, ReauthenticateForm):  # type: ignore[misc]  # the same
+    pass

@@ -22,6 +22,7 @@ iPhone"), `address` an IP address, `by` the name of who did it, where that was n
 | LIMITED_SIGN_IN | at, browser, address, minutes (how long it lasts) |
 | FACTOR_ADDED, FACTOR_REMOVED | factor (its kind, in words), at, browser, address, by |
 | FACTOR_REMOVAL | until (when they are removed), at, browser, address |
+| CODES_GUESSED | signed_in (1: in a session of theirs, 0: after their password), at, browser, address |
 | RECOVERY_CODE_USED | left (how many remain), at, browser, address |
 | DEVICE_REGISTERED | device (its name), model, at, address, by |
 | DEVICE_IS_PERSONAL, DEVICE_IS_COMPANY | device (its name), by, reason, at |
@@ -74,6 +75,8 @@ class Notice(StrEnum):
     FACTOR_REMOVED = "factor_removed"
     FACTOR_REMOVAL = "factor_removal"
     """To every address known, daily: somebody who set a new password by mail asked for second factors to be removed."""
+    CODES_GUESSED = "codes_guessed"
+    """Somebody typed wrong codes of a second factor again and again, and has to wait."""
     RECOVERY_CODE_USED = "recovery_code_used"
     DEVICE_REGISTERED = "device_registered"
     DEVICE_IS_PERSONAL = "device_is_personal"
@@ -130,6 +133,7 @@ FACTS: Final[Mapping[Notice, frozenset[str]]] = {
     Notice.FACTOR_ADDED: _WHERE | {"factor", "by"},
     Notice.FACTOR_REMOVED: _WHERE | {"factor", "by"},
     Notice.FACTOR_REMOVAL: _WHERE | {"until"},
+    Notice.CODES_GUESSED: _WHERE | {"signed_in"},
     Notice.RECOVERY_CODE_USED: _WHERE | {"left"},
     Notice.DEVICE_REGISTERED: _WHERE | {"device", "model", "by"},
     Notice.DEVICE_IS_PERSONAL: frozenset({"device", "by", "reason", "at"}),

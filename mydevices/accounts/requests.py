@@ -8,13 +8,14 @@ from allauth.account.adapter import get_adapter
 from allauth.account.internal.flows.login import get_authentication_records, perform_password_login
 from allauth.account.models import Login
 from allauth.core.internal.ratelimit import get_ip
+from allauth.mfa.models import Authenticator
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.utils.translation import gettext as _
 
-from mydevices.accounts import attempts, browsers, rights
+from mydevices.accounts import attempts, browsers, codes, rights
 from mydevices.accounts.models import Person
 from mydevices.accounts.rights import Right
 from mydevices.audit.actor import FRESH, Actor, Strength
@@ -124,6 +125,30 @@ def prove_by_password(request: HttpRequest, *, email: str, password: str) -> Per
     except ValidationError as error:
         raise TooMany(" ".join(error.messages)) from error
     return user if isinstance(user, Person) and user.is_active else None
+
+
+def prove_by_code(request: HttpRequest, person: Person, code: str) -> Authenticator | None:
+    """The second factor of this person that a code belongs to, without signing anybody in or noting the proof in the
+    session; None where it is wrong. The code is used up, and the try counted, slowed down, recorded and mailed as at
+    sign-in. Not inside of a transaction (`codes.check`). Raises TooMany after too many tries."""
+    answer = check_code(request, person, code)
+    if answer.refused_until is not None:
+        raise attempts.refusal(answer.refused_until)
+    if answer.factor is not None:
+        answer.factor.record_usage()
+    return answer.factor
+
+
+def check_code(request: HttpRequest, person: Person, code: str) -> codes.Answer:
+    """The same with all that came of it, for pages that have to go on from there."""
+    return codes.check(
+        actor=actor_in(request, person),
+        person=person,
+        code=code,
+        cookie=cookie_of(request),
+        browser=browser_of(request),
+        has_session=request.user == person,
+    )
 
 
 def enter(request: HttpRequest, person: Person, *, to: str) -> HttpResponse:

@@ -40,6 +40,7 @@ SAMPLES: dict[str, str | int] = {
     "email": "new@aldermoor.example",
     "factor": "Passkey",
     "left": 3,
+    "signed_in": 1,
     "minutes": 30,
     "device": "Ines's iPhone",
     "owner": "Ines Okafor & Sons",

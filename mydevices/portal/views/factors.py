@@ -61,6 +61,31 @@ class SignInWithPasskey(LoginWebAuthnView):  # type: ignore[misc]  # the same
         return from_allauth
 
 
+class SecondStep(AuthenticateView):  # type: ignore[misc]  # the same
+    """After too many wrong codes the half-done sign-in is dropped: whoever goes on has to know the password still."""
+
+    template_name = "mfa/second_step.html"
+
+    def form_invalid(self, form: forms.Form) -> HttpResponse:
+        if not getattr(form, "is_over", False):
+            page: HttpResponse = super().form_invalid(form)
+            return page
+        refused = getattr(form, "is_refused", False)
+        reason = " ".join(str(error) for error in form.errors["code"]) if refused else _("That was wrong too often.")
+        messages.error(self.request, _("%(reason)s Start again with your password.") % {"reason": reason})
+        to_sign_in: HttpResponse = self.stage.abort()
+        return to_sign_in
+
+
+class AgainWithCode(ReauthenticateView):  # type: ignore[misc]  # the same
+    template_name = "mfa/again_code.html"
+
+    def form_invalid(self, form: forms.Form) -> HttpResponse:
+        status = 429 if getattr(form, "is_refused", False) else 200
+        page: HttpResponse = self.render_to_response(self.get_context_data(form=form), status=status)
+        return page
+
+
 class AgainWithPasskey(ReauthenticateWebAuthnView):  # type: ignore[misc]  # the same
     """Asks once more where the passkey would not do; the library leads to signing in, where one is already."""
 
@@ -114,8 +139,8 @@ remove_app = _guarded(TurnOffApp.as_view())
 codes = _guarded(ViewRecoveryCodesView.as_view(template_name="mfa/codes.html"))
 new_codes = _guarded(GenerateRecoveryCodesView.as_view(template_name="mfa/codes_new.html"))
 sign_in_with_passkey = never_cache(SignInWithPasskey.as_view())
-second_step = never_cache(AuthenticateView.as_view(template_name="mfa/second_step.html"))
-again_with_code = never_cache(ReauthenticateView.as_view(template_name="mfa/again_code.html"))
+second_step = never_cache(SecondStep.as_view())
+again_with_code = never_cache(AgainWithCode.as_view())
 again_with_passkey = never_cache(AgainWithPasskey.as_view())
 
 

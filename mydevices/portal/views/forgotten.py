@@ -11,7 +11,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
 
-from mydevices.accounts import factor_removal, password_reset
+from mydevices.accounts import factor_removal, factors, password_reset
 from mydevices.accounts.requests import address_of, browser_of, remember_in_browser
 from mydevices.audit.actor import Actor
 from mydevices.errors import Invalid
@@ -56,7 +56,8 @@ def reset(request: HttpRequest, person_id: UUID, token: str) -> HttpResponse:
             form.add_error("password", refusal.message)
         else:
             messages.success(request, _("Your new password is set. Sign in with it."))
-            remember_in_browser(request, person)  # the mailbox is theirs
+            if not factors.has_one(person):  # the mailbox is theirs, which is not all that is asked of the others
+                remember_in_browser(request, person)
             return HttpResponseRedirect(reverse("account_login"), status=303)
     context = {
         "form": form,
