@@ -364,8 +364,8 @@ def _others(command: Reported, action_id: UUID) -> Others:
 
     What the poll read stands when nothing can change it any more, and always for an action of one command. Otherwise
     the action's commands are locked and read again, so that of two last ones that are reported at the same moment the
-    second sees the first. Only on PostgreSQL does a test fail without the lock (tests/reliability/test_races.py): SQLite
-    has one writer at a time anyway."""
+    second sees the first. Only on PostgreSQL does a test fail without the lock (tests/reliability/test_races.py):
+    SQLite has one writer at a time anyway."""
     if command.others in {Others.DONE, Others.CANCELLED}:
         return command.others
     family = Command.objects.filter(action_id=action_id).select_for_update(of=("self",)).order_by("id")

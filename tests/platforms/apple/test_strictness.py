@@ -107,7 +107,10 @@ def test_no_certificate_is_renewed_for_a_life_that_has_ended(owner: Person, regi
     ended: list[str] = []
 
     def transport(method: str, url: str, headers: Mapping[str, str], body: bytes) -> Reply:
-        if urlsplit(url).path.endswith("/scep") and Registration.objects.filter(state=Registration.State.ACTIVE).exists():
+        if (
+            urlsplit(url).path.endswith("/scep")
+            and Registration.objects.filter(state=Registration.State.ACTIVE).exists()
+        ):
             Registration.objects.update(state=Registration.State.RETIRED)
             ended.append(url)
         return send(method, url, headers, body)
