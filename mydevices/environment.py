@@ -118,6 +118,10 @@ class Environment(BaseSettings):
     database_url: str = Field(default="", validation_alias="DATABASE_URL")
     """PostgreSQL as `postgresql://…`; empty means SQLite in the data folder."""
 
+    database_owner_url: str = Field(default="", repr=False)
+    """The same PostgreSQL database as `DATABASE_URL`, by a role that owns its tables: for migrations. The server then
+    runs under a role that can neither change the tables nor rewrite the audit."""
+
     port: int = Field(default=8000, ge=1, le=65535)
     public_url: str = ""
     """Where people and devices reach this server: `https://devices.example.org`, without a path."""
@@ -208,7 +212,30 @@ class Environment(BaseSettings):
     keep_actions_days: int = Field(default=365, ge=1, le=36500)
     """How many days a finished action is kept. The history that people read stays."""
 
+    hsts_subdomains: bool = False
+    """Tell browsers to reach every name below this server's by https only, too."""
+
+    audit_head_to: str = Field(default="", validate_default=True)
+    """The address that the head of the audit's chain is mailed to once a day."""
+
+    audit_head_log: Path | None = None
+    """The file that it is appended to once a day."""
+
     debug: bool = False
+
+    @field_validator("database_owner_url")
+    @classmethod
+    def _owner(cls, value: str, info: ValidationInfo) -> str:
+        if value and not info.data.get("database_url"):
+            raise ValueError("needs DATABASE_URL beside it: SQLite has no roles")
+        return value
+
+    @field_validator("audit_head_to")
+    @classmethod
+    def _head_to(cls, value: str) -> str:
+        if value and (not is_sender(value) or parseaddr(value)[1] != value):
+            raise ValueError("must be an e-mail address, without a name")
+        return value
 
     @field_validator("allowed_hosts", mode="before")
     @classmethod

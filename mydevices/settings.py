@@ -14,9 +14,9 @@ from mydevices.vault import keys as vault_keys
 ENVIRONMENT = environment.read()
 BASE = Path(__file__).resolve().parent
 DATA: Path = ENVIRONMENT.data
-DATA.mkdir(mode=0o700, parents=True, exist_ok=True)
 
-SECRET_KEY, *SECRET_KEY_FALLBACKS = vault_keys.secret_keys(ENVIRONMENT.secret_key, DATA / "secret-key")
+# Neither the folder nor the keys are made here: `cli.start` does, when all else is well. Until then there are none.
+SECRET_KEY, *SECRET_KEY_FALLBACKS = vault_keys.secret_keys(ENVIRONMENT.secret_key, DATA / "secret-key") or [""]
 MASTER_KEYS = vault_keys.load(ENVIRONMENT.master_key, DATA / "master-key")
 DEBUG = ENVIRONMENT.debug
 
@@ -60,6 +60,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "mydevices.portal.middleware.NotKept",
     "mydevices.portal.middleware.Readable",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -193,6 +194,7 @@ CSRF_COOKIE_HTTPONLY = True
 SECURE_SSL_REDIRECT = False  # the reverse proxy's work; plain http listens on loopback only
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if ENVIRONMENT.trusted_proxies else None
 SECURE_HSTS_SECONDS = int(timedelta(days=365).total_seconds()) if _secure else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = _secure and ENVIRONMENT.hsts_subdomains
 SECURE_REFERRER_POLICY = "same-origin"
 SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
@@ -221,8 +223,7 @@ USE_TZ = True
 TIME_ZONE = "UTC"
 
 STATIC_URL = "static/"
-STATIC_ROOT = DATA / "static"
-STATIC_ROOT.mkdir(exist_ok=True)  # filled at each start (`collectstatic`), compressed and named after its content
+STATIC_ROOT = DATA / "static"  # filled at each start (`collectstatic`), compressed and named after its content
 STATICFILES_DIRS = [BASE / "static"]
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},

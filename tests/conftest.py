@@ -98,12 +98,15 @@ def only_loopback() -> Iterator[None]:
         yield
 
 
+AUDIT = ("audit_entry", "audit_seal", "audit_chainkey")
+
+
 @contextlib.contextmanager
 def without_triggers(database: BaseDatabaseWrapper) -> Iterator[None]:
     """What refuses changes of audit rows is put aside, and put back as it was."""
     with database.cursor() as cursor:
         if database.vendor == "postgresql":
-            off = [f"ALTER TABLE {table} DISABLE TRIGGER USER" for table in ("audit_entry", "audit_seal")]
+            off = [f"ALTER TABLE {table} DISABLE TRIGGER USER" for table in AUDIT]
             on = [statement.replace("DISABLE", "ENABLE") for statement in off]
         else:
             cursor.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger' AND tbl_name LIKE 'audit%'")

@@ -29,6 +29,11 @@ os.environ["MYDEVICES_TEST_SQLITE"] = str(_folder / "test.sqlite3")
 if "MYDEVICES_TEST_DATABASE_URL" in os.environ:
     os.environ["DATABASE_URL"] = os.environ["MYDEVICES_TEST_DATABASE_URL"]
 
+from mydevices.vault import keys as _keys  # noqa: E402  the environment above must stand before anything is read
+
+_keys.make_missing(_folder / "master-key", _keys.create_file)
+_keys.make_missing(_folder / "secret-key", _keys.create_secret_file)
+
 from mydevices.settings import *  # noqa: E402, F403  the environment above decides what these settings are
 from mydevices.settings import PASSWORD_HASHERS as _HASHERS  # noqa: E402  the same
 

@@ -38,6 +38,7 @@ iPhone"), `address` an IP address, `by` the name of who did it, where that was n
 | CERTIFICATE_KEY_DELETED | certificate, issuer, at |
 | CERTIFICATE_DOWNLOADED | certificate, issuer, at, browser, address |
 | TRIAL | at |
+| AUDIT_HEAD | head, entries (how many), at |
 
 Every template also has: `person` (name and first_name, empty for a stranger), `organisation`, `site` (the server's
 address, without a slash at the end) and `accent`.
@@ -104,6 +105,8 @@ class Notice(StrEnum):
     CERTIFICATE_KEY_DELETED = "certificate_key_deleted"
     CERTIFICATE_DOWNLOADED = "certificate_downloaded"
     """With its private key."""
+    AUDIT_HEAD = "audit_head"
+    """To an address outside of this server: what the audit's chain ends with, once a day."""
     TRIAL = "trial"
     """To an administrator who tries out the mail server: never waits in the outbox."""
 
@@ -155,5 +158,6 @@ FACTS: Final[Mapping[Notice, frozenset[str]]] = {
     Notice.CERTIFICATE_KEY_DELETED: _CERTIFICATE | {"at"},
     Notice.CERTIFICATE_DOWNLOADED: _CERTIFICATE | _WHERE,
     Notice.TRIAL: frozenset({"at"}),
+    Notice.AUDIT_HEAD: frozenset({"head", "entries", "at"}),
 }
 """The names in the table above. `services.post_mail` refuses others."""

@@ -7,7 +7,7 @@ from django.contrib.sessions.models import Session
 from django.db import connection
 from django.utils import timezone
 
-from mydevices.accounts import attempts, email_change, factor_removal, post, services
+from mydevices.accounts import attempts, email_change, factor_removal, heads, post, services
 from mydevices.outbox import registry
 from mydevices.outbox import services as outbox
 
@@ -23,6 +23,8 @@ def register() -> None:
     registry.periodic("accounts.clear_email_changes", timedelta(hours=6), clear_email_changes)
     registry.periodic("accounts.clear_sessions", timedelta(days=1), clear_sessions)
     registry.periodic("accounts.clear_cache", timedelta(hours=1), clear_cache)
+    registry.periodic("audit.mail_head", timedelta(days=1), heads.mail)
+    registry.periodic("audit.write_head", timedelta(days=1), heads.write)
     registry.periodic("accounts.clear_attempts", timedelta(hours=1), attempts.clear)
 
 

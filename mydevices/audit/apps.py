@@ -1,4 +1,7 @@
+from typing import Any
+
 from django.apps import AppConfig
+from django.db.models.signals import post_migrate
 
 
 class Config(AppConfig):
@@ -7,5 +10,24 @@ class Config(AppConfig):
 
     def ready(self) -> None:
         from mydevices.audit import tasks  # noqa: PLC0415  models must be loaded first
+        from mydevices.audit.models import ChainKey  # noqa: PLC0415  the same
+        from mydevices.vault import registry  # noqa: PLC0415  the same
 
         tasks.register()
+        registry.column(ChainKey, "sealed")
+        post_migrate.connect(_give_key, sender=self)
+
+
+def _give_key(*, using: str, plan: Any = (), **_: Any) -> None:
+    """A new database gets the key of its chain, and so does one that comes from the time before there was one. A key
+    that is gone later is not made again here: with it gone, everything could have been forged."""
+    from mydevices.audit import chain  # noqa: PLC0415  models must be loaded first
+
+    if using != "default" or chain.has_key():
+        return
+    introduced = any(
+        (migration.app_label, migration.name) == ("audit", "0004_keyed_chain") and not is_backwards
+        for migration, is_backwards in plan
+    )
+    if introduced or not chain.is_used():
+        chain.begin()

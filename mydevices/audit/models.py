@@ -33,7 +33,8 @@ class Entry(models.Model):
 
 
 class Seal(models.Model):
-    """A link of the chain over the entries, in the order of `id`: the hash of the link before and of one entry.
+    """A link of the chain over the entries, in the order of `id`: the keyed hash of the link before and of one entry
+    (`chain`).
 
     Links are made by the worker after the entries are committed, so that those who write entries never wait for each
     other."""
@@ -42,3 +43,22 @@ class Seal(models.Model):
     previous_hash = models.CharField(max_length=64, unique=True)
     """Unique, so that the chain cannot fork."""
     hash = models.CharField(max_length=64)
+
+
+class ChainKey(models.Model):
+    """A key of the chain, and the seam with which it begins. The newest one seals. The database refuses every change
+    but to `sealed`, which a rotation of the master key wraps anew."""
+
+    number = models.PositiveIntegerField(primary_key=True)
+    sealed = models.BinaryField()
+    made_at = models.DateTimeField()
+    after_seal = models.BigIntegerField()
+    """The id of the last link before this key; 0: it is the first link's key."""
+    entries = models.BigIntegerField()
+    """How many entries were sealed before it."""
+    digest = models.CharField(max_length=64)
+    """Over these entries, in the order of their links."""
+    lost = models.BooleanField(default=False)
+    """Whether those before were sealed with a key that is lost, so that this seam is all that holds them."""
+    hash = models.CharField(max_length=64)
+    """Over all of the above, with this key. The first link goes on from it."""

@@ -1,30 +1,21 @@
-import hashlib
-import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
-from django.db import IntegrityError, transaction
-from django.db.models import Exists, Max, OuterRef
 from django.utils import timezone
 
 from mydevices.audit.actor import Actor
-from mydevices.audit.models import Entry, Seal
+from mydevices.audit.models import Entry
 from mydevices.audit.verbs import Verb
 
 Detail = str | int | bool
 
-BEGINNING: Final = "0" * 64
-LOOK_BACK: Final = 2000
-"""How many entries before the newest sealed one a quick round looks at: those that were committed out of order."""
 SECRETS: Final = frozenset(
     {"challenge", "code", "credential", "key", "passcode", "passphrase", "password", "pin", "secret", "token"}
 )
 LONGEST: Final = 500
 """Characters of a text among the details."""
-CHUNK: Final = 1000
 LIMITED_MAY: Final = frozenset({Verb.SIGNED_IN_LIMITED, Verb.SIGNED_OUT, Verb.POSITION_SEEN, Verb.ACTION_REQUESTED})
 """All that can happen by somebody who has given their password alone; of actions, those of `actor.LIMITED_TO`."""
 
@@ -85,86 +76,3 @@ def _public(name: str, value: Detail) -> Detail:
 def _text(value: str, longest: int) -> str:
     """Text that both databases can keep: names come from devices, and an entry must not fail because of one."""
     return value.replace("\0", "").encode(errors="replace").decode()[:longest]
-
-
-def seal_committed(*, everything: bool = False, limit: int = 5000) -> int:
-    """Add committed entries to the chain; the number added. Called by the worker.
-
-    Entries can be committed in another order than that of their ids. So the chain has an order of its own, that of
-    sealing: whatever can be seen and is not sealed yet is sealed now, and what is committed later is sealed later. A
-    quick round looks back a little, one with `everything` at the whole table.
-
-    Of two rounds at the same time one adds nothing: both would continue the same link, and only one may.
-    """
-    unsealed = Entry.objects.filter(~Exists(Seal.objects.filter(entry_id=OuterRef("id")))).order_by("id")
-    if not everything:
-        newest = Seal.objects.aggregate(newest=Max("entry_id"))["newest"] or 0
-        unsealed = unsealed.filter(id__gt=newest - LOOK_BACK)
-    if not unsealed.exists():
-        return 0  # without keeping other writers out of SQLite
-    links: list[Seal] = []
-    try:
-        with transaction.atomic():
-            last = Seal.objects.order_by("-id").first()
-            previous = last.hash if last else BEGINNING
-            for entry in unsealed[:limit]:
-                link = Seal(entry_id=entry.pk, previous_hash=previous, hash=_hash(previous, entry))
-                previous = link.hash
-                links.append(link)
-            Seal.objects.bulk_create(links)
-    except IntegrityError:
-        return 0
-    return len(links)
-
-
-def _hash(previous: str, entry: Entry) -> str:
-    fields = {
-        field.attname: value.isoformat() if hasattr(value := getattr(entry, field.attname), "isoformat") else value
-        for field in Entry._meta.concrete_fields  # noqa: SLF001  Django's documented way to the fields
-    }
-    text = json.dumps(fields, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
-    return hashlib.sha256(f"{previous}\n{text}".encode()).hexdigest()
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """What a check of the chain found. `head` is the hash to note down elsewhere: a chain cut off at its end shows only
-    against such a note."""
-
-    sealed: int
-    unsealed: int
-    head: str
-    broken_at: int | None = None
-    reason: str = ""
-
-
-def verify() -> Verdict:
-    """Compute the whole chain anew from the entries as they stand, and tell the first place where it does not hold.
-
-    Entries and seals may be added meanwhile: they are only ever added at the end.
-    """
-    previous, sealed, last = BEGINNING, 0, 0
-    while links := list(Seal.objects.filter(id__gt=last).order_by("id")[:CHUNK]):
-        entries = Entry.objects.in_bulk([link.entry_id for link in links])
-        for link in links:
-            reason = _fault(link, previous, entries.get(link.entry_id))
-            if reason:
-                return Verdict(sealed, _count_unsealed(), previous, link.entry_id, reason)
-            previous = link.hash
-            sealed += 1
-        last = links[-1].pk
-    return Verdict(sealed, _count_unsealed(), previous)
-
-
-def _fault(link: Seal, previous: str, entry: Entry | None) -> str:
-    if link.previous_hash != previous:
-        return "A link of the chain before it is gone or was changed."
-    if entry is None:
-        return "The entry is gone."
-    if _hash(previous, entry) != link.hash:
-        return "The entry is not as it was when it was sealed."
-    return ""
-
-
-def _count_unsealed() -> int:
-    return Entry.objects.filter(~Exists(Seal.objects.filter(entry_id=OuterRef("id")))).count()

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from mydevices.audit import services
+from mydevices.audit import chain
 from mydevices.outbox import registry
 
 
@@ -12,8 +12,8 @@ def register() -> None:
 
 
 def seal() -> None:
-    services.seal_committed()
+    chain.seal_committed()
 
 
 def seal_everything() -> None:
-    services.seal_committed(everything=True)
+    chain.seal_committed(everything=True)

@@ -17,6 +17,8 @@ class Verb(StrEnum):
     ADMINISTRATOR_CREATED = "person.administrator_created"
     PASSWORD_CHANGED = "person.password_changed"  # noqa: S105  a verb, not a password
     SECRET_KEY_CHANGED = "secret_key.changed"  # noqa: S105  a verb, not a key
+    AUDIT_BEGUN_ANEW = "audit.begun_anew"
+    """The chain over these entries has a new key, because the one before was lost."""
     PASSWORD_FORGOTTEN = "person.password_forgotten"  # noqa: S105  the same
     PREFERENCES_CHANGED = "person.preferences_changed"
     EMAIL_CHANGE_ASKED = "person.email_change_asked"

@@ -15,7 +15,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone, translation
-from django.utils.cache import patch_vary_headers
+from django.utils.cache import patch_cache_control, patch_vary_headers
 from django.utils.translation import gettext as _
 
 from mydevices.accounts import factors, limited, passwords, selectors, sessions
@@ -61,6 +61,22 @@ class TranslateErrors:
         status = next((status for kind, status in STATUS.items() if isinstance(error, kind)), 400)
         template = f"{status}.html" if status in PAGES else "portal/refused.html"
         return render(request, template, {"message": error.message}, status=status)
+
+
+class NotKept:
+    """Whatever somebody gets who is signed in stays in no cache, error pages among it: those carry a name, too. Only
+    what says itself that it is the same for everybody may be kept. The outermost, so that nothing is answered past it.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        # Without `user` it was answered before anybody asked who it is: static files.
+        if "public" not in response.get("Cache-Control", "") and hasattr(request, "user") and signed_in(request):
+            patch_cache_control(response, no_store=True, private=True)
+        return response
 
 
 class Readable:

@@ -346,6 +346,7 @@ OF_PEOPLE: Final[Mapping[Verb, Say | Callable[[Entry], Say]]] = {
 
 OF_NO_PERSON: Final[Mapping[Verb, str]] = {
     Verb.SECRET_KEY_CHANGED: "about the installation",
+    Verb.AUDIT_BEGUN_ANEW: "about the installation",
     Verb.SETTINGS_CHANGED: "about the organisation",
     Verb.SIGN_IN_RULES_CHANGED: "about the organisation",
     Verb.INVITATION_RULES_CHANGED: "about the organisation",
@@ -431,6 +432,7 @@ OF_NO_DEVICE: Final[Mapping[str, str]] = {
     "sign_out": "about an account",
     "person": "about an account",
     "secret_key": "about the installation",
+    "audit": "about the installation",
     "settings": "about the organisation",
     "policy": "about a policy, whatever it reaches",
     "configuration": "about a configuration, whatever it reaches",

@@ -20,6 +20,7 @@ NAMES: Final[Mapping[Verb, Promise]] = {
     Verb.ADMINISTRATOR_CREATED: lazy("First administrator made"),
     Verb.PASSWORD_CHANGED: lazy("Password changed"),
     Verb.SECRET_KEY_CHANGED: lazy("Secret key of the installation changed"),
+    Verb.AUDIT_BEGUN_ANEW: lazy("Audit log continued with a new key"),
     Verb.PASSWORD_FORGOTTEN: lazy("New password asked for"),
     Verb.PREFERENCES_CHANGED: lazy("Preferences changed"),
     Verb.EMAIL_CHANGE_ASKED: lazy("Other e-mail address asked for"),

@@ -10,6 +10,7 @@ import os
 import re
 import secrets
 import stat
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -49,26 +50,36 @@ def create_file(path: Path) -> None:
     _write_once(path, base64.b64encode(secrets.token_bytes(LENGTH)) + b"\n")
 
 
-def kept_secret(path: Path) -> str:
-    """A random secret that is made once and kept, readable by its owner only. Two starts at once agree on one.
+def create_secret_file(path: Path) -> None:
+    """The same for a secret key, with which nothing is sealed."""
+    _write_once(path, secrets.token_urlsafe(48).encode())
 
-    It is no master key: nothing is sealed with it. Raises OSError when the file can be neither read nor made.
-    """
-    if not path.exists():
+
+def make_missing(path: Path, create: Callable[[Path], None]) -> None:
+    """Have a file of keys made if there is none. Starts at the same time agree on one. Ends the program with one line
+    where it can't be made."""
+    if path.exists():
+        return
+    try:
         with suppress(FileExistsError):  # another process of this first start was faster
-            _write_once(path, secrets.token_urlsafe(48).encode())
-    return path.read_text(encoding="ascii").strip()
+            create(path)
+    except OSError as error:
+        raise SystemExit(f"The key {path} can’t be made: {error.strerror}.") from error
 
 
 def secret_keys(value: str, path: Path) -> list[str]:
     """What signs sessions and links, the newest first, the others still verify: from `value`, parted by commas, or else
-    from the file `path`, which is made if missing. Ends the program with one line when there is none or it cannot be
-    read."""
+    from the file `path`. None where there is no such file: it isn't made on the way, because most commands need no key
+    (`cli.start` makes it). Ends the program with one line when it can't be read."""
     name = "MYDEVICES_SECRET_KEY" if value else str(path)
+    if not value and not path.exists():
+        return []
     try:
-        keys = [key.strip() for key in (value or kept_secret(path)).split(",")]
+        keys = [key.strip() for key in (value or path.read_text(encoding="ascii")).split(",")]
     except OSError as error:
-        raise SystemExit(f"The secret key {path} cannot be read or made: {error.strerror}.") from error
+        raise SystemExit(f"The secret key {path} cannot be read: {error.strerror}.") from error
+    except UnicodeDecodeError:
+        raise SystemExit(f"{path}: not a file of secret keys.") from None
     if not all(keys):
         raise SystemExit(f"{name}: there is no key, or none beside a comma. Make one with: openssl rand -base64 48")
     return keys
@@ -94,23 +105,21 @@ def _write_once(path: Path, content: bytes) -> None:
 
 
 def load(value: str, path: Path) -> list[bytes]:
-    """The master keys of this process: from `value`, or else from the file `path`, which is made if missing.
+    """The master keys of this process: from `value`, or else from the file `path`. None where there is no such file: it
+    isn't made on the way, so that a start that is refused leaves no new key beside an old database.
 
     Ends the program with one line for keys that cannot be used: nothing works without them.
     """
     try:
         if value:
             return parse(value)
-        if not path.exists():
-            with suppress(FileExistsError):  # another process of this first start was faster
-                create_file(path)
-        return parse(path.read_text(encoding="ascii"))
+        return parse(path.read_text(encoding="ascii")) if path.exists() else []
     except Invalid as error:
         raise SystemExit(f"{'MYDEVICES_MASTER_KEY' if value else path}: {error.message}") from None
     except UnicodeDecodeError:
         raise SystemExit(f"{path}: not a file of master keys.") from None
     except OSError as error:
-        raise SystemExit(f"The master key {path} cannot be read or made: {error.strerror}.") from error
+        raise SystemExit(f"The master key {path} cannot be read: {error.strerror}.") from error
 
 
 def is_private(path: Path) -> bool:

@@ -57,6 +57,8 @@ def _prepared(keys: tuple[bytes, ...]) -> _Keys:
 
 
 def _keys() -> _Keys:
+    if not settings.MASTER_KEYS:
+        raise Conflict("There is no master key yet. Start the server once: ./run serve")
     return _prepared(tuple(settings.MASTER_KEYS))
 
 
@@ -82,6 +84,11 @@ def know_secret_key(keys: Sequence[str]) -> bool:
     if known.identifier not in older:
         raise Conflict("The database goes with another secret key.")
     return bool(KnownKey.objects.filter(name=_SECRET, identifier=known.identifier).update(identifier=newest))
+
+
+def knows_secret_key() -> bool:
+    """Whether this database goes with some secret key already."""
+    return KnownKey.objects.filter(name=_SECRET).exists()
 
 
 def accept_secret_key(key: str) -> bool:
@@ -143,8 +150,8 @@ def current_key_id() -> bytes:
 
 
 def known_key_ids() -> list[bytes]:
-    """The ids of all master keys given, the current one first."""
-    return list(_keys().ciphers)
+    """The ids of all master keys given, the current one first; empty where there is none."""
+    return list(_keys().ciphers) if settings.MASTER_KEYS else []
 
 
 @dataclass(frozen=True, slots=True)

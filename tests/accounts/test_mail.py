@@ -42,6 +42,8 @@ SAMPLES: dict[str, str | int] = {
     "left": 3,
     "signed_in": 1,
     "minutes": 30,
+    "head": "5f" * 32,
+    "entries": 1204,
     "device": "Ines's iPhone",
     "owner": "Ines Okafor & Sons",
     "page": "/devices/7e2f5d0c-6d3b-4f7e-9a52-0c5b8f1d2e3a",

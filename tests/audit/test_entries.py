@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase
 
-from mydevices.audit import selectors, services
+from mydevices.audit import chain, selectors, services
 from mydevices.audit.actor import Actor
 from mydevices.audit.models import Entry, Seal
 from mydevices.audit.verbs import Verb
@@ -140,7 +140,7 @@ def attempts() -> list[str]:
 def test_the_database_refuses_every_change() -> None:
     for _ in range(3):
         record()
-    services.seal_committed()
+    chain.seal_committed()
     entries, seals = list(Entry.objects.order_by("id").values()), list(Seal.objects.order_by("id").values())
     assert len(entries) == len(seals) == 3
     for statement in attempts():

@@ -55,6 +55,12 @@ def get(port: int, path: str) -> int:
         connection.close()
 
 
+def exposed(folder: Path) -> list[Path]:
+    """What in a folder, and the folder itself, somebody else may read or write, but for files that everybody gets."""
+    found = [path for path in (folder, *folder.rglob("*")) if stat.S_IMODE(path.stat().st_mode) & 0o077]
+    return [path for path in found if not path.is_relative_to(folder / "static")]
+
+
 def address_of(run: Run) -> int:
     found = re.search(r"MyDevices is at http://localhost:(\d+)", run.said)
     assert found
@@ -74,8 +80,9 @@ def test_the_first_start_prepares_everything_and_the_second_finds_it(serve: Serv
     port = address_of(first)
     assert "Made the database." in first.said
     assert "Made the device authority" in first.said
-    for name in ("secret-key", "master-key"):
-        assert stat.S_IMODE((tmp_path / "data" / name).stat().st_mode) == 0o600, name
+    data = tmp_path / "data"
+    assert {"secret-key", "master-key"} <= {path.name for path in data.iterdir()}
+    assert exposed(data) == []
     link = re.search(rf"http://localhost:{port}(/setup/\S+)", first.said)
     assert link
     assert get(port, link[1]) == 200
@@ -87,8 +94,14 @@ def test_the_first_start_prepares_everything_and_the_second_finds_it(serve: Serv
     assert time.monotonic() - started < 8
     assert [pid for pid in processes if is_alive(pid)] == []
 
+    data.chmod(0o755)
+    databases = list(data.glob("db.sqlite3*"))  # none on PostgreSQL
+    for path in databases:
+        path.chmod(0o644)
     second = serve()
     second.wait_for("MyDevices is at", 90)
+    assert ("Others on this machine could read db.sqlite3" in second.said) == bool(databases)
+    assert [path for path in exposed(data) if path != data] == []
     assert "Made" not in second.said
     assert "Brought" not in second.said
     assert second.stop(signal.SIGINT) == 0
@@ -103,7 +116,8 @@ def test_a_lost_master_key_is_not_replaced_by_a_new_one_beside_its_database(serv
 
     lost = serve()
     assert lost.process.wait(60) == 1
-    assert f"sealed with another master key than the key in {key}" in lost.said
+    assert f"sealed with another master key, and {key} is missing" in lost.said
+    assert not key.exists()  # no fresh one beside the old database
     assert "from its backup" in lost.said
     assert "Traceback" not in lost.said
 
@@ -127,6 +141,7 @@ def test_another_secret_key_is_refused_taken_over_or_accepted(serve: Serve, tmp_
     assert f"another secret key than the one in {tmp_path / 'data' / 'secret-key'}" in lost.said
     assert "accept_secret_key" in lost.said
     assert "Traceback" not in lost.said
+    assert not (tmp_path / "data" / "secret-key").exists()
     wrong = serve(MYDEVICES_SECRET_KEY="another key")
     assert wrong.process.wait(60) == 1
     assert "another secret key than the one in MYDEVICES_SECRET_KEY." in wrong.said
@@ -165,13 +180,22 @@ def test_the_halves_run_apart_and_starts_at_the_same_time_agree(serve: Serve) ->
         assert half.stop() == 0
 
 
-def test_a_taken_port_is_said_clearly(serve: Serve) -> None:
+def test_a_database_that_is_away_is_said_and_no_keys_are_made(serve: Serve, tmp_path: Path) -> None:
+    away = serve(DATABASE_URL="postgresql://nobody@127.0.0.1:9/nothing")
+    assert away.process.wait(60) == 1
+    assert "The database does not answer" in away.said
+    assert "Traceback" not in away.said
+    assert not list(tmp_path.glob("data/*-key"))
+
+
+def test_a_taken_port_is_said_clearly(serve: Serve, tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         run = serve(MYDEVICES_PORT=str(port))
         assert run.process.wait(60) == 1
     assert f"Port {port} on 127.0.0.1 is taken by another program." in run.said
     assert "Traceback" not in run.said
+    assert not (tmp_path / "data").exists()
 
 
 def test_a_wrong_setting_is_named(serve: Serve) -> None:

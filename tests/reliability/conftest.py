@@ -18,6 +18,7 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from mydevices.accounts.models import Person
+from mydevices.audit import chain
 from mydevices.audit import services as audit
 from mydevices.audit.actor import Actor
 from mydevices.certificates import push
@@ -250,7 +251,7 @@ def eventually(condition: Callable[[], object], seconds: float = 20.0, told: Cal
 
 def assert_chain_holds() -> None:
     """Everything recorded is in the audit's chain, and nothing of it was changed."""
-    while audit.seal_committed(everything=True):
+    while chain.seal_committed(everything=True):
         pass
     verdict = audit.verify()
     assert verdict.broken_at is None, verdict

@@ -12,10 +12,21 @@ from pathlib import Path
 import pytest
 from pytest_django import Settings
 
-from mydevices.errors import Invalid
-from mydevices.vault import checks, keys
+from mydevices.errors import Conflict, Invalid
+from mydevices.vault import checks, keys, services
 
 ONE, TWO = (base64.b64encode(bytes([n]) * 32).decode() for n in (1, 2))
+
+
+def made(path: Path) -> list[bytes]:
+    keys.make_missing(path, keys.create_file)
+    return keys.load("", path)
+
+
+def made_secret(path: Path) -> str:
+    keys.make_missing(path, keys.create_secret_file)
+    (found,) = keys.secret_keys("", path)
+    return found
 
 
 def test_several_keys_are_read_newest_first_by_comma_or_line() -> None:
@@ -70,14 +81,14 @@ def test_first_starts_at_once_agree_on_one_key(tmp_path: Path) -> None:
 
     def start() -> None:
         barrier.wait()
-        found.append(keys.load("", path))
+        found.append(made(path))
 
     threads = [threading.Thread(target=start) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert found == [keys.load("", path)] * 8
+    assert found == [made(path)] * 8
 
 
 def test_first_starts_at_once_agree_on_one_secret_and_none_reads_half_of_it(
@@ -92,8 +103,8 @@ def test_first_starts_at_once_agree_on_one_secret_and_none_reads_half_of_it(
     monkeypatch.setattr(secrets, "token_urlsafe", make_slowly)
     path = tmp_path / "secret-key"
     with ThreadPoolExecutor(8) as starts:
-        found = set(starts.map(keys.kept_secret, [path] * 8))
-    assert found == {keys.kept_secret(path)}
+        found = set(starts.map(made_secret, [path] * 8))
+    assert found == {made_secret(path)}
     assert len(found.pop()) == 64
     assert path.stat().st_mode & 0o777 == 0o600
 
@@ -107,10 +118,10 @@ def test_a_start_that_dies_while_it_makes_the_secret_leaves_no_empty_one_behind(
     path = tmp_path / "secret-key"
     with monkeypatch.context() as patch:
         patch.setattr(os, "fsync", full)
-        with pytest.raises(OSError, match="No space left"):
-            keys.kept_secret(path)
+        with pytest.raises(SystemExit, match="No space left"):
+            made_secret(path)
     assert not list(tmp_path.iterdir())
-    assert len(keys.kept_secret(path)) == 64
+    assert len(made_secret(path)) == 64
 
 
 def test_a_given_key_needs_no_file(tmp_path: Path) -> None:
@@ -124,13 +135,19 @@ def test_a_damaged_key_file_ends_the_program_with_its_name(tmp_path: Path, conte
     path = tmp_path / "master-key"
     path.write_bytes(content)
     with pytest.raises(SystemExit, match="master-key"):
-        keys.load("", path)
+        made(path)
     assert path.read_bytes() == content
 
 
 def test_a_folder_that_is_not_there_ends_the_program(tmp_path: Path) -> None:
-    with pytest.raises(SystemExit, match="cannot be read or made"):
-        keys.load("", tmp_path / "nowhere" / "master-key")
+    with pytest.raises(SystemExit, match="can’t be made"):
+        made(tmp_path / "nowhere" / "master-key")
+
+
+def test_reading_keys_makes_none(tmp_path: Path) -> None:
+    assert keys.load("", tmp_path / "master-key") == []
+    assert keys.secret_keys("", tmp_path / "secret-key") == []
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_wrong_variable_ends_the_program_with_the_variables_name(tmp_path: Path) -> None:
@@ -138,15 +155,16 @@ def test_a_wrong_variable_ends_the_program_with_the_variables_name(tmp_path: Pat
         keys.load("c2hvcnQ=", tmp_path / "master-key")
 
 
+@pytest.mark.parametrize("name", ["master-key", "secret-key"])
 @pytest.mark.parametrize(
     ("mode", "found"), [(0o600, []), (0o400, []), (0o640, ["vault.E002"]), (0o604, ["vault.E002"])]
 )
 def test_a_key_file_that_others_can_read_is_an_error(
-    settings: Settings, tmp_path: Path, mode: int, found: list[str]
+    settings: Settings, tmp_path: Path, mode: int, found: list[str], name: str
 ) -> None:
     settings.DATA = tmp_path
-    keys.create_file(tmp_path / "master-key")
-    (tmp_path / "master-key").chmod(mode)
+    keys.create_file(tmp_path / name)
+    (tmp_path / name).chmod(mode)
     assert [problem.id for problem in checks.check_keys(None)] == found
 
 
@@ -160,7 +178,9 @@ def test_a_mounted_key_that_others_can_read_is_a_warning(
     assert [problem.id for problem in checks.check_keys(None)] == ["vault.W001"]
 
 
-@pytest.mark.parametrize("given", [[], [b"short"]])
-def test_no_usable_master_key_is_an_error(settings: Settings, given: list[bytes]) -> None:
-    settings.MASTER_KEYS = given
+def test_an_unusable_master_key_is_an_error_and_none_seals_nothing(settings: Settings) -> None:
+    settings.MASTER_KEYS = []
+    with pytest.raises(Conflict, match="no master key"):
+        services.seal(b"a PIN", table="t", column="c", row=1, owner=1)
+    settings.MASTER_KEYS = [b"short"]
     assert [problem.id for problem in checks.check_keys(None)] == ["vault.E001"]

@@ -16,7 +16,7 @@ from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
 from django.apps import apps
 from django.conf import settings as django_settings
 from django.core.management import CommandError, call_command
-from django.db import models
+from django.db import connection, models
 from django.utils import timezone
 from pytest_django import Settings
 
@@ -24,6 +24,8 @@ from mydevices.accounts import post, providers, set_aside
 from mydevices.accounts.models import Person, Provider
 from mydevices.applications import services as applications
 from mydevices.applications.selectors import App
+from mydevices.audit import chain
+from mydevices.audit.models import ChainKey
 from mydevices.certificates import push
 from mydevices.certificates import services as certificates
 from mydevices.commands import services as commands
@@ -48,10 +50,18 @@ from mydevices.registration.models import Ticket
 from mydevices.vault import registry, services
 from tests import factories
 from tests.certificates import identities
+from tests.conftest import without_triggers
 
 pytestmark = pytest.mark.django_db
 
 OLD, NEW = bytes([1]) * 32, bytes([2]) * 32
+
+
+@pytest.fixture(autouse=True)
+def _nothing_sealed_yet(db: None) -> None:
+    """The audit's key is made with the database, under another master key than these tests'."""
+    with without_triggers(connection):
+        ChainKey.objects.all().delete()
 
 
 @pytest.fixture(autouse=True)
@@ -151,9 +161,14 @@ def _authority(_ines: Person) -> None:
     certificates.ensure_authority()
 
 
+def _chain(_ines: Person) -> None:
+    chain.begin()
+
+
 FILL: Final[dict[str, Callable[[Person], None]]] = {
     "registration/services.py": _ticket,
     "applications/services.py": _apps,
+    "audit/chain.py": _chain,
     "accounts/factors.py": _factor,
     "accounts/providers.py": _provider,
     "accounts/services.py": _pin_and_mail,

@@ -60,6 +60,7 @@ def test_a_lost_key_can_be_given_up(settings: Settings) -> None:
 
 def test_keys_are_parted_by_commas_and_none_is_empty(tmp_path: Path) -> None:
     assert keys.secret_keys("new, old", tmp_path / "key") == ["new", "old"]
+    keys.make_missing(tmp_path / "key", keys.create_secret_file)
     (made,) = keys.secret_keys("", tmp_path / "key")
     assert keys.secret_keys("", tmp_path / "key") == [made]
     (tmp_path / "key").write_text(f"newer,{made}\n", encoding="ascii")

@@ -9,6 +9,7 @@ from django.db import transaction
 from mydevices.audit import services as audit
 from mydevices.audit.actor import Actor
 from mydevices.audit.verbs import Verb
+from mydevices.cli import start
 from mydevices.vault import services as vault
 
 
@@ -19,6 +20,8 @@ class Command(BaseCommand):
     )
 
     def handle(self, *_args: Any, **_options: Any) -> None:
+        if not start.has_secret_key():
+            start.make_secret_key()
         with transaction.atomic():
             if not vault.accept_secret_key(settings.SECRET_KEY):
                 self.stdout.write("This is the secret key of this database already.")

@@ -1,0 +1,78 @@
+"""`./run manage`: which commands there are, and what they need before they begin.
+
+Django brings many commands of its own. Some destroy (`flush`), some go past the audit (`changepassword`) or write down
+what is secret (`dumpdata`). Only what is named here runs.
+"""
+
+import os
+import pkgutil
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import django
+from django.core.management import execute_from_command_line, load_command_class
+
+from mydevices.cli import demonstration
+
+LISTED: Final = ("check",)
+"""Django's that an operator needs."""
+DEVELOPERS: Final = (
+    "collectstatic",
+    "compilemessages",
+    "createcachetable",
+    "makemessages",
+    "makemigrations",
+    "showmigrations",
+    "sqlmigrate",
+)
+"""Django's that run and are not listed."""
+WITHOUT_DATABASE: Final = frozenset({"database_roles", "demo", "migrate", "serve"})
+"""Ours that need no database, or see to it themselves."""
+_HELP: Final = ("-h", "--help")
+
+
+def ours() -> Sequence[str]:
+    folder = Path(__file__).parent / "management" / "commands"
+    return sorted(module.name for module in pkgutil.iter_modules([str(folder)]))
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Run a command. Whatever it makes, only the owner of this process may read."""
+    os.umask(0o077)
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "mydevices.settings")
+    name, *rest = [one for one in arguments if one] or ["help"]
+    if name in {"help", *_HELP}:
+        name, rest = (rest[0], ["--help"]) if rest else ("", [])
+    if not name:
+        sys.stdout.write(_listing())
+        return
+    if name not in {*ours(), *LISTED, *DEVELOPERS}:
+        raise SystemExit(f"There is no command '{name}'. ./run manage lists those that there are.")
+    asks_for_help = bool(set(_HELP) & set(rest))
+    if name == "demo" and not asks_for_help:
+        demonstration.prepare(rest)
+    if name in ours() and name not in WITHOUT_DATABASE and not asks_for_help:
+        _require_prepared(name)
+    execute_from_command_line(["./run manage", name, *rest])
+
+
+def _require_prepared(name: str) -> None:
+    django.setup()
+    from mydevices.cli import start  # noqa: PLC0415  models must be loaded first
+
+    reason = start.unprepared(without_secret_key=name == "accept_secret_key")
+    if reason:
+        raise SystemExit(reason)
+
+
+def _listing() -> str:
+    django.setup()
+    lines = ["What an operator can do: ./run manage COMMAND. With --help, each says what it takes.", ""]
+    names = [*((name, "mydevices.cli") for name in ours()), *((name, "django.core") for name in LISTED)]
+    width = max(len(name) for name, _package in names)
+    for name, package in names:
+        first = load_command_class(package, name).help.partition(". ")[0].rstrip(".")
+        lines.append(f"  {name:<{width}}  {first}.")
+    return "\n".join(lines) + "\n"
