@@ -31,6 +31,8 @@ if "MYDEVICES_TEST_DATABASE_URL" in os.environ:
 
 from mydevices.vault import keys as _keys  # noqa: E402  the environment above must stand before anything is read
 
+# What `cli.start` makes before anything serves.
+(_folder / "static").mkdir(exist_ok=True)
 _keys.make_missing(_folder / "master-key", _keys.create_file)
 _keys.make_missing(_folder / "secret-key", _keys.create_secret_file)
 
