@@ -39,6 +39,19 @@ IMPURE = {
 }
 
 
+WITHOUT_DATABASE = ("protocols", "simulator")
+"""Folders of tests that `./run test` leaves out on PostgreSQL, for they never ask a database."""
+
+
+@pytest.mark.parametrize("folder", WITHOUT_DATABASE)
+def test_what_is_tested_on_one_database_only_asks_none(folder: str) -> None:
+    assert f"--ignore=tests/{folder}" in (ROOT / "run").read_text(encoding="utf-8")
+    for path in (ROOT / "tests" / folder).rglob("*.py"):
+        assert not re.search(
+            r"django_db|\bdb\b: None|transactional_db|live_server", path.read_text(encoding="utf-8")
+        ), path
+
+
 def tracked() -> list[Path]:
     listing = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, check=True, capture_output=True, text=True).stdout
     return [ROOT / name for name in listing.split("\0") if name and (ROOT / name).is_file()]
