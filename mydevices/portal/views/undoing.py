@@ -1,12 +1,7 @@
 """The link in the mail to an old address: undo the change, prove who you are, and decide about what was set aside."""
 
-from typing import Any
-
-from allauth.mfa import app_settings
-from allauth.mfa.base.forms import AuthenticateForm
 from allauth.mfa.models import Authenticator
 from allauth.mfa.webauthn.internal import auth
-from allauth.utils import get_form_class
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
@@ -18,7 +13,7 @@ from django.views.decorators.http import require_http_methods
 
 from mydevices.accounts import email_change, factors, passkeys, set_aside
 from mydevices.accounts.models import EmailChange
-from mydevices.accounts.requests import address_of, browser_of, remember_in_browser
+from mydevices.accounts.requests import address_of, browser_of, prove_by_code, remember_in_browser
 from mydevices.errors import Conflict, Invalid, NotAllowed
 from mydevices.portal.forms import BeforeForm, NewPasswordForm
 from mydevices.presentation import moments
@@ -90,22 +85,22 @@ def _has(change: EmailChange, *kinds: str) -> bool:
 
 
 def _used_factor(request: HttpRequest, change: EmailChange) -> Authenticator | None:
-    """The factor behind a code or a passkey that was sent; None where neither was. Raises Invalid for a wrong one.
-    Counted as at sign-in: the forms are those of the second step."""
-    form: Any
+    """The factor behind a code or a passkey that was sent; None where neither was. Raises Invalid for a wrong one, and
+    TooMany for too many codes: they are counted as at sign-in."""
+    factor: Authenticator | None
     if request.POST.get("credential"):
         form = passkeys.SecondStepForm(data=request.POST, user=change.person)
-    elif request.POST.get("code"):
-        form = get_form_class(app_settings.FORMS, "authenticate", AuthenticateForm)(
-            data=request.POST, user=change.person
-        )
-    else:
-        return None
-    if not form.is_valid():
-        raise Invalid(" ".join(str(error) for errors in form.errors.values() for error in errors))
-    factor: Authenticator = form.cleaned_data.get("credential") or form.authenticator
-    factor.record_usage()
-    return factor
+        if not form.is_valid():
+            raise Invalid(" ".join(str(error) for errors in form.errors.values() for error in errors))
+        factor = form.cleaned_data["credential"]
+        factor.record_usage()
+        return factor
+    if request.POST.get("code"):
+        factor = prove_by_code(request, change.person, request.POST["code"])
+        if factor is None:
+            raise Invalid(_("That code isn’t right, or it has been used."))
+        return factor
+    return None
 
 
 def _settle(
