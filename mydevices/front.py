@@ -3,7 +3,8 @@
 Request bodies are read on the event loop, with a cap and a time limit, so that a client that sends slowly or not at all
 holds a connection and nothing else. Only whole requests reach a thread: a few threads run Django's pages and a few
 others the device plane, each behind a bounded queue, so that a slow page does not hold up a poll. A full queue is
-answered 503 at once.
+answered 503 at once. Pages that wait for something else (`presentation.waiting`) have threads of their own, so that
+they hold up no other page.
 
 A thread hands its answer to the server itself; the event loop only hears that it is done.
 """
@@ -29,6 +30,7 @@ from wsgiref.types import WSGIApplication, WSGIEnvironment
 from mydevices import logs, wsgi
 from mydevices.cli import processes
 from mydevices.platforms import port
+from mydevices.presentation import waiting
 
 Pairs = list[tuple[str, str]]
 
@@ -88,6 +90,9 @@ class Limits:
     """Bytes of unfinished and waiting bodies together: of what has arrived of them."""
     page_threads: int = 2
     page_queue: int = 128
+    waiting_threads: int = 4
+    """For pages that wait for something else."""
+    waiting_queue: int = 32
     plane_threads: int = 2
     plane_queue: int = 512
 
@@ -257,13 +262,17 @@ class Front:
         *,
         pages: WSGIApplication,
         plane: Callable[[port.Request], port.Response],
+        waits: Callable[[str, str], bool],
         limits: Limits | None = None,
     ) -> None:
+        """`waits` says of a method and a path whether its page waits for something else."""
         self._pages = pages
+        self._waits = waits
         self._plane = plane
         self._limits = limits or Limits()
         self._page_pool = Pool("pages", self._limits.page_threads, self._limits.page_queue)
         self._plane_pool = Pool("plane", self._limits.plane_threads, self._limits.plane_queue)
+        self._waiting_pool = Pool("waiting", self._limits.waiting_threads, self._limits.waiting_queue)
         self._memory = Memory(self._limits.buffered)
         self._short = _Short(min(self._limits.grace, self._limits.whole))
 
@@ -273,12 +282,21 @@ class Front:
         # connection waits meanwhile.
         gc.collect()
         gc.freeze()
-        self._page_pool.start(loop)
-        self._plane_pool.start(loop)
+        for pool in self._pools:
+            pool.start(loop)
 
     def __rsgi_del__(self, _loop: asyncio.AbstractEventLoop) -> None:
-        self._page_pool.stop()
-        self._plane_pool.stop()
+        for pool in self._pools:
+            pool.stop()
+
+    @property
+    def _pools(self) -> tuple[Pool, ...]:
+        return self._page_pool, self._plane_pool, self._waiting_pool
+
+    def _pool(self, arrival: Arrival, *, on_plane: bool) -> Pool:
+        if on_plane or arrival.path in wsgi.HEALTH:
+            return self._plane_pool
+        return self._waiting_pool if self._waits(arrival.method, arrival.path) else self._page_pool
 
     async def __rsgi__(self, scope: Scope, exchange: Exchange) -> None:
         arrival = Arrival(scope, exchange)
@@ -293,7 +311,7 @@ class Front:
         if path == "/healthz":
             raise Refused(wsgi.healthz())
         on_plane = path.startswith(wsgi.PLANE)
-        pool = self._plane_pool if on_plane or path in wsgi.HEALTH else self._page_pool
+        pool = self._pool(arrival, on_plane=on_plane)
         pool.check()
         limit = self._body_limit(path, on_plane=on_plane)
         length = _length(arrival.headers)
@@ -542,4 +560,4 @@ def _headers(response: port.Response) -> Pairs:
     return headers
 
 
-application = Front(pages=wsgi.pages, plane=wsgi.plane)
+application = Front(pages=wsgi.pages, plane=wsgi.plane, waits=waiting.addresses())

@@ -22,7 +22,11 @@ def mail() -> None:
         return
     head, entries = chain.head()
     with transaction.atomic():
-        facts = {"head": head, "entries": entries, "at": timezone.now().isoformat(timespec="seconds")}
+        facts: dict[str, str | int] = {
+            "head": head,
+            "entries": entries,
+            "at": timezone.now().isoformat(timespec="seconds"),
+        }
         services.post_mail(notice=Notice.AUDIT_HEAD, address=to, facts=facts)
 
 

@@ -47,8 +47,8 @@ class Limits:
     """Bytes of address space, of which the child has 40 million before it begins."""
     seconds: float = 10.0
     """On the clock, for a machine that is busy."""
-    at_once: int = 2
-    """Children of this process at the same time."""
+    at_once: int = 4
+    """Children of this process at the same time: as many as threads wait for them (`front.Limits`)."""
     patience: float = 3.0
     """Seconds that one more waits for its turn."""
 
@@ -159,7 +159,9 @@ def _child(source: BinaryIO, sink: BinaryIO) -> None:
 
 
 def _limit(seconds: int, memory: int) -> None:
-    """Before a byte of the file is read. A process that reaches its processor time is ended by the kernel."""
+    """Before a byte of the file is read. A process that reaches its processor time is ended by the kernel; until then
+    everything else goes first."""
+    os.nice(10)
     signal.signal(signal.SIGXCPU, signal.SIG_DFL)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))

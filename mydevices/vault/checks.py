@@ -10,6 +10,7 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error
 from django.core.checks import Warning as Caution
 from django.db import connections
+from django.db.models import BinaryField
 
 from mydevices.vault import keys, registry, services
 
@@ -80,4 +81,5 @@ def _is_there(column: registry.Column, tables: Collection[str]) -> bool:
     database = connections["default"]
     with database.cursor() as cursor:
         described = database.introspection.get_table_description(cursor, table)
-    return column.model._meta.get_field(column.field).column in {one.name for one in described}  # noqa: SLF001  the same
+    field = column.model._meta.get_field(column.field)  # noqa: SLF001  the same
+    return isinstance(field, BinaryField) and field.column in {one.name for one in described}

@@ -94,7 +94,7 @@ def pages(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[b
     if path == "/broken":
         start_response("200 OK", [])
         return Chunks(b"%d" % (1 // number) for number in range(1))
-    if path == "/slow":
+    if path in {"/slow", "/waits"}:
         time.sleep(float(environ["QUERY_STRING"]))
     if path == "/unchanged":
         start_response("304 Not Modified", [("ETag", '"x"')])
@@ -105,6 +105,8 @@ def pages(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[b
     return ["\n".join(lines).encode("latin-1")]
 
 
-LIMITS = front.Limits(whole=2.5, grace=1.0, pace=4096.0, buffered=8 * 1024 * 1024, page_queue=4, plane_queue=64)
+LIMITS = front.Limits(
+    whole=2.5, grace=1.0, pace=4096.0, buffered=8 * 1024 * 1024, page_queue=4, plane_queue=64, waiting_queue=2
+)
 plane: Callable[[port.Request], port.Response] = wsgi.plane
-application = front.Front(pages=pages, plane=plane, limits=LIMITS)
+application = front.Front(pages=pages, plane=plane, waits=lambda _method, path: path == "/waits", limits=LIMITS)

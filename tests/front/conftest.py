@@ -25,6 +25,7 @@ class Server:
     def __init__(self, folder: Path) -> None:
         self.port = free_port()
         self.log = folder / "log"
+        (folder / "data" / "static").mkdir(parents=True)  # as a start does
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("MYDEVICES_", "DATABASE_"))}
         settings = os.environ.get("MYDEVICES_TEST_FRONT_SETTINGS", "mydevices.settings")
         with self.log.open("wb") as output:

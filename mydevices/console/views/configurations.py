@@ -45,6 +45,7 @@ from mydevices.organisation import selectors as organisation
 from mydevices.policies.kinds.kind import Kind, Line
 from mydevices.presentation import moments, present
 from mydevices.presentation.access import sent
+from mydevices.presentation.waiting import waits
 
 READ_AND_WRITE = require_http_methods(["GET", "HEAD", "POST"])
 SETTLES: Final = timedelta(seconds=30)
@@ -146,12 +147,14 @@ def index(request: HttpRequest) -> HttpResponse:
     return render(request, "console/configurations.html", context)
 
 
+@waits("POST")
 @READ_AND_WRITE
 @console_page(Right.MANAGE_POLICIES)
 def new(request: HttpRequest, kind: str) -> HttpResponse:
     return _edit(request, _kind(kind), None)
 
 
+@waits("POST")
 @READ_AND_WRITE
 @console_page(Right.MANAGE_POLICIES)
 def edit(request: HttpRequest, configuration_id: UUID) -> HttpResponse:

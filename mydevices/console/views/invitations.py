@@ -34,6 +34,7 @@ from mydevices.errors import Conflict, Invalid, MyDevicesError, NotFound
 from mydevices.organisation import outgoing
 from mydevices.presentation import moments
 from mydevices.presentation.access import sent
+from mydevices.presentation.waiting import waits
 from mydevices.registration import invitation_rules, invitations, invitees, selectors
 from mydevices.registration.invitations import Wish
 from mydevices.registration.invitees import Row
@@ -274,6 +275,7 @@ def mail_preview(request: HttpRequest) -> HttpResponse:
     return HttpResponse(_sample(request, name=name, language=language).html)
 
 
+@waits("POST")
 @require_POST
 @csp_update({"frame-src": ["'self'"]})
 @console_page(Right.INVITE)

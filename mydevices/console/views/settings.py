@@ -40,6 +40,7 @@ from mydevices.policies import selectors as policies
 from mydevices.policies.kinds.registration import RegistrationRules
 from mydevices.presentation import moments
 from mydevices.presentation.access import freshly_signed_in, sent
+from mydevices.presentation.waiting import waits
 from mydevices.registration import invitation_rules
 
 EITHER = require_http_methods(["GET", "HEAD", "POST"])
@@ -157,6 +158,7 @@ def mail(request: HttpRequest) -> HttpResponse:
 mail = freshly_signed_in(mail)
 
 
+@waits("POST")
 @require_POST
 @freshly_signed_in
 @console_page(Right.MANAGE_SETTINGS)
@@ -213,6 +215,7 @@ def brand(request: HttpRequest) -> HttpResponse:
     return _page(request, "brand", form, logo_form=LogoForm(), present=present)
 
 
+@waits("POST")
 @require_POST
 @console_page(Right.SEE_SETTINGS)
 def logo(request: HttpRequest) -> HttpResponse:
@@ -238,6 +241,7 @@ def _content(file: "UploadedFile[bytes]") -> bytes:
     return bytes(file.read(1024 * 1024))
 
 
+@waits("POST")
 @EITHER
 @console_page(Right.SEE_SETTINGS)
 def push_certificate(request: HttpRequest) -> HttpResponse:
@@ -272,6 +276,7 @@ def push_request(request: HttpRequest) -> HttpResponse:
     return response
 
 
+@waits("POST")
 @EITHER
 @freshly_signed_in
 @console_page(Right.MANAGE_SETTINGS)
@@ -279,6 +284,7 @@ def provider_new(request: HttpRequest) -> HttpResponse:
     return _provider(request, Provider(), is_new=True)
 
 
+@waits("POST")
 @EITHER
 @freshly_signed_in
 @console_page(Right.MANAGE_SETTINGS)

@@ -33,6 +33,7 @@ from mydevices.portal.certificate_forms import AddForm, EditForm, NoteForm, Take
 from mydevices.presentation import certificates as presentation
 from mydevices.presentation.access import freshly_signed_in, go, in_dialog, sent
 from mydevices.presentation.present import name_of
+from mydevices.presentation.waiting import waits
 
 READ_AND_WRITE = require_http_methods(["GET", "HEAD", "POST"])
 
@@ -70,6 +71,7 @@ def _table(person: Person) -> dict[str, object]:
     return {"rows": rows, "remainders": remainders, "pending": pending}
 
 
+@waits("POST")
 @READ_AND_WRITE
 @login_required
 @never_cache
@@ -111,6 +113,7 @@ def _keeping(types: list[CertificateType]) -> str:
     ) % {"number": days}
 
 
+@waits("POST")
 @READ_AND_WRITE
 @login_required
 @never_cache

@@ -19,10 +19,12 @@ from requests import RequestException
 from mydevices.accounts import providers
 from mydevices.accounts.models import Provider
 from mydevices.accounts.requests import person_of
+from mydevices.presentation.waiting import waits
 
 __all__ = ["again", "back", "leave"]
 
 
+@waits("GET")
 @require_safe
 @never_cache
 def leave(request: HttpRequest, provider_id: str) -> HttpResponse:
@@ -36,6 +38,7 @@ def leave(request: HttpRequest, provider_id: str) -> HttpResponse:
     return _redirect(request, provider, next_url=get_next_redirect_url(request))
 
 
+@waits("GET")
 @require_safe
 @login_required
 @never_cache
@@ -72,4 +75,4 @@ def _redirect(request: HttpRequest, provider: Provider, **options: Any) -> HttpR
     return redirect
 
 
-back = require_safe(never_cache(callback))
+back = waits("GET")(require_safe(never_cache(callback)))

@@ -18,7 +18,7 @@ class Command(Migrate):
     def handle(self, *args: Any, **options: Any) -> None:
         def run() -> None:
             if not options.get("skip_checks"):
-                self.check(**self.get_check_kwargs(options))
+                self.check(databases=[options["database"]])
             super(Command, self).handle(*args, **options)
 
         if options["plan"] or options["check_unapplied"] or options["database"] != "default":
