@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 from mydevices.errors import ProtocolError
 
@@ -27,6 +27,10 @@ class Fix:
             raise ProtocolError("There is no such place.")
         if self.measured_at.utcoffset() is None:
             raise ProtocolError("The time of a position needs its offset.")
+        try:
+            object.__setattr__(self, "measured_at", self.measured_at.astimezone(UTC))
+        except OverflowError as error:  # the first or the last day that there is, and an offset that leads beyond it
+            raise ProtocolError("There is no such time.") from error
         object.__setattr__(self, "accuracy", _within(self.accuracy, 0, 50_000_000))
         object.__setattr__(self, "altitude", _within(self.altitude, -12_000, 1_000_000))
         object.__setattr__(self, "battery", _within(self.battery, 0, 1))

@@ -259,37 +259,48 @@ def revoke_since(person_id: UUID, since: datetime, now: datetime) -> None:
     unused.update(revoked_at=now)
 
 
+def check_topic(*, topic: str, expected: str) -> None:
+    """Raises ProtocolError for a push topic other than the one that the registration's profile named: the device is
+    under somebody else's management, or pretends to be."""
+    if topic != expected:
+        raise ProtocolError("The topic is not the one of this registration.")
+
+
 def begin(
-    *, certificate: DeviceCertificate, introduction: Introduction, now: datetime, address: str = ""
+    *, certificate: DeviceCertificate, introduction: Introduction, topic: str, now: datetime, address: str = ""
 ) -> Registration:
     """A device introduces itself with a certificate that a ticket gave it: a new life begins, and the old one of that
     device, under the same person, ends with whatever waited for it.
 
     With a certificate whose life has begun (Authenticate repeated, or after a renewal), nothing but the description
-    changes. Raises ProtocolError when the certificate belongs to another device, NotAllowed for a revoked ticket, and
-    Refused, which is then written down for the ticket's page, where the person's policy does not let the device in."""
+    changes. Raises ProtocolError when the certificate belongs to another device or the topic is foreign, NotAllowed for
+    a revoked ticket, and Refused, which is then written down for the ticket's page, where the person's policy does not
+    let the device in."""
     try:
-        return _begin(certificate, introduction, now, address)
+        return _begin(certificate, introduction, topic, now, address)
     except Refused as refused:
         _note_refusal(certificate, introduction, refused.refusal, now, address)
         raise
 
 
 @transaction.atomic
-def _begin(certificate: DeviceCertificate, introduction: Introduction, now: datetime, address: str) -> Registration:
+def _begin(
+    certificate: DeviceCertificate, introduction: Introduction, topic: str, now: datetime, address: str
+) -> Registration:
     if certificate.registration is not None:
-        return _again(certificate, certificate.registration, introduction)
+        return _again(certificate, certificate.registration, introduction, topic)
     ticket = Ticket.objects.select_for_update().select_related("person").get(challenge=certificate.challenge_id)
     if ticket.used_at is not None:
         # Lost the race against the same device's other request: the life has begun.
         renewed = certificates_selectors.by_fingerprint(certificate.fingerprint)
         if renewed is None or renewed.registration is None:
             raise NotAllowed("This registration has been used.")
-        return _again(renewed, renewed.registration, introduction)
+        return _again(renewed, renewed.registration, introduction, topic)
     if ticket.revoked_at is not None or not ticket.person.is_active:
         raise NotAllowed("This registration has been revoked.")
     if ticket.refused_at is not None:
         raise Refused(Refusal.read(ticket.refusal))
+    check_topic(topic=topic, expected=ticket.terms["topic"])
     _refuse_device(ticket, introduction)
     if ticket.pin_id and not RegistrationPin.objects.filter(id=ticket.pin_id, spent_at=None).update(spent_at=now):
         raise Refused(Refusal(Why.PIN_SPENT))
@@ -361,12 +372,18 @@ def _note_refusal(
         )
 
 
-def _again(certificate: DeviceCertificate, registration: Registration, introduction: Introduction) -> Registration:
+def _again(
+    certificate: DeviceCertificate, registration: Registration, introduction: Introduction, topic: str
+) -> Registration:
     if registration.has_ended:
         raise NotAllowed("This registration has ended.")
     if registration.device.hardware_id != introduction.hardware_id:
         raise ProtocolError("The certificate belongs to another device.")
+    check_topic(topic=topic, expected=registration.topic)
     use(certificate=certificate, registration=registration)
+    if registration.state == Registration.State.PENDING:
+        # It begins once more. What it left before may be of a Mac that has been erased since.
+        devices.keep_bootstrap_token(registration=registration, token=None)
     devices.describe(device=registration.device, introduction=introduction)
     devices.save_description(device=registration.device)
     return registration

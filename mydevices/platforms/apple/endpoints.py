@@ -6,7 +6,6 @@ device that cannot prove who it is gets 400; 403 with `com.apple.unrecognized.de
 """
 
 import base64
-import binascii
 import logging
 import plistlib
 import secrets
@@ -87,7 +86,10 @@ def scep_endpoint(request: Request) -> Response:
     POST."""
     if request.method not in {"GET", "HEAD", "POST"}:
         return _wrong_method("GET", "POST")
-    query = parse_qs(request.query, keep_blank_values=True, max_num_fields=8)
+    try:
+        query = parse_qs(request.query, keep_blank_values=True, max_num_fields=8)
+    except ValueError as error:
+        raise ProtocolError("The address has too many parts behind its question mark.") from error
     match query.get("operation", [""])[0]:
         case "GetCACaps":
             return Response(200, scep.CAPABILITIES, scep.CAPABILITIES_TYPE)
@@ -106,7 +108,7 @@ def _scep_message(request: Request, query: dict[str, list[str]]) -> bytes:
     text = query.get("message", [""])[0].replace(" ", "+")
     try:
         return base64.b64decode(text, validate=True)
-    except binascii.Error as error:
+    except ValueError as error:  # binascii.Error, and what is not even ASCII
         raise ProtocolError("The SCEP message is not Base64.") from error
 
 
@@ -158,6 +160,8 @@ def checkin_endpoint(request: Request) -> Response:
         raise ProtocolError("The certificate belongs to another device.")
     if life.has_ended:
         return _after_the_end(life, message, now)
+    if isinstance(message, TokenUpdate):
+        registration.check_topic(topic=message.topic, expected=life.topic)
     registration.use(certificate=certificate, registration=life)
     COLLECTOR.note(life.id, now, life.last_seen_at)
     return _check_in(message, life, now)
@@ -183,6 +187,7 @@ def _authenticate(message: Authenticate, certificate: DeviceCertificate, now: da
             serial_number=message.serial_number or "",
             is_user_enrollment=message.identity.udid is None,
         ),
+        topic=message.topic,
         now=now,
         address=address,
     )
@@ -234,7 +239,7 @@ def _check_in(message: CheckIn, life: Registration, now: datetime) -> Response:
             return DONE
         case GetBootstrapToken():
             token = devices.bootstrap_token(registration=life)
-            return Response(200, checkin.bootstrap_token_response(token), PLIST)
+            return Response(200, checkin.bootstrap_token_response(token), PLIST) if token else DONE
         case DeclarativeManagement() | GetToken():
             # Not offered: 404 tells the device so (declarativemanagement.yaml).
             return Response(404)

@@ -20,7 +20,7 @@ from mydevices.devices import selectors as devices_selectors
 from mydevices.devices import services as devices
 from mydevices.devices.models import Channel, Device, Registration
 from mydevices.devices.services import Introduction
-from mydevices.errors import Conflict
+from mydevices.errors import Conflict, Unsupported
 from mydevices.location import selectors as location
 from mydevices.location import services as location_services
 from mydevices.location.models import Position
@@ -118,7 +118,8 @@ def _disable_lost_mode(command: Reported, outcome: Outcome) -> None:
 
 
 def _ask(device: Device, kind: ActionKind, now: datetime) -> None:
-    with contextlib.suppress(Conflict):  # it is being asked already
+    # It is being asked already, or cannot be any more: then its answer, which has come, must be taken all the same.
+    with contextlib.suppress(Conflict, Unsupported):
         loaded = devices_selectors.by_id(device.id)
         commands.enqueue(device=loaded, kind=kind, actor=Actor.system("lost mode"), now=now)
 

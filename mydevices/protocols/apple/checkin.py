@@ -202,6 +202,6 @@ def parse(body: bytes) -> CheckIn:
 
 
 def bootstrap_token_response(token: bytes | None) -> bytes:
-    """The answer to GetBootstrapToken: the token, or none kept (schema: getbootstraptoken.yaml, where it is
-    optional)."""
-    return plist.dumps({"BootstrapToken": token} if token else {})
+    """The answer to GetBootstrapToken: the token (getbootstraptoken.yaml), or nothing at all where none is kept, as
+    clients know it from other servers."""
+    return plist.dumps({"BootstrapToken": token}) if token else b""

@@ -2,6 +2,7 @@
 
 import base64
 import plistlib
+from unittest import mock
 from urllib.parse import quote
 
 import hypothesis
@@ -20,8 +21,10 @@ from mydevices.devices.models import Device, Registration
 from mydevices.platforms.apple import queries
 from mydevices.platforms.port import ROUTES, ActionKind, Request
 from simulator import fleet
+from simulator.device import Device as Simulated
 from simulator.mac import Mac
 from simulator.scep import Manner
+from simulator.transport import Reply
 from tests.platforms.apple import conftest
 from tests.platforms.apple.conftest import Registers, answers, fresh, present, profile_for, send
 
@@ -172,6 +175,45 @@ def test_declarative_management_and_get_token_are_answered_as_not_offered(owner:
 def test_a_mac_gets_its_bootstrap_token_back(owner: Person, register: Registers) -> None:
     simulated, _device = register(owner, "mac")
     assert isinstance(simulated, Mac)
+    assert simulated.get_bootstrap_token() == simulated.enrolment.bootstrap_token
+
+
+def check_in(simulated: Simulated, **message: object) -> Reply:
+    body = plistlib.dumps({"UDID": simulated.udid, **message})
+    return send("PUT", CHECKIN, simulated.signed_request(body).headers, body)
+
+
+def test_a_mac_that_left_no_bootstrap_token_gets_an_empty_answer(owner: Person, register: Registers) -> None:
+    simulated, _device = register(owner, "mac")
+    assert check_in(simulated, MessageType="SetBootstrapToken")[0] == 200
+    assert check_in(simulated, MessageType="GetBootstrapToken") == (200, {}, b"")
+
+
+def test_a_mac_that_registers_anew_does_not_get_the_bootstrap_token_of_its_former_life(
+    owner: Person, register: Registers
+) -> None:
+    simulated, device = register(owner, "mac")
+    simulated.leave(check_out=False)
+    with mock.patch.object(Mac, "_after_enrolment"):  # it has not left a new one yet
+        register(owner, simulated=simulated)
+    assert check_in(simulated, MessageType="GetBootstrapToken") == (200, {}, b"")
+    assert not Registration.objects.exclude(bootstrap_token=None).exists()
+    assert present(owner, simulated).registration_id != device.registration_id
+
+
+def test_a_mac_that_begins_its_registration_again_has_no_bootstrap_token(owner: Person, register: Registers) -> None:
+    """Authenticate repeated before the first TokenUpdate: an enrolment that broke off, perhaps for an erased disk."""
+    simulated, device = register(owner, "mac")
+    Registration.objects.filter(device=device).update(state=Registration.State.PENDING)
+    simulated.repeat_authenticate()
+    assert check_in(simulated, MessageType="GetBootstrapToken") == (200, {}, b"")
+
+
+def test_a_mac_that_only_repeats_authenticate_keeps_its_bootstrap_token(owner: Person, register: Registers) -> None:
+    """As when its certificate was renewed, which is no new life."""
+    simulated, _device = register(owner, "mac")
+    assert isinstance(simulated, Mac)
+    simulated.repeat_authenticate()
     assert simulated.get_bootstrap_token() == simulated.enrolment.bootstrap_token
 
 
