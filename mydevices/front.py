@@ -22,7 +22,6 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
-from functools import lru_cache
 from http import HTTPStatus
 from typing import Any, Final, Protocol
 from wsgiref.types import WSGIApplication, WSGIEnvironment
@@ -203,14 +202,9 @@ def _write(line: str) -> None:
     """One line of access log, as the logger's own handler would write it, at a fifth of its price: that was more than
     the checking of a signature, for every request."""
     now = time.time()
-    moment = f"{_second(int(now))},{int(now % 1 * 1000):03}"
+    moment = logs.moment(now)
     with contextlib.suppress(OSError):  # nobody reads any more
         os.write(sys.stderr.fileno(), f"{moment} INFO {access.name} {line}\n".encode())
-
-
-@lru_cache(maxsize=2)
-def _second(at: int) -> str:
-    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at))
 
 
 class Arrival:

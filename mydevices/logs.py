@@ -1,7 +1,10 @@
-"""What may be written down of a path: never a ticket's code or a link's token. Whoever reads a log could spend them."""
+"""How lines of the log look: their times have an offset, so that those of two machines can be put side by side. And what
+may be written down of a path: never a code or a token of a link, because whoever reads a log could spend them."""
 
 import logging
 import re
+import time
+from functools import lru_cache
 from typing import Final
 
 # What may be a code or a token in a path: what follows the addresses that have one, and elsewhere a segment of at least
@@ -35,3 +38,23 @@ def _masked_text(text: str) -> str:
     return _PATH.sub(
         lambda found: (found["site"] or "") + masked(found["path"]) + ("?…" if found["query"] else ""), text
     )
+
+
+def moment(at: float) -> str:
+    """A time as each line begins with: ISO 8601, to the millisecond, with its offset."""
+    second, offset = _second(int(at))
+    return f"{second}.{int(at % 1 * 1000):03}{offset}"
+
+
+@lru_cache(maxsize=2)
+def _second(at: int) -> tuple[str, str]:
+    local = time.localtime(at)
+    offset = time.strftime("%z", local)
+    return time.strftime("%Y-%m-%dT%H:%M:%S", local), f"{offset[:3]}:{offset[3:]}"
+
+
+class Line(logging.Formatter):
+    """One line for each record, with such a time."""
+
+    def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: ARG002, N802  the library's
+        return moment(record.created)

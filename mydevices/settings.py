@@ -235,7 +235,9 @@ TEST_RUNNER = "django.test.runner.DiscoverRunner"
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "{asctime} {levelname} {name} {message}", "style": "{"}},
+    "formatters": {
+        "line": {"class": "mydevices.logs.Line", "format": "{asctime} {levelname} {name} {message}", "style": "{"}
+    },
     "filters": {"mask_paths": {"()": "mydevices.logs.MaskPaths"}},
     "handlers": {"terminal": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["mask_paths"]}},
     "root": {"handlers": ["terminal"], "level": "INFO"},

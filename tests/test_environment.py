@@ -1,5 +1,10 @@
 """What an operator sets: checked once, with the variable's name in what is said."""
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
 from mydevices import environment
@@ -22,3 +27,40 @@ def test_the_discovery_address_is_taken_for_the_issuer_too(monkeypatch: pytest.M
     monkeypatch.setenv("MYDEVICES_OIDC_ISSUER", "https://login.example.org/.well-known/openid-configuration")
     monkeypatch.setenv("MYDEVICES_OIDC_CLIENT_ID", "mydevices")
     assert environment.read().oidc_issuer == "https://login.example.org"
+
+
+@pytest.mark.parametrize(
+    ("address", "asked", "told"),
+    [
+        ("https://devices.example.org", "true", True),
+        ("https://devices.example.org", "false", False),
+        ("http://localhost:8000", "true", False),
+    ],
+)
+def test_browsers_are_told_of_the_names_below_only_where_an_operator_says_so(
+    tmp_path: Path, address: str, asked: str, told: bool
+) -> None:
+    given = {"MYDEVICES_DATA": str(tmp_path), "MYDEVICES_PUBLIC_URL": address, "MYDEVICES_HSTS_SUBDOMAINS": asked}
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("MYDEVICES_", "DATABASE_"))}
+    said = subprocess.run(
+        [sys.executable, "-c", "from mydevices import settings; print(settings.SECURE_HSTS_INCLUDE_SUBDOMAINS)"],
+        env={**kept, **given},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    assert said.strip() == str(told)
+
+
+def test_an_owner_of_tables_without_a_database_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("DATABASE_URL", raising=False)
+    monkeypatch.setenv("MYDEVICES_DATABASE_OWNER_URL", "postgresql://owner@localhost/name")
+    with pytest.raises(SystemExit, match=r"DATABASE_OWNER_URL: .*DATABASE_URL"):
+        environment.read()
+
+
+@pytest.mark.parametrize("address", ["nobody", "Archive <archive@a.example>", "a b@c.example"])
+def test_the_head_of_the_audit_goes_to_a_plain_address(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
+    monkeypatch.setenv("MYDEVICES_AUDIT_HEAD_TO", address)
+    with pytest.raises(SystemExit, match="AUDIT_HEAD_TO"):
+        environment.read()

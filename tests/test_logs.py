@@ -2,6 +2,8 @@
 
 import io
 import logging
+import re
+from datetime import datetime
 
 import pytest
 from django.http import HttpResponseServerError
@@ -51,6 +53,14 @@ def test_a_line_without_codes_is_written_as_it_is(written: io.StringIO) -> None:
     logging.getLogger("mydevices.test").info("%s took %.1f s: %s and/or more", device, 1.5, "a reason")
     assert f"{device} took 1.5 s: a reason and/or more" in written.getvalue()
     assert logs.masked("/devices") == "/devices"
+
+
+def test_every_line_begins_with_a_time_that_says_its_offset(written: io.StringIO) -> None:
+    logging.getLogger("mydevices.test").info("something happened")
+    moment = re.match(r"(\S+) INFO mydevices\.test something happened$", written.getvalue(), re.MULTILINE)
+    assert moment
+    assert datetime.fromisoformat(moment[1]).tzinfo is not None
+    assert logs.moment(0.25).split(".")[1][:3] == "250"  # the access log writes the same
 
 
 def test_links_from_mails_are_not_written_down() -> None:

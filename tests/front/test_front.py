@@ -421,6 +421,7 @@ def test_the_access_log_has_one_line_a_request_without_queries_bodies_and_tokens
     until(lambda: len(lines_of_access()) >= 2, 10, "both lines of access")
     lines = lines_of_access()
     assert len(lines) == 2
+    assert re.match(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}[+-]\d\d:\d\d INFO mydevices\.access ", lines[0])
     assert re.search(r'method=POST path="/r/…" status=200 bytes=\d+ ms=[\d.]+ client=127.0.0.1$', lines[0])
     assert 'path="/a…b…c"' in lines[1]
 
