@@ -1,5 +1,5 @@
-"""How lines of the log look: their times have an offset, so that those of two machines can be put side by side. And what
-may be written down of a path: never a code or a token of a link, because whoever reads a log could spend them."""
+"""How lines of the log look: their times have an offset, so that those of two machines can be put side by side. And
+what may be written down of a path: never a code or a token of a link, because whoever reads a log could spend them."""
 
 import logging
 import re

@@ -28,7 +28,7 @@ DEVELOPERS: Final = (
     "sqlmigrate",
 )
 """Django's that run and are not listed."""
-WITHOUT_DATABASE: Final = frozenset({"database_roles", "demo", "migrate", "serve"})
+WITHOUT_DATABASE: Final = frozenset({"database_roles", "demo", "migrate", "sbom", "serve"})
 """Ours that need no database, or see to it themselves."""
 _HELP: Final = ("-h", "--help")
 
