@@ -113,10 +113,11 @@ def _component(one: Package) -> Mapping[str, Any]:
 def _licence(name: str) -> Mapping[str, Any]:
     """As the package says itself, where it is installed and says it in SPDX's words."""
     try:
-        said = metadata.metadata(name).get("License-Expression")
+        known = metadata.metadata(name)
     except metadata.PackageNotFoundError:
         return {}
-    return {"licenses": [{"expression": said}]} if said else {}
+    has_one = "License-Expression" in known
+    return {"licenses": [{"expression": known["License-Expression"]}]} if has_one else {}
 
 
 def _vendored(manifest: Sequence[Mapping[str, str]]) -> Iterator[Mapping[str, Any]]:

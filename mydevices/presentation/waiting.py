@@ -11,7 +11,8 @@ from contextlib import contextmanager
 from functools import wraps
 from typing import Any, Final
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.urls import URLPattern, URLResolver, get_resolver
 
@@ -22,7 +23,7 @@ AT_ONCE: Final = 2
 AGAIN: Final = "10"
 """Seconds after which one who has to wait may come again."""
 
-View = Callable[..., HttpResponse]
+View = Callable[..., HttpResponseBase]
 
 
 class _Turns:
@@ -58,7 +59,7 @@ def waits(*methods: str) -> Callable[[View], View]:
 
     def decorate(view: View) -> View:
         @wraps(view)
-        def guarded(request: HttpRequest, *args: Any, **named: Any) -> HttpResponse:
+        def guarded(request: HttpRequest, *args: Any, **named: Any) -> HttpResponseBase:
             who = _who(request)
             if not who or not _is_among(request.method, methods):
                 return view(request, *args, **named)
@@ -69,7 +70,7 @@ def waits(*methods: str) -> Callable[[View], View]:
             response["Retry-After"] = AGAIN
             return response
 
-        guarded.waits = frozenset(methods)  # type: ignore[attr-defined]  functions take attributes, their type doesn't say so
+        guarded.waits = frozenset(methods)  # type: ignore[attr-defined]  # a function has what it is given
         return guarded
 
     return decorate
