@@ -103,6 +103,7 @@ def change_password(*, actor: Actor, person: Person, password: str, browser: str
     person.password_changed_at = now
     person.save(update_fields=["password", "password_changed_at"])
     sessions.forget(person=person, but=keep_session)
+    sessions.pause_others(person=person)
     audit.record(Verb.PASSWORD_CHANGED, actor=actor, person_id=person.id, person_name=person.name)
     facts = {"at": now.isoformat(timespec="seconds"), "browser": browser, "address": actor.address}
     if actor.id != str(person.id) and actor.name:

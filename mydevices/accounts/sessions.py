@@ -1,9 +1,10 @@
 """Where a person is signed in, and how to end it. The rows are django-allauth's (`usersessions`), the truth is Django's
 session: a row without one is nothing."""
 
-from collections.abc import Sequence
-from datetime import datetime, timedelta
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
+from uuid import UUID
 
 from allauth.account.signals import authentication_step_completed
 from allauth.usersessions.models import UserSession
@@ -25,6 +26,27 @@ SEEN_EVERY: Final = timedelta(minutes=1)
 """A page writes that the session is still used at most this often."""
 REMEMBERED: Final = 10_000
 """Sessions of which a process remembers that."""
+
+
+Pause = Callable[[UUID, datetime, datetime], object]
+"""Gets a person's id, since when something may be somebody else's, and the time."""
+
+_PAUSING: list[Pause] = []
+EVER: Final = datetime.min.replace(tzinfo=UTC)
+
+
+def also(pause: Pause) -> None:
+    """Have something above this room that speaks for a person without a session (an app's token) stopped as well, until
+    they say that it is theirs. At start-up."""
+    _PAUSING.append(pause)
+
+
+def pause_others(*, person: Person, since: datetime = EVER) -> None:
+    """Stop what speaks for this person beside their sessions and was made since then. In the transaction of a verb that
+    ends sessions."""
+    now = timezone.now()
+    for pause in _PAUSING:
+        pause(person.id, since, now)
 
 
 def connect() -> None:
@@ -59,22 +81,26 @@ def of(person: Person) -> Sequence[UserSession]:
 
 @transaction.atomic
 def end(*, actor: Actor, person: Person, session_id: int) -> UserSession:
-    """Sign one browser out. Raises NotFound for a session that is another's or has ended."""
+    """Sign one browser out, and pause what was made since it signed in: it may have made it. Raises NotFound for a
+    session that is another's or has ended."""
     _check(actor, person)
     row = UserSession.objects.filter(user=person, pk=session_id).first()
     if row is None:
         raise NotFound(_("There is no such session."))
     _delete([row.session_key])
+    pause_others(person=person, since=row.created_at)
     audit.record(Verb.SESSION_ENDED, actor=actor, person_id=person.id, person_name=person.name, details={"number": 1})
     return row
 
 
 @transaction.atomic
 def end_all(*, actor: Actor, person: Person, but: str = "") -> int:
-    """Sign this person out everywhere, or everywhere `but` in one session (its key). The number of sessions ended."""
+    """Sign this person out everywhere, or everywhere `but` in one session (its key), and pause what speaks for them
+    without one. The number of sessions ended."""
     _check(actor, person)
     keys = list(UserSession.objects.filter(user=person).exclude(session_key=but).values_list("session_key", flat=True))
     number = _delete(keys)
+    pause_others(person=person)
     if number:
         audit.record(
             Verb.SESSION_ENDED, actor=actor, person_id=person.id, person_name=person.name, details={"number": number}

@@ -143,6 +143,11 @@ def reporter_of(device: Device) -> Reporter | None:
     return Reporter.objects.filter(device=device).first()
 
 
+def has_paused_apps(person: Person) -> bool:
+    """Whether an app that reports where a device of theirs is waits for their word."""
+    return Reporter.objects.filter(device__owner=person).exclude(paused_at=None).exists()
+
+
 def reporting(token_hash: str) -> Reporter:
     """Whose token this is, with the device and its owner. Raises NotFound for a token that is not in use, or not any
     more: it is paused, its owner is suspended, or the device is no longer managed."""

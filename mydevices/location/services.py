@@ -168,7 +168,7 @@ def resume_reporter(*, device: Device, actor: Actor) -> bool:
 
 def pause_since(person_id: UUID, since: datetime, now: datetime) -> None:
     """Refuse the tokens that were made for this person's devices since then, until they let the apps report again. Part
-    of another verb, which records it (`accounts.set_aside`)."""
+    of another verb, which records it (`accounts.set_aside`, `accounts.sessions`)."""
     Reporter.objects.filter(device__owner_id=person_id, created_at__gte=since, paused_at=None).update(paused_at=now)
 
 

@@ -34,6 +34,7 @@ from mydevices.accounts import factor_removal, factors, sessions, set_aside
 from mydevices.accounts.browsers import described
 from mydevices.accounts.models import Person
 from mydevices.accounts.requests import LIMITED, actor_of, person_of
+from mydevices.location import selectors as location
 from mydevices.presentation import moments
 from mydevices.presentation.access import freshly_signed_in
 
@@ -211,11 +212,20 @@ def signed_in(request: HttpRequest) -> HttpResponse:
     return render(request, "mfa/sessions.html", {"sessions": rows})
 
 
+def _tell_of_paused_apps(request: HttpRequest) -> None:
+    if location.has_paused_apps(person_of(request)):
+        messages.info(
+            request,
+            _("Apps that report where your devices are have been paused. Let them go on from the device’s page."),
+        )
+
+
 @require_POST
 @login_required
 def end_session(request: HttpRequest, session_id: int) -> HttpResponse:
     ended = sessions.end(actor=actor_of(request), person=person_of(request), session_id=session_id)
     messages.success(request, _("%(browser)s is signed out.") % {"browser": described(ended.user_agent)})
+    _tell_of_paused_apps(request)
     return HttpResponseRedirect(reverse("usersessions_list"), status=303)
 
 
@@ -226,4 +236,5 @@ def end_others(request: HttpRequest) -> HttpResponse:
     messages.success(
         request, _("Every other browser is signed out.") if number else _("You were signed in nowhere else.")
     )
+    _tell_of_paused_apps(request)
     return HttpResponseRedirect(reverse("usersessions_list"), status=303)

@@ -1,7 +1,6 @@
 """Where a device is: marked lost, looked for, heard, found; shared by its browser or by an app on it."""
 
 import base64
-import binascii
 from uuid import UUID
 
 from django.conf import settings
@@ -195,6 +194,9 @@ def _to(request: HttpRequest, device: Device) -> HttpResponse:
 def owntracks(request: HttpRequest) -> HttpResponse:
     """Where OwnTracks posts (owntracks.org/booklet/tech/http): the password is a device's token, the name is of no
     account. An empty list says that there is nothing for the app. Answers are short sentences, for its log."""
+    if request.content_type == "multipart/form-data":
+        # The body is a form, which has been read as such; as a whole it is gone.
+        return JsonResponse({"error": _("Send the position as JSON.")}, status=415)
     token = _password(request.headers.get("authorization", ""))
     if not token:
         return HttpResponse(status=401, headers={"WWW-Authenticate": 'Basic realm="MyDevices"'})
@@ -218,5 +220,5 @@ def _password(header: str) -> str:
         return ""
     try:
         return base64.b64decode(encoded, validate=True).decode().partition(":")[2]
-    except (binascii.Error, UnicodeDecodeError):
+    except ValueError:  # not Base64, or not UTF-8
         return ""
