@@ -10,11 +10,14 @@ MyDevicesError
 │   └── LimitedSession           the actor has given a password and no second factor, and this needs both
 ├── Unsupported                  this device cannot do it
 ├── NotFound                     no such thing, or not for this actor
+├── Waits                        nothing is wrong: another administrator is asked first
 ├── Conflict                     somebody else was faster, or the state has moved on
 └── TooMany                      a rate limit
 
 Services know no HTTP status: `portal`, `front` and the endpoints choose it.
 """
+
+from uuid import UUID
 
 
 class MyDevicesError(Exception):
@@ -63,6 +66,15 @@ class NotFound(MyDevicesError):
 
 class Conflict(MyDevicesError):
     """The state has moved on: somebody else was faster, or it was done already."""
+
+
+class Waits(MyDevicesError):
+    """Nothing is wrong and nothing has changed yet: another administrator is asked first. `approval` is the id of what
+    waits (`accounts.approvals`)."""
+
+    def __init__(self, message: str, approval: UUID) -> None:
+        super().__init__(message)
+        self.approval = approval
 
 
 class TooMany(MyDevicesError):

@@ -3,6 +3,8 @@
 from datetime import UTC, datetime, timedelta
 from itertools import count
 
+from django.utils import timezone
+
 from mydevices.accounts.models import Person
 from mydevices.audit.actor import Actor
 from mydevices.devices import selectors, services
@@ -17,7 +19,12 @@ _numbers = count(1)
 
 
 def person(name: str = "Ines Okafor", *, role: str = Person.Role.PERSON, password: str | None = None) -> Person:
-    somebody = Person(name=name, email=f"person{next(_numbers)}@aldermoor.example", role=role)
+    somebody = Person(
+        name=name,
+        email=f"person{next(_numbers)}@aldermoor.example",
+        role=role,
+        role_since=NOW - timedelta(days=300),
+    )
     somebody.set_password(password)
     somebody.save()
     return somebody
@@ -27,15 +34,20 @@ def administrator(name: str = "Tomas Reiter", *, password: str | None = None) ->
     return person(name, role=Person.Role.ADMINISTRATOR, password=password)
 
 
-def actor(somebody: Person, *, proved: datetime | None = NOW) -> Actor:
-    """This person, acting from their desk; `proved` is when they last gave their password."""
+class _Now:
+    """Stands for the moment of the call."""
+
+
+def actor(somebody: Person, *, proved: datetime | type[_Now] | None = _Now) -> Actor:
+    """This person, acting from their desk; `proved` is when they last gave their password: just now, unless it is
+    said otherwise."""
     return Actor(
         kind="person",
         id=str(somebody.id),
         name=somebody.name,
         role=somebody.role,
         address="127.0.0.1",
-        authenticated_at=proved,
+        authenticated_at=timezone.now() if isinstance(proved, type) else proved,
     )
 
 

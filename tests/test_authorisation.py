@@ -7,6 +7,7 @@ new page cannot be forgotten.
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, Final
 from uuid import uuid4
 
@@ -21,8 +22,8 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from django.utils import timezone
 
-from mydevices.accounts import factors, providers, rights
-from mydevices.accounts.models import Group, Person
+from mydevices.accounts import factors, providers, rights, sign_in_rules
+from mydevices.accounts.models import Approval, Group, Person
 from mydevices.accounts.rights import Right
 from mydevices.audit.models import Entry
 from mydevices.certificates import push
@@ -188,7 +189,8 @@ CONSOLE: Final[Mapping[str, Right]] = {
     "console:devices_one": Right.SEE_DEVICES,
     "console:devices_now": Right.SEE_DEVICES,
     "console:devices_ownership": Right.MANAGE_DEVICES,
-    "console:devices_wipes": Right.SEE_DEVICES,
+    "console:approvals": Right.SEE_DEVICES,
+    "console:approvals_one": Right.SEE_SETTINGS,
     "console:devices_wipes_one": Right.MANAGE_DEVICES,
     "console:groups": Right.SEE_PEOPLE,
     "console:groups_delete": Right.MANAGE_PEOPLE,
@@ -225,6 +227,7 @@ CONSOLE: Final[Mapping[str, Right]] = {
     "console:configurations_delete": Right.MANAGE_POLICIES,
     "console:settings_mail": Right.SEE_SETTINGS,
     "console:settings_mail_trial": Right.MANAGE_SETTINGS,
+    "console:settings_approvals": Right.SEE_SETTINGS,
     "console:settings_brand": Right.SEE_SETTINGS,
     "console:settings_invitations": Right.SEE_SETTINGS,
     "console:settings_logo": Right.SEE_SETTINGS,
@@ -238,6 +241,8 @@ CONSOLE: Final[Mapping[str, Right]] = {
 """The right without which a page of the console does not open. What it changes needs what `CHANGES` says."""
 
 CHANGES: Final[Mapping[str, Right]] = {
+    "console:approvals_one": Right.MANAGE_SETTINGS,
+    "console:settings_approvals": Right.MANAGE_SETTINGS,
     "console:devices_cancel": Right.MANAGE_DEVICES,  # the action that waits in the scene is a wipe
     "console:policies_edit": Right.MANAGE_POLICIES,
     "console:settings_about": Right.MANAGE_SETTINGS,
@@ -253,6 +258,7 @@ CHANGES: Final[Mapping[str, Right]] = {
 
 FORMS: Final[Mapping[str, Mapping[str, str]]] = {
     "console:settings_about": {"name": "Changed"},
+    "console:settings_approvals": {"from_devices": "10", "batch_devices": "10", "configuration_devices": "10"},
     "console:settings_mail": {"host": "mail.example.org", "encryption": "tls", "mail_from": "a@b.example"},
     "console:settings_brand": {"language": "en-gb"},
     "console:settings_invitations": {"good_for_days": "14", "remind_every_days": "4", "reminders": "2"},
@@ -369,8 +375,18 @@ def scene(monkeypatch: pytest.MonkeyPatch) -> Scene:
         assignment=Assignment(to=To.NOBODY),
         icon=b"\x89PNG\r\n\x1a\n",
     )
+    approval = Approval.objects.create(
+        kind=sign_in_rules.KIND,
+        what=sign_in_rules.WHAT,
+        arguments={"before": {"minimum_length": 15}, "after": {"minimum_length": 8}},
+        asker_id=boss.id,
+        asker_name=boss.name,
+        asked_at=now,
+        ends_at=now + timedelta(days=1),
+    )
     things = {
         "action_id": action.id,
+        "approval_id": approval.id,
         "accent": "123456",
         "certificate_id": certificate.id,
         "configuration_id": clip.id,

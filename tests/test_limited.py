@@ -22,7 +22,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 import mydevices
-from mydevices.accounts import attempts, email_change, limited, providers, selectors, services, sessions
+from mydevices.accounts import attempts, email_change, limited, providers, selectors, services, sessions, sign_in_rules
 from mydevices.accounts.models import Attempts, Person, Provider, SignInRules
 from mydevices.accounts.requests import COOKIE, LIMITED
 from mydevices.audit import services as audit
@@ -478,7 +478,7 @@ VERBS: Final[dict[str, Callable[[Actor, Person, Device], object]]] = {
     "register a device": lambda actor, person, _device: registration.open_ticket(
         person=person, ownership="personal", intended=Ticket.Intended.PHONE, actor=actor
     ),
-    "change the rules": lambda actor, _person, _device: services.change_rules(
+    "change the rules": lambda actor, _person, _device: sign_in_rules.change(
         actor=actor,
         minimum_length=15,
         classes=0,
@@ -504,7 +504,8 @@ def test_a_verb_refuses_a_limited_actor_and_leaves_nothing_behind(
 
 READERS: Final = {
     *("accounts/rights.py: of", "certificates/uploads.py: examine", "commands/capabilities.py: of"),
-    *("commands/approvals.py: may_approve", "commands/limits.py: exceeded"),
+    *("commands/approvals.py: obstacle", "commands/limits.py: exceeded"),
+    *("accounts/approvals.py: must_wait", "accounts/approvals.py: obstacle"),
 }
 """Take an actor and change nothing."""
 ENDS: Final = re.compile(

@@ -9,7 +9,7 @@ from django.db.models import Model
 from django.utils import timezone
 
 from mydevices import looser
-from mydevices.accounts.models import Group, SignInRules
+from mydevices.accounts.models import ApprovalRules, Group, SignInRules
 from mydevices.looser import Direction
 from mydevices.policies.kinds import KINDS
 from mydevices.policies.kinds.privacy import Privacy
@@ -17,7 +17,7 @@ from mydevices.policies.kinds.registration import RegistrationRules
 from mydevices.policies.kinds.self_service import EVERYTHING, SelfServiceRules
 from mydevices.registration.models import InvitationRules
 
-RULES: Final[tuple[type[Model], ...]] = (SignInRules, Group, InvitationRules)
+RULES: Final[tuple[type[Model], ...]] = (SignInRules, Group, InvitationRules, ApprovalRules)
 """What is decided, beside the kinds of policies."""
 
 Declared = type[Any]
@@ -52,6 +52,9 @@ CASES: Final[Mapping[tuple[Declared, str], tuple[Any, Any]]] = {
     (SignInRules, "limited_sign_in"): (False, True),
     (Group, "second_factor_since"): (timezone.now(), None),
     (InvitationRules, "good_for_days"): (14, 15),
+    (ApprovalRules, "from_devices"): (10, 11),
+    (ApprovalRules, "batch_devices"): (10, 11),
+    (ApprovalRules, "configuration_devices"): (10, 11),
 }
 """Of each field that has a direction: a value, and a looser one."""
 

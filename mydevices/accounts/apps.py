@@ -8,11 +8,23 @@ class Config(AppConfig):
     label = "accounts"
 
     def ready(self) -> None:
-        from mydevices.accounts import factor_removal, factors, models, post, sessions, tasks  # noqa: PLC0415  models must be loaded first
+        from mydevices.accounts import (  # noqa: PLC0415  models must be loaded first
+            approval_rules,
+            factor_removal,
+            factors,
+            models,
+            post,
+            sessions,
+            sign_in_rules,
+            tasks,
+        )
 
         tasks.register()
+        sign_in_rules.register()
+        approval_rules.register()
         factors.connect()
         factor_removal.connect()
         sessions.connect()
         post.connect()
         registry.column(models.Provider, "client_secret")
+        registry.column(models.Approval, "enclosure")

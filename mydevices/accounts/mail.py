@@ -31,7 +31,7 @@ from mydevices.accounts.notices import OPTIONAL, Notice
 from mydevices.organisation import colour
 from mydevices.organisation import selectors as organisation
 
-TIMES: Final = frozenset({"at", "until"})
+TIMES: Final = frozenset({"at", "until", "goes"})
 """Facts that are times."""
 WIDTH: Final = 76
 """Columns of the text. Links are never broken."""

@@ -31,6 +31,9 @@ iPhone"), `address` an IP address, `by` the name of who did it, where that was n
 | POSITION_SEEN | device (its name), by, reason, at |
 | WIPE_WAITS | device, owner, by (who asked), at |
 | WIPE_APPROVED, WIPE_REFUSED | device, by (none where nobody decided in time), reason, at |
+| CHANGE_MADE | change (what was loosened, in words), details, by (none for the command line), at |
+| CHANGE_WAITS | the same, goes (when it is carried out; none where it is dropped), page (from the slash on) |
+| CHANGE_APPROVED, CHANGE_STOPPED, CHANGE_FAILED | change, by (none where nobody decided in time), reason, at |
 | REGISTRATION_PIN | secret_pin, until, by |
 | REGISTRATION_PIN_UNKNOWN | at, browser, address |
 | CERTIFICATE_EXPIRES | certificate (its type's label), issuer, until |
@@ -97,6 +100,14 @@ class Notice(StrEnum):
     WIPE_APPROVED = "wipe_approved"
     WIPE_REFUSED = "wipe_refused"
     """To whoever asked for it."""
+    CHANGE_MADE = "change_made"
+    """To administrators: somebody has loosened a rule."""
+    CHANGE_WAITS = "change_waits"
+    """To administrators: a change that one of them should look at first."""
+    CHANGE_APPROVED = "change_approved"
+    CHANGE_STOPPED = "change_stopped"
+    CHANGE_FAILED = "change_failed"
+    """To whoever asked for it."""
     REGISTRATION_PIN = "registration_pin"
     REGISTRATION_PIN_UNKNOWN = "registration_pin_unknown"
     """To an address that somebody asked a PIN for, and that gets none: nobody here has it, or registers by PIN."""
@@ -118,6 +129,7 @@ _WHERE: Final = frozenset({"at", "browser", "address"})
 _CERTIFICATE: Final = frozenset({"certificate", "issuer"})
 _BY_ANOTHER: Final = frozenset({"device", "by", "reason", "at", "page"})
 _WIPE: Final = frozenset({"device", "by", "at"})
+_CHANGE: Final = frozenset({"change", "by", "at"})
 
 FACTS: Final[Mapping[Notice, frozenset[str]]] = {
     Notice.INVITATION: frozenset({"secret_link", "until", "by", "secret_pin"}),
@@ -151,6 +163,11 @@ FACTS: Final[Mapping[Notice, frozenset[str]]] = {
     Notice.WIPE_WAITS: _WIPE | {"owner"},
     Notice.WIPE_APPROVED: _WIPE | {"reason"},
     Notice.WIPE_REFUSED: _WIPE | {"reason"},
+    Notice.CHANGE_MADE: _CHANGE | {"details"},
+    Notice.CHANGE_WAITS: _CHANGE | {"details", "goes", "page"},
+    Notice.CHANGE_APPROVED: _CHANGE | {"reason"},
+    Notice.CHANGE_STOPPED: _CHANGE | {"reason"},
+    Notice.CHANGE_FAILED: _CHANGE | {"reason"},
     Notice.REGISTRATION_PIN: frozenset({"secret_pin", "until", "by"}),
     Notice.REGISTRATION_PIN_UNKNOWN: _WHERE,
     Notice.CERTIFICATE_EXPIRES: _CERTIFICATE | {"until"},

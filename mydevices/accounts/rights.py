@@ -3,7 +3,7 @@
 A person with devices has no right at all: what is theirs they do as its owner.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Final
 
@@ -42,6 +42,11 @@ BY_ROLE: Final[Mapping[str, frozenset[Right]]] = {
     Person.Role.AUDITOR: _SEE | {Right.EXPORT},
     Person.Role.ADMINISTRATOR: frozenset(Right),
 }
+
+
+def roles_with(right: Right) -> Sequence[str]:
+    """The roles that have this right."""
+    return [str(role) for role, allowed in BY_ROLE.items() if right in allowed]
 
 
 def of(actor: Actor) -> frozenset[Right]:

@@ -1,5 +1,5 @@
 import base64
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime, timedelta
 from typing import Final
 from uuid import uuid4
@@ -11,23 +11,26 @@ from django.core import signing
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.db.models import F
-from django.utils import timezone
+from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 
 from mydevices.accounts import addresses, following, rights, selectors, sessions
-from mydevices.accounts.models import FormerPassword, Person, SignInRules
+from mydevices.accounts.models import FormerPassword, Person
 from mydevices.accounts.notices import FACTS, OPTIONAL, Notice
 from mydevices.accounts.rights import Right
 from mydevices.audit import services as audit
 from mydevices.audit.actor import Actor
 from mydevices.audit.verbs import Verb
 from mydevices.errors import Conflict, Invalid, NotAllowed
+from mydevices.organisation import selectors as organisation_selectors
 from mydevices.organisation import services as organisation
 from mydevices.outbox import services as outbox
 from mydevices.vault import services as vault
 
 SETUP_SALT = "mydevices.first-administrator"
 SETUP_LIFETIME = timedelta(days=1)
+MOST_TOLD: Final = 100
+"""Administrators who get a mail about one thing."""
 
 
 def create_person(
@@ -44,6 +47,7 @@ def create_person(
         raise Invalid(" ".join(error.messages)) from error
     person.set_password(password)
     person.password_changed_at = timezone.now() if password is not None else None
+    person.role_given_by = actor.id if actor.kind == "person" else ""
     try:
         with transaction.atomic():
             person.save(force_insert=True)
@@ -157,41 +161,6 @@ def change_notices(*, actor: Actor, person: Person, unwanted: Collection[Notice]
     return person
 
 
-@transaction.atomic
-def change_rules(
-    *,
-    actor: Actor,
-    minimum_length: int,
-    classes: int,
-    history: int,
-    expires_after_days: int,
-    idle_minutes: int,
-    limited_sign_in: bool,
-) -> SignInRules:
-    """What is asked of passwords and sessions from now on; passwords that people have stay good. Raises NotAllowed
-    without the right to settings, Invalid for numbers out of range."""
-    rights.require(actor, Right.MANAGE_SETTINGS)
-    values = {
-        "minimum_length": minimum_length,
-        "classes": classes,
-        "history": history,
-        "expires_after_days": expires_after_days,
-        "idle_minutes": idle_minutes,
-        "limited_sign_in": limited_sign_in,
-    }
-    rules = SignInRules(id=1, **values)
-    try:
-        rules.clean_fields()
-    except ValidationError as error:
-        raise Invalid(" ".join(error.messages)) from error
-    SignInRules.objects.update_or_create(id=1, defaults=values)
-    if history < 2:
-        FormerPassword.objects.all().delete()
-    transaction.on_commit(selectors.forget_rules)
-    audit.record(Verb.SIGN_IN_RULES_CHANGED, actor=actor, details=values)
-    return rules
-
-
 ANNOUNCED: Final = timedelta(days=7)
 """How long before its password expires somebody is told."""
 
@@ -230,6 +199,21 @@ def notify(*, person: Person, notice: Notice, facts: Mapping[str, str | int] | N
     if notice in OPTIONAL and notice in person.unwanted_notices:
         return ""
     return post_mail(notice=notice, address=address or person.email, person_id=str(person.id), facts=facts or {})
+
+
+def tell_administrators(*, notice: Notice, facts: Callable[[], Mapping[str, str]]) -> None:
+    """Mail everybody who may change settings. `facts` is called for each of them, with their language in place."""
+    administrators = Person.objects.filter(role__in=rights.roles_with(Right.MANAGE_SETTINGS), is_active=True)
+    for person in administrators.order_by("id")[:MOST_TOLD]:
+        with translation.override(language_of(person)):
+            words = facts()
+        notify(person=person, notice=notice, facts=words)
+
+
+def language_of(person: Person) -> str:
+    """What mails to somebody are written in."""
+    known = person.language in dict(settings.LANGUAGES)
+    return person.language if known else organisation_selectors.current().mail_language
 
 
 def post_mail(*, notice: Notice, address: str, person_id: str = "", facts: Mapping[str, str | int]) -> str:

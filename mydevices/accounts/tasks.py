@@ -1,4 +1,5 @@
-"""What sign-in leaves behind and nobody needs: sessions that have ended, and counts of attempts long ago."""
+"""What sign-in leaves behind and nobody needs: sessions that have ended, and counts of attempts long ago. And changes
+that have waited for another administrator as long as they do."""
 
 from datetime import timedelta
 
@@ -7,7 +8,7 @@ from django.contrib.sessions.models import Session
 from django.db import connection
 from django.utils import timezone
 
-from mydevices.accounts import attempts, email_change, factor_removal, heads, post, services
+from mydevices.accounts import approvals, attempts, email_change, factor_removal, heads, post, services
 from mydevices.outbox import registry
 from mydevices.outbox import services as outbox
 
@@ -25,11 +26,21 @@ def register() -> None:
     registry.periodic("accounts.clear_cache", timedelta(hours=1), clear_cache)
     registry.periodic("audit.mail_head", timedelta(days=1), heads.mail)
     registry.periodic("audit.write_head", timedelta(days=1), heads.write)
+    registry.periodic("accounts.approvals", timedelta(seconds=30), carry_out_approvals)
+    registry.periodic("accounts.clear_approvals", timedelta(days=1), clear_approvals)
     registry.periodic("accounts.clear_attempts", timedelta(hours=1), attempts.clear)
 
 
 def clear_sessions() -> None:
     Session.objects.filter(expire_date__lt=timezone.now()).delete()
+
+
+def carry_out_approvals() -> None:
+    approvals.carry_out_due(now=timezone.now())
+
+
+def clear_approvals() -> None:
+    approvals.clear(now=timezone.now())
 
 
 def announce_expiry() -> None:

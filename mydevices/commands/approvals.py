@@ -8,7 +8,7 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from mydevices.accounts import rights
+from mydevices.accounts import approvals, rights
 from mydevices.accounts import services as accounts
 from mydevices.accounts.models import Person
 from mydevices.accounts.notices import Notice
@@ -42,12 +42,10 @@ def is_waiting(action: Action) -> bool:
     return limits.waiting().filter(id=action.id).exists()
 
 
-def may_approve(action: Action, actor: Actor) -> bool:
-    """Nobody lets their own wipe go, unless there is no other administrator who could."""
-    if action.actor_id != actor.id:
-        return True
-    others = Person.objects.filter(role__in=limits.deciding(), is_active=True).exclude(id=actor.id)
-    return not others.exists()
+def obstacle(action: Action, actor: Actor, now: datetime) -> str:
+    """Why this administrator may not let it go, by the rule that holds for every change (`accounts.approvals`); empty
+    where they may."""
+    return approvals.obstacle(actor=actor, right=Right.MANAGE_DEVICES, asker_id=action.actor_id, now=now)
 
 
 @transaction.atomic
@@ -57,8 +55,9 @@ def approve(*, action: Action, actor: Actor, reason: str = "", now: datetime | N
     done."""
     now = now or timezone.now()
     reason = _check(actor, reason, now)
-    if not may_approve(action, actor):
-        raise NotAllowed(_("You asked for this wipe yourself: another administrator decides."))
+    why_not = obstacle(action, actor, now)
+    if why_not:
+        raise NotAllowed(why_not)
     held = _held(action)
     device = devices.by_id(held.device_id)
     asker = Person.objects.filter(id=held.actor_id, is_active=True).first()

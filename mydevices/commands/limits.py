@@ -1,17 +1,13 @@
 """How many devices may be wiped without an administrator's word. A stolen session, or a slip, then costs one device and
 not all of them."""
 
-from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 
-from mydevices.accounts import rights
 from mydevices.accounts import services as accounts
-from mydevices.accounts.models import Person
 from mydevices.accounts.notices import Notice
-from mydevices.accounts.rights import Right
 from mydevices.audit.actor import Actor
 from mydevices.commands.models import Action, Command
 from mydevices.commands.states import PENDING, State
@@ -20,8 +16,6 @@ from mydevices.platforms.port import ActionKind
 from mydevices.policies import selectors as policies
 from mydevices.policies.kinds.self_service import SelfServiceRules
 
-MOST_TOLD: Final = 100
-"""Administrators who get a mail."""
 DAY: Final = timedelta(hours=24)
 HOUR: Final = timedelta(hours=1)
 
@@ -62,11 +56,6 @@ def waiting() -> QuerySet[Action]:
     )
 
 
-def deciding() -> Sequence[str]:
-    """The roles of those who may decide."""
-    return [role for role, allowed in rights.BY_ROLE.items() if Right.MANAGE_DEVICES in allowed]
-
-
 def tell(*, action: Action, now: datetime) -> None:
     """Mail those who may decide that a wipe waits, in the transaction that asks for it. Once an hour is enough, however
     many follow and whatever has become of them."""
@@ -74,8 +63,7 @@ def tell(*, action: Action, now: datetime) -> None:
     if told.exclude(id=action.id).exists():
         return
     words = facts(action, action.actor_name, now) | {"owner": action.device.owner.name}
-    for person in Person.objects.filter(role__in=deciding(), is_active=True).order_by("id")[:MOST_TOLD]:
-        accounts.notify(person=person, notice=Notice.WIPE_WAITS, facts=words)
+    accounts.tell_administrators(notice=Notice.WIPE_WAITS, facts=lambda: words)
 
 
 def facts(action: Action, by: str, now: datetime) -> dict[str, str]:

@@ -221,6 +221,45 @@ class DecisionForm(forms.Form):
         return cleaned
 
 
+class ApprovalForm(forms.Form):
+    """Whether a change that waits may happen. `decision` is the button that was pressed."""
+
+    decision = forms.ChoiceField(choices=[("approve", _("Allow")), ("stop", _("Stop"))], widget=forms.HiddenInput)
+    reason = forms.CharField(
+        label=_("Why"),
+        required=False,
+        max_length=300,
+        help_text=_(
+            "Whoever asked for it reads it by mail, with your name. Needed to stop what somebody else asked for."
+        ),
+    )
+
+
+class ApprovalRulesForm(forms.Form):
+    from_devices = forms.IntegerField(
+        label=_("From how many devices on"),
+        min_value=0,
+        max_value=1_000_000,
+        help_text=_("While fewer devices are registered, nothing waits. 0: from the first one on."),
+    )
+    batch_devices = forms.IntegerField(
+        label=_("Devices that one person may lock, or retire, at once"),
+        min_value=0,
+        max_value=1_000_000,
+        help_text=_(
+            "Counted over 24 hours. More than that waits: a lock for 15 minutes at most, a retirement for a week."
+        ),
+    )
+    configuration_devices = forms.IntegerField(
+        label=_("Devices that a configuration may reach at once"),
+        min_value=0,
+        max_value=1_000_000,
+        help_text=_(
+            "New ones, or all of them if it says something else than before. More than that waits for a day at most."
+        ),
+    )
+
+
 class BatchForm(forms.Form):
     """What somebody asks of many devices."""
 

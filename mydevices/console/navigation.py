@@ -25,6 +25,7 @@ class Place:
 
 PLACES: Final = (
     Place("overview", "console:overview", "home", _("Overview"), Right.SEE_DEVICES),
+    Place("approvals", "console:approvals", "clock", _("Waiting"), Right.SEE_DEVICES),
     Place("people", "console:people", "person", _("People"), Right.SEE_PEOPLE),
     Place("groups", "console:groups", "people", _("Groups"), Right.SEE_PEOPLE),
     Place("devices", "console:devices", "device", _("Devices"), Right.SEE_DEVICES),

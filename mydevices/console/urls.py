@@ -1,6 +1,7 @@
 from django.urls import path
 
 from mydevices.console.views import (
+    approvals,
     audit,
     bulk,
     certificates,
@@ -73,7 +74,8 @@ urlpatterns = [
     path("devices/<uuid:device_id>/ownership", devices.ownership, name="devices_ownership"),
     path("devices/<uuid:device_id>/ask/<slug:kind>", devices.act, name="devices_act"),
     path("devices/<uuid:device_id>/cancel/<uuid:action_id>", devices.cancel, name="devices_cancel"),
-    path("wipes", wipes.index, name="devices_wipes"),
+    path("waiting", approvals.index, name="approvals"),
+    path("waiting/<uuid:approval_id>", approvals.one, name="approvals_one"),
     path("wipes/<uuid:action_id>", wipes.decide, name="devices_wipes_one"),
     path("certificates", certificates.index, name="certificates"),
     path("certificates.csv", certificates.export, name="certificates_export"),
@@ -83,6 +85,7 @@ urlpatterns = [
     path("settings/organisation", settings.about, name="settings_about"),
     path("settings/brand", settings.brand, name="settings_brand"),
     path("settings/sign-in", settings.sign_in_rules, name="settings_sign_in"),
+    path("settings/approvals", settings.approvals, name="settings_approvals"),
     path("settings/invitations", settings.invitations, name="settings_invitations"),
     path("settings/mail", settings.mail, name="settings_mail"),
     path("settings/mail/try", settings.mail_trial, name="settings_mail_trial"),

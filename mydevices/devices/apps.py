@@ -8,7 +8,10 @@ class Config(AppConfig):
     label = "devices"
 
     def ready(self) -> None:
-        from mydevices.devices.models import Channel, Registration  # noqa: PLC0415  models must be loaded first
+        from mydevices.accounts import approvals  # noqa: PLC0415  models must be loaded first
+        from mydevices.devices import selectors  # noqa: PLC0415  the same
+        from mydevices.devices.models import Channel, Registration  # noqa: PLC0415  the same
 
+        approvals.count_devices(selectors.number)
         registry.column(Channel, "unlock_token")
         registry.column(Registration, "bootstrap_token")

@@ -53,6 +53,11 @@ def by_id(device_id: UUID) -> Device:
     return device
 
 
+def number() -> int:
+    """How many devices are registered."""
+    return Device.objects.filter(registration__state__in=Registration.LIVING).count()
+
+
 def managed(platform: str) -> QuerySet[Device]:
     """All devices of a platform that are under management, in the order of their ids, with owner, registration and
     channels."""

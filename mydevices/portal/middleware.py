@@ -30,6 +30,7 @@ from mydevices.errors import (
     NotFound,
     TooMany,
     Unsupported,
+    Waits,
 )
 from mydevices.presentation.access import go
 
@@ -58,6 +59,9 @@ class TranslateErrors:
             return None
         if isinstance(error, LimitedSession):
             return render(request, "portal/limited.html", status=403)
+        if isinstance(error, Waits):  # what waits has a page, with until when and how it is stopped
+            messages.info(request, error.message)
+            return go(request, reverse("console:approvals_one", args=[error.approval]))
         status = next((status for kind, status in STATUS.items() if isinstance(error, kind)), 400)
         template = f"{status}.html" if status in PAGES else "portal/refused.html"
         return render(request, template, {"message": error.message}, status=status)

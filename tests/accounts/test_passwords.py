@@ -14,7 +14,7 @@ from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mydevices.accounts import breached, passwords, selectors, services
+from mydevices.accounts import breached, passwords, selectors, services, sign_in_rules
 from mydevices.accounts.models import FormerPassword, Person, SignInRules
 from mydevices.audit.actor import Actor
 from mydevices.audit.models import Entry
@@ -46,7 +46,7 @@ def fresh_rules() -> Iterator[None]:
 
 
 def decide(**values: int) -> SignInRules:
-    rules = services.change_rules(actor=Actor.system("test"), **DEFAULTS | values)
+    rules = sign_in_rules.change(actor=Actor.system("test"), **DEFAULTS | values)
     selectors.forget_rules()
     return rules
 
@@ -205,8 +205,8 @@ def test_a_password_expires_only_where_the_rules_say_so() -> None:
 def test_rules_are_an_administrator_s_and_their_change_is_recorded() -> None:
     for role in (Person.Role.PERSON, Person.Role.HELPDESK, Person.Role.AUDITOR):
         with pytest.raises(NotAllowed):
-            services.change_rules(actor=factories.actor(factories.person(role=role)), **DEFAULTS)
-    services.change_rules(actor=factories.actor(factories.administrator()), **DEFAULTS | {"minimum_length": 20})
+            sign_in_rules.change(actor=factories.actor(factories.person(role=role)), **DEFAULTS)
+    sign_in_rules.change(actor=factories.actor(factories.administrator()), **DEFAULTS | {"minimum_length": 20})
     entry = Entry.objects.get(verb=Verb.SIGN_IN_RULES_CHANGED)
     assert entry.details["minimum_length"] == 20
 

@@ -20,7 +20,7 @@ from tests.factories import PASSWORD
 
 pytestmark = pytest.mark.django_db
 
-LIST = "/console/wipes"
+LIST = "/console/waiting"
 
 
 @pytest.fixture(autouse=True)
@@ -69,7 +69,7 @@ def stale(browser: Client) -> None:
 
 
 def test_with_nothing_to_decide_the_page_says_what_comes_here(administrator: Client) -> None:
-    assert "No wipe waits" in text(administrator, LIST)
+    assert "Nothing waits" in text(administrator, LIST)
     assert "waits for an administrator" not in text(administrator, reverse("console:overview"))
 
 
@@ -95,7 +95,7 @@ def test_one_that_is_allowed_goes_after_its_undo_window(administrator: Client, h
     assert (answer.status_code, answer["Location"]) == (303, LIST)
     held.refresh_from_db()
     assert (held.approval, held.held_until is not None) == ("approved", True)
-    assert "No wipe waits" in text(administrator, LIST)
+    assert "Nothing waits" in text(administrator, LIST)
 
 
 def test_one_that_is_refused_is_over_and_its_owner_reads_who_and_why(

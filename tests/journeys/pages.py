@@ -311,6 +311,11 @@ def _refuse_without_a_word(page: Page, _scene: Scene) -> None:
     expect(page.get_by_text("Say why. Whoever asked for it reads it.").first).to_be_visible()
 
 
+def _stop_without_a_word(page: Page, _scene: Scene) -> None:
+    page.get_by_role("button", name="Stop it").click()
+    expect(page.get_by_text("Say why. Whoever asked for it reads it.").first).to_be_visible()
+
+
 def _ask_many(page: Page, _scene: Scene) -> None:
     page.get_by_label("Why").fill("To see that all is well.")
     page.locator(".dialog-foot button, main form button").last.click()
@@ -429,7 +434,15 @@ LOOKS: Final = (
     Look("console:devices_apps", of=_DEVICE),
     Look("console:devices_where", of=_DEVICE),
     Look("console:devices_where", of=_DEVICE, then=_say_why, name="console-devices_where-map"),
-    Look("console:devices_wipes"),
+    Look("console:approvals"),
+    Look("console:approvals_one", of={"approval_id": "change_that_waits"}),
+    Look(
+        "console:approvals_one",
+        of={"approval_id": "change_that_waits"},
+        then=_stop_without_a_word,
+        name="console-approvals_one-errors",
+    ),
+    Look("console:settings_approvals"),
     Look("console:devices_wipes_one", of={"action_id": "wipe_that_waits"}),
     Look(
         "console:devices_wipes_one",

@@ -21,8 +21,8 @@ from datetime import timedelta
 from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
 from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
 from django.utils import timezone
-from mydevices.accounts import email_change, people, providers, services
-from mydevices.accounts.models import Group, Person, Provider
+from mydevices.accounts import email_change, people, providers, services, sign_in_rules
+from mydevices.accounts.models import ApprovalRules, Group, Person, Provider
 from mydevices.audit.actor import Actor
 from mydevices.certificates.models import CertificateType
 from mydevices.configurations import services as configurations
@@ -32,6 +32,7 @@ from mydevices.configurations.selectors import identifier
 from mydevices.devices.assignment import Assignment, To
 from mydevices.devices.models import Device
 from mydevices.commands import services as commands
+from mydevices.errors import Waits
 from mydevices.policies import services as policies
 from mydevices.platforms.port import ActionKind
 from mydevices.policies.kinds.self_service import SelfServiceRules
@@ -98,7 +99,23 @@ Installation.objects.create(
     carried={{str(of.id): "ab" * 32}},
     changed_at=now,
 )
+# Tomas wants shorter passwords, which waits for Amara's word; and he is gone before anything else has to wait for his.
+Person.objects.filter(id=amara.id).update(role_since=now - timedelta(days=300))
+tomas = services.create_person(
+    actor=Actor.system("test"), email="tomas@aldermoor.example", name="Tomas Reiter", role="administrator"
+)
+ApprovalRules.objects.update_or_create(id=1, defaults={{"from_devices": 0}})
+asking = Actor("person", str(tomas.id), tomas.name, tomas.role, "127.0.0.1", now)
+try:
+    sign_in_rules.change(
+        actor=asking, minimum_length=8, classes=0, history=0, expires_after_days=0, idle_minutes=0, limited_sign_in=True
+    )
+except Waits as waits:
+    change_that_waits = waits.approval
+ApprovalRules.objects.all().delete()
+Person.objects.filter(id=tomas.id).update(is_active=False)
 print(json.dumps({{
+    "change_that_waits": str(change_that_waits),
     "person": str(private.owner_id),
     "lena": str(lena.id),
     "kofi": str(kofi.id),

@@ -40,7 +40,7 @@ def decide(amara: Portal, name: str, how: str, reason: str) -> None:
     amara.page.get_by_role("link", name=re.compile(f"^Decide….*{name}$")).click()
     amara.page.get_by_label("Why").fill(reason)
     amara.page.get_by_role("button", name=how).click()
-    expect(amara.page).to_have_url(re.compile("/console/wipes$"))
+    expect(amara.page).to_have_url(re.compile("/console/waiting$"))
     expect(amara.page.get_by_role("link", name=name)).to_have_count(0)
 
 
@@ -53,7 +53,7 @@ def test_an_administrator_refuses_a_wipe_and_lets_the_next_one_go(
     udid = ines.register(name)["udid"]
     ines.open_device(name)
     ask(ines, name)
-    assert "/console/wipes" in ines.stack.inbox.link_in(ines.stack.amara.email, "A wipe waits for an administrator")
+    assert "/console/waiting" in ines.stack.inbox.link_in(ines.stack.amara.email, "A wipe waits for an administrator")
     decide(amara, name, "Refuse wipe", "Bring it to the desk first.")
     ines.page.reload()
     expect(ines.page.locator("#history")).to_contain_text("Refused by Amara Diallo: Bring it to the desk first.")

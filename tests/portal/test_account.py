@@ -12,7 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from mydevices.accounts import selectors, services
+from mydevices.accounts import selectors, services, sign_in_rules
 from mydevices.accounts.models import Person
 from mydevices.accounts.notices import Notice
 from mydevices.accounts.requests import SEEN
@@ -45,7 +45,7 @@ def fresh_rules() -> Iterator[None]:
 
 
 def decide(**values: int) -> None:
-    services.change_rules(actor=Actor.system("test"), **DEFAULTS | values)
+    sign_in_rules.change(actor=Actor.system("test"), **DEFAULTS | values)
     selectors.forget_rules()
 
 

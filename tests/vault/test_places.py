@@ -20,8 +20,9 @@ from django.db import connection, models
 from django.utils import timezone
 from pytest_django import Settings
 
-from mydevices.accounts import post, providers, set_aside
-from mydevices.accounts.models import Person, Provider
+from mydevices.accounts import approvals, post, providers, set_aside, sign_in_rules
+from mydevices.accounts.approvals import Wanted
+from mydevices.accounts.models import ApprovalRules, Person, Provider
 from mydevices.applications import services as applications
 from mydevices.applications.selectors import App
 from mydevices.audit import chain
@@ -157,6 +158,16 @@ def _apps(ines: Person) -> None:
     assert applications.store(device_id=factories.device(ines).id, scope="all", apps=apps, now=now)
 
 
+def _change_that_waits(_ines: Person) -> None:
+    ApprovalRules.objects.create(id=1, from_devices=0)
+    boss = factories.actor(factories.administrator("Fay"), proved=timezone.now())
+    wanted = Wanted(sign_in_rules.KIND, "enclosing", "", {"before": {}, "after": {}}, enclosure=b"a private key")
+    approval = approvals.hold(actor=boss, wanted=wanted, now=timezone.now())
+    assert approval is not None
+    assert approvals.enclosed(approval) == b"a private key"
+    ApprovalRules.objects.all().delete()
+
+
 def _authority(_ines: Person) -> None:
     certificates.ensure_authority()
 
@@ -169,6 +180,7 @@ FILL: Final[dict[str, Callable[[Person], None]]] = {
     "registration/services.py": _ticket,
     "applications/services.py": _apps,
     "audit/chain.py": _chain,
+    "accounts/approvals.py": _change_that_waits,
     "accounts/factors.py": _factor,
     "accounts/providers.py": _provider,
     "accounts/services.py": _pin_and_mail,

@@ -20,6 +20,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_safe
 
+from mydevices.accounts import approvals
 from mydevices.accounts.requests import rights_of
 from mydevices.accounts.rights import Right
 from mydevices.certificates import push
@@ -127,6 +128,7 @@ class Found:
     ending: int
     late: int
     undecided: int
+    changes: int
 
 
 def _find(now: datetime) -> Found:
@@ -143,6 +145,7 @@ def _find(now: datetime) -> Found:
         ending=certificates.ending(now, within=RENEW_BEFORE)[: MOST + 1].count(),
         late=certificates.ending(now, within=LATE)[: MOST + 1].count(),
         undecided=limits.waiting().count(),
+        changes=approvals.waiting().count(),
     )
 
 
@@ -185,6 +188,19 @@ def overview(request: HttpRequest) -> HttpResponse:
 
 
 def _needs(found: Found) -> Iterator[Need]:
+    if found.changes:
+        yield Need(
+            "clock",
+            ngettext(
+                "%(number)d change waits for an administrator",
+                "%(number)d changes wait for an administrator",
+                found.changes,
+            )
+            % {"number": found.changes},
+            _("Rules would become less strict, or many devices would be reached at once. Allow it or stop it."),
+            reverse("console:approvals"),
+            _("Show changes"),
+        )
     if found.undecided:
         yield Need(
             "erase",
@@ -195,7 +211,7 @@ def _needs(found: Found) -> Iterator[Need]:
             )
             % {"number": found.undecided},
             _("More devices than may be wiped without an administrator’s word. Nothing is sent before."),
-            reverse("console:devices_wipes"),
+            reverse("console:approvals"),
             _("Show wipes"),
         )
     if found.late:

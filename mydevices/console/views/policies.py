@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from mydevices.accounts import rights
+from mydevices.accounts import approvals, rights
 from mydevices.accounts.models import Person
 from mydevices.accounts.requests import actor_of, rights_of
 from mydevices.accounts.rights import Right
@@ -23,6 +23,7 @@ from mydevices.policies.kinds import KINDS
 from mydevices.policies.kinds.kind import Kind
 from mydevices.policies.models import Policy
 from mydevices.policies.services import Direction
+from mydevices.presentation import changes
 from mydevices.presentation.access import sent
 
 FOUND = 20
@@ -44,6 +45,7 @@ def _kind(name: str) -> type[Kind]:
 @require_safe
 @console_page(Right.SEE_SETTINGS)
 def index(request: HttpRequest) -> HttpResponse:
+    waits = changes.things(approvals.waiting())
     kinds = [
         {
             "name": kind.name(),
@@ -53,6 +55,7 @@ def index(request: HttpRequest) -> HttpResponse:
                     "policy": policy,
                     "whom": assignment.in_words(policy),
                     "people": assignment.people(policy.assignment).count(),
+                    "waits": services.what(policy.id) in waits,
                 }
                 for policy in selectors.of_kind(kind).prefetch_related("groups")
             ],
@@ -126,6 +129,7 @@ def _edit(request: HttpRequest, kind: type[Kind], found: Policy | None) -> HttpR
         "to": to,
         "reach": reach,
         "policy": found,
+        "waits": changes.of(services.what(found.id)) if found is not None else [],
         "kind": kind,
         "kind_title": kind.title(),
         "counted": counted,

@@ -13,9 +13,10 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from mydevices.accounts import passwords, post, providers
+from mydevices.accounts import approval_rules, passwords, post, providers
+from mydevices.accounts import approvals as waiting_changes
 from mydevices.accounts import selectors as accounts_selectors
-from mydevices.accounts import services as accounts
+from mydevices.accounts import sign_in_rules as rules_of_sign_in
 from mydevices.accounts.models import Provider
 from mydevices.accounts.requests import actor_of, person_of, rights_of
 from mydevices.accounts.rights import Right
@@ -23,6 +24,7 @@ from mydevices.certificates import push
 from mydevices.console.access import console_page
 from mydevices.console.forms import (
     OWN_BLUE,
+    ApprovalRulesForm,
     BrandForm,
     InvitationRulesForm,
     LogoForm,
@@ -38,7 +40,7 @@ from mydevices.organisation import selectors as organisation
 from mydevices.organisation import services as organisation_services
 from mydevices.policies import selectors as policies
 from mydevices.policies.kinds.registration import RegistrationRules
-from mydevices.presentation import moments
+from mydevices.presentation import changes, moments
 from mydevices.presentation.access import freshly_signed_in, sent
 from mydevices.presentation.waiting import waits
 from mydevices.registration import invitation_rules
@@ -76,6 +78,7 @@ def index(request: HttpRequest) -> HttpResponse:
         "providers": providers.every(),
         "invitations": invitation_rules.described(invitation_rules.current()),
         "policies": policies.of_kind(RegistrationRules).count(),
+        "approvals": waiting_changes.rules(),
         "rules": passwords.described(accounts_selectors.sign_in_rules()),
         "certificate": certificate,
         "certificate_ends": moments.day(certificate.not_after) if certificate and certificate.not_after else "",
@@ -109,10 +112,25 @@ def sign_in_rules(request: HttpRequest) -> HttpResponse:
     )
     if request.method == "POST" and form.is_valid():
         actor = actor_of(request)
-        if _tried(form, lambda: accounts.change_rules(actor=actor, **form.cleaned_data)):
+        if _tried(form, lambda: rules_of_sign_in.change(actor=actor, **form.cleaned_data)):
             messages.success(request, _("Saved. Passwords that people have already stay good."))
             return _see("settings")
-    return _page(request, "sign_in", form)
+    return _page(request, "sign_in", form, waits=changes.of(rules_of_sign_in.WHAT))
+
+
+@EITHER
+@console_page(Right.SEE_SETTINGS)
+def approvals(request: HttpRequest) -> HttpResponse:
+    """When a change waits for a second administrator."""
+    present = waiting_changes.rules()
+    names = ApprovalRulesForm.base_fields
+    form = ApprovalRulesForm(sent(request), initial={name: getattr(present, name) for name in names})
+    if request.method == "POST" and form.is_valid():
+        actor = actor_of(request)
+        if _tried(form, lambda: approval_rules.change(actor=actor, **form.cleaned_data)):
+            messages.success(request, _("Saved."))
+            return _see("settings")
+    return _page(request, "approvals", form, waits=changes.of(approval_rules.WHAT))
 
 
 @EITHER

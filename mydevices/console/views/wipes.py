@@ -1,6 +1,5 @@
-"""Wipes beyond the limits: what waits for an administrator, and the decision."""
+"""Wipes beyond the limits: the decision on one that waits (`approvals` has the list)."""
 
-from typing import Final
 from uuid import UUID
 
 from django.contrib import messages
@@ -9,12 +8,12 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_http_methods, require_safe
+from django.views.decorators.http import require_http_methods
 
-from mydevices.accounts.requests import actor_of, rights_of
+from mydevices.accounts.requests import actor_of
 from mydevices.accounts.rights import Right
 from mydevices.audit import selectors as audit
-from mydevices.commands import approvals, limits
+from mydevices.commands import approvals
 from mydevices.commands.models import Action
 from mydevices.console.access import console_page
 from mydevices.console.forms import DecisionForm
@@ -26,41 +25,13 @@ from mydevices.platforms.port import ActionKind
 from mydevices.presentation import moments, present
 from mydevices.presentation.access import freshly_signed_in, sent
 
-SHOWN: Final = 200
-
-
-@require_safe
-@console_page(Right.SEE_DEVICES)
-def index(request: HttpRequest) -> HttpResponse:
-    """Those that wait, oldest first: so many at most, for whoever decides goes through them one by one."""
-    now, found = timezone.now(), list(limits.waiting()[: SHOWN + 1])
-    reasons = audit.reasons_of({action.id: action.device_id for action in found})
-    context = {
-        "rows": [
-            {
-                "action": action,
-                "name": present.name_of(action.device),
-                "line": present.line_of(action.device),
-                "asked": moments.ago(action.requested_at, now),
-                "why": present.beyond(action.limit),
-                "reason": reasons.get(action.id, ""),
-                "is_own": action.actor_id == str(action.device.owner_id),
-            }
-            for action in found[:SHOWN]
-        ],
-        "more": len(found) > SHOWN,
-        "may_decide": Right.MANAGE_DEVICES in rights_of(request),
-        "days": approvals.GOOD_FOR.days,
-    }
-    return render(request, "console/wipes.html", context)
-
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @console_page(Right.MANAGE_DEVICES)
 @freshly_signed_in
 def decide(request: HttpRequest, action_id: UUID) -> HttpResponse:
     """Let one go, or refuse it, with the reason that whoever asked reads."""
-    action, back = approvals.one(action_id), reverse("console:devices_wipes")
+    action, back = approvals.one(action_id), reverse("console:approvals")
     if not approvals.is_waiting(action):
         messages.info(request, _("This wipe has been decided on or called off."))
         return HttpResponseRedirect(back, status=303)
@@ -80,7 +51,7 @@ def decide(request: HttpRequest, action_id: UUID) -> HttpResponse:
         "reason": audit.reasons_of({action.id: action.device_id}).get(action.id, ""),
         "fates": port.adapter_for(device.platform).fates(device, ActionKind.WIPE),
         "form": form,
-        "may_approve": approvals.may_approve(action, actor_of(request)),
+        "why_not": approvals.obstacle(action, actor_of(request), now),
     }
     return render(request, "console/wipe_decide.html", context, status=400 if form.errors else 200)
 

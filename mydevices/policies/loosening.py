@@ -1,0 +1,116 @@
+"""Whether a change of policies lets somebody do more, or more be done to them, than before: by its values, its order,
+or by whom it reaches."""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+from uuid import UUID
+
+from mydevices import looser
+from mydevices.accounts.models import Group, Membership
+from mydevices.devices.assignment import Assignment, To
+from mydevices.devices.models import Device
+from mydevices.looser import Values
+from mydevices.policies import selectors
+from mydevices.policies.kinds import KINDS
+from mydevices.policies.kinds.kind import Kind
+
+Groups = frozenset[UUID]
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A policy as it counts for whom it reaches."""
+
+    policy_id: UUID | None
+    """None for one that is not made yet."""
+    values: Values
+    """As they are stored."""
+    assignment: Assignment
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where somebody stands: their groups, and the device it is about, if any."""
+
+    groups: Groups
+    platform: str = ""
+    ownership: str = ""
+
+    def is_reached_by(self, assignment: Assignment) -> bool:
+        """As `devices.assignment.reaching` asks the database."""
+        if assignment.to == To.NOBODY or (assignment.to == To.GROUPS and not self.groups & assignment.groups):
+            return False
+        if not self.platform:
+            return not assignment.has_filters
+        return (not assignment.platforms or self.platform in assignment.platforms) and (
+            not assignment.ownerships or self.ownership in assignment.ownerships
+        )
+
+
+def rules(kind: type[Kind]) -> list[Rule]:
+    """Those that count now, in their order."""
+    found = selectors.of_kind(kind).filter(enabled=True).prefetch_related("groups")
+    return [Rule(policy.id, kind.read(policy.values).stored(), policy.assignment) for policy in found]
+
+
+def fields(
+    kind: type[Kind], before: Sequence[Rule], after: Sequence[Rule], *, without: UUID | None = None
+) -> Sequence[str]:
+    """The fields by which some people, or devices, of this organisation would be under looser rules. `without`: a group
+    that is gone afterwards.
+
+    Every combination of groups that somebody is in is asked, and each group alone, be it empty yet; and of devices
+    every platform and ownership."""
+    found: set[str] = set()
+    default = kind().stored()
+    for place in _places(kind, [*before, *after], without):
+        left = Place(place.groups - {without}, place.platform, place.ownership) if without else place
+        found.update(looser.fields(kind.LOOSER, _holds(before, place, default), _holds(after, left, default)))
+    return [name for name in kind.LOOSER if name in found]
+
+
+def _holds(some: Sequence[Rule], place: Place, default: Values) -> Values:
+    return next((rule.values for rule in some if place.is_reached_by(rule.assignment)), default)
+
+
+def _places(kind: type[Kind], some: Iterable[Rule], without: UUID | None) -> Iterator[Place]:
+    named: set[UUID] = set().union(*(rule.assignment.groups for rule in some)) | ({without} if without else set())
+    for groups in _combinations(named):
+        yield Place(groups)
+        if kind.is_of_devices():
+            for platform, ownership in product(Device.Platform.values, Device.Ownership.values):
+                yield Place(groups, platform, ownership)
+
+
+def _combinations(named: Collection[UUID]) -> set[Groups]:
+    """Of those of these groups that people are in."""
+    of_people: dict[UUID, set[UUID]] = {}
+    for person, group in Membership.objects.filter(group__in=named).values_list("person_id", "group_id"):
+        of_people.setdefault(person, set()).add(group)
+    return {frozenset(), *(frozenset({group}) for group in named), *map(frozenset, of_people.values())}
+
+
+def without_group(group: Group) -> Mapping[str, Sequence[str]]:
+    """By kind, the fields by which somebody would be under looser rules if this group were deleted; nothing where
+    nobody would."""
+    found = {}
+    for name, kind in KINDS.items():
+        before = rules(kind)
+        after = [Rule(rule.policy_id, rule.values, _less(rule.assignment, group.id)) for rule in before]
+        loosened = fields(kind, before, after, without=group.id)
+        if loosened:
+            found[name] = loosened
+    return found
+
+
+def _less(assignment: Assignment, group: UUID) -> Assignment:
+    if group not in assignment.groups:
+        return assignment
+    left = assignment.groups - {group}
+    return Assignment(
+        to=To.GROUPS if left else To.NOBODY,
+        groups=left,
+        platforms=assignment.platforms,
+        ownerships=assignment.ownerships,
+    )

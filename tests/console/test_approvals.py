@@ -1,0 +1,523 @@
+"""A second administrator, over HTTP: what loosens a rule waits for another one's word."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any, Final
+
+import pytest
+from django.core.cache import cache
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from mydevices.accounts import approvals, selectors
+from mydevices.accounts.models import Approval, ApprovalRules, Group, Person, SignInRules
+from mydevices.accounts.notices import Notice
+from mydevices.audit.actor import Actor
+from mydevices.audit.models import Entry
+from mydevices.audit.verbs import Verb
+from mydevices.devices.assignment import EVERYONE, Assignment, To
+from mydevices.outbox.models import Message
+from mydevices.policies import services as policies
+from mydevices.policies.kinds.privacy import Privacy
+from mydevices.policies.kinds.self_service import SelfServiceRules
+from mydevices.policies.models import Policy
+from tests import factories
+from tests.factories import PASSWORD
+
+pytestmark = pytest.mark.django_db
+
+SIGN_IN: Final[dict[str, Any]] = {
+    "minimum_length": 15,
+    "classes": 0,
+    "history": 0,
+    "expires_after_days": 0,
+    "idle_minutes": 480,
+    "limited_sign_in": "on",
+}
+SHORTER: Final = {**SIGN_IN, "minimum_length": 8}
+RULES: Final = "console:settings_sign_in"
+DAY: Final = timedelta(hours=24, seconds=1)
+
+
+@pytest.fixture(autouse=True)
+def forgetful() -> None:
+    cache.clear()
+    selectors.forget_rules()
+
+
+@pytest.fixture
+def enough() -> None:
+    """As many devices are registered as it takes for changes to wait."""
+    ApprovalRules.objects.create(id=1, from_devices=2)
+    owner = factories.person("Ines Okafor")
+    for _time in range(2):
+        factories.device(owner)
+
+
+@pytest.fixture
+def amara() -> Person:
+    return factories.administrator("Amara Diallo", password=PASSWORD)
+
+
+@pytest.fixture
+def tomas() -> Person:
+    return factories.administrator("Tomas Reiter", password=PASSWORD)
+
+
+def browser_of(person: Person) -> Client:
+    browser = Client()
+    assert browser.post("/sign-in", {"login": person.email, "password": PASSWORD}).status_code == 302
+    return browser
+
+
+def waits() -> Approval:
+    return Approval.objects.get(state="waiting")
+
+
+def one(approval: Approval) -> str:
+    return reverse("console:approvals_one", args=[approval.id])
+
+
+def length() -> int:
+    found = SignInRules.objects.filter(id=1).first()
+    return found.minimum_length if found else 15
+
+
+def mails(notice: Notice) -> list[dict[str, Any]]:
+    return [message.payload for message in Message.objects.filter(topic="mail") if message.payload["notice"] == notice]
+
+
+def told(notice: Notice) -> set[str]:
+    return {mail["person"] for mail in mails(notice)}
+
+
+def decide(browser: Client, approval: Approval, decision: str, reason: str = "So it is.") -> Any:
+    return browser.post(one(approval), {"decision": decision, "reason": reason})
+
+
+def text(browser: Client, address: str) -> str:
+    return browser.get(address).content.decode()
+
+
+# When it waits
+
+
+def test_with_two_administrators_shorter_passwords_wait_and_every_administrator_is_mailed(
+    amara: Person, tomas: Person, enough: None
+) -> None:
+    browser = browser_of(amara)
+    answer = browser.post(reverse(RULES), SHORTER)
+    approval = waits()
+    assert (answer.status_code, answer["Location"]) == (303, one(approval))
+    assert length() == 15
+    assert told(Notice.CHANGE_WAITS) == {str(amara.id), str(tomas.id)}
+    mail = mails(Notice.CHANGE_WAITS)[0]["facts"]
+    assert mail["by"] == "Amara Diallo"
+    assert "15 → 8" in mail["details"]
+    assert mail["page"] == one(approval)
+    assert mail["goes"] == approval.ends_at.isoformat(timespec="seconds")
+    assert approval.ends_at - approval.asked_at == timedelta(hours=24)
+    page = text(browser, reverse(RULES))
+    assert "Waiting for another administrator" in page
+    assert "1 change waits for an administrator" in text(browser, reverse("console:overview"))
+    assert one(approval) in text(browser, reverse("console:approvals"))
+    entry = Entry.objects.get(verb=Verb.CHANGE_WAITS)
+    assert (entry.actor_id, "15 → 8" in entry.details["decided"]) == (str(amara.id), True)
+
+
+def test_with_one_administrator_it_takes_effect_at_once_and_is_mailed(amara: Person, enough: None) -> None:
+    factories.person("Sam Stone", role=Person.Role.HELPDESK)
+    suspended = factories.administrator("Kofi Mensah")
+    Person.objects.filter(id=suspended.id).update(is_active=False)
+    assert browser_of(amara).post(reverse(RULES), SHORTER)["Location"] == reverse("console:settings")
+    assert length() == 8
+    assert told(Notice.CHANGE_MADE) == {str(amara.id)}
+    assert not Approval.objects.exists()
+
+
+def test_while_few_devices_are_registered_it_takes_effect_at_once_and_is_mailed(amara: Person, tomas: Person) -> None:
+    factories.device(amara)
+    browser_of(amara).post(reverse(RULES), SHORTER)
+    assert length() == 8
+    assert told(Notice.CHANGE_MADE) == {str(amara.id), str(tomas.id)}
+
+
+def test_what_is_stricter_takes_effect_at_once_and_is_not_mailed(amara: Person, tomas: Person, enough: None) -> None:
+    browser_of(amara).post(reverse(RULES), {**SIGN_IN, "minimum_length": 20, "idle_minutes": 30})
+    assert length() == 20
+    assert not Approval.objects.exists()
+    assert not Message.objects.filter(topic="mail", payload__notice__startswith="change").exists()
+
+
+def test_what_is_both_waits_as_a_whole(amara: Person, tomas: Person, enough: None) -> None:
+    browser = browser_of(amara)
+    browser.post(reverse(RULES), {**SIGN_IN, "minimum_length": 20, "idle_minutes": 0})
+    assert length() == 15
+    assert "what is stricter in it waits as well" in text(browser, one(waits()))
+
+
+def test_the_number_of_devices_is_not_raised_without_another_one(amara: Person, tomas: Person, enough: None) -> None:
+    numbers = {"from_devices": 500, "batch_devices": 10, "configuration_devices": 10}
+    answer = browser_of(amara).post(reverse("console:settings_approvals"), numbers)
+    assert answer["Location"] == one(waits())
+    assert approvals.rules().from_devices == 2
+    decide(browser_of(tomas), waits(), "approve")
+    assert approvals.rules().from_devices == 500
+
+
+def test_the_command_line_needs_no_second_word_and_is_mailed_and_recorded(
+    amara: Person, tomas: Person, enough: None
+) -> None:
+    policies.create(
+        actor=Actor.system("command line"),
+        name="Watched",
+        values=Privacy(location="on"),
+        assignment=EVERYONE,
+    )
+    assert Policy.objects.exists()
+    assert told(Notice.CHANGE_MADE) == {str(amara.id), str(tomas.id)}
+    assert "by" not in mails(Notice.CHANGE_MADE)[0]["facts"]
+    assert Entry.objects.get(verb=Verb.POLICY_CREATED).actor_kind == "system"
+
+
+# Who decides
+
+
+def test_another_administrator_allows_it_and_it_takes_effect_under_their_name(
+    amara: Person, tomas: Person, enough: None
+) -> None:
+    browser_of(amara).post(reverse(RULES), SHORTER)
+    approval = waits()
+    other = browser_of(tomas)
+    assert "Allow it" in text(other, one(approval))
+    answer = decide(other, approval, "approve", "Agreed on Monday.")
+    assert answer["Location"] == reverse("console:approvals")
+    assert length() == 8
+    approval.refresh_from_db()
+    assert (approval.state, approval.decided_by, approval.reason) == ("done", "Tomas Reiter", "Agreed on Monday.")
+    assert Entry.objects.get(verb=Verb.SIGN_IN_RULES_CHANGED).actor_id == str(tomas.id)
+    assert Entry.objects.get(verb=Verb.CHANGE_APPROVED).details["asked_by"] == "Amara Diallo"
+    assert told(Notice.CHANGE_APPROVED) == {str(amara.id)}
+    assert "Nothing waits" in text(other, reverse("console:approvals"))
+
+
+def test_nobody_allows_what_they_asked_for_while_there_is_another(amara: Person, tomas: Person, enough: None) -> None:
+    browser = browser_of(amara)
+    browser.post(reverse(RULES), SHORTER)
+    page = text(browser, one(waits()))
+    assert "You asked for this yourself" in page
+    assert "Allow it" not in page
+    assert decide(browser, waits(), "approve").status_code == 403
+    assert length() == 15
+
+
+def test_who_has_become_the_only_one_decides_on_their_own(amara: Person, tomas: Person, enough: None) -> None:
+    browser = browser_of(amara)
+    browser.post(reverse(RULES), SHORTER)
+    Person.objects.filter(id=tomas.id).update(is_active=False)
+    assert decide(browser, waits(), "approve").status_code == 303
+    assert length() == 8
+
+
+def test_an_administrator_of_less_than_a_day_stops_but_does_not_allow(
+    amara: Person, tomas: Person, enough: None
+) -> None:
+    browser_of(amara).post(reverse(RULES), SHORTER)
+    Person.objects.filter(id=tomas.id).update(role_since=timezone.now() - timedelta(hours=23, minutes=50))
+    other = browser_of(tomas)
+    page = text(other, one(waits()))
+    assert "less than a day" in page
+    assert "Allow it" not in page
+    assert decide(other, waits(), "approve").status_code == 403
+    assert decide(other, waits(), "stop").status_code == 303
+    assert length() == 15
+    assert not approvals.waiting().exists()
+
+
+def test_who_was_given_the_role_by_the_asker_does_not_allow(amara: Person, tomas: Person, enough: None) -> None:
+    browser_of(amara).post(reverse(RULES), SHORTER)
+    Person.objects.filter(id=tomas.id).update(role_given_by=str(amara.id))
+    other = browser_of(tomas)
+    assert "gave you your role" in text(other, one(waits()))
+    assert decide(other, waits(), "approve").status_code == 403
+    assert length() == 15
+    Person.objects.filter(id=tomas.id).update(role_given_by=str(tomas.id))
+    assert decide(other, waits(), "approve").status_code == 303
+    assert length() == 8
+
+
+@pytest.mark.parametrize("role", [Person.Role.PERSON, Person.Role.HELPDESK, Person.Role.AUDITOR])
+def test_a_lesser_role_neither_allows_nor_stops(amara: Person, tomas: Person, enough: None, role: str) -> None:
+    browser_of(amara).post(reverse(RULES), SHORTER)
+    browser = browser_of(factories.person("Sam Stone", role=role, password=PASSWORD))
+    for decision in ("approve", "stop"):
+        assert decide(browser, waits(), decision).status_code == 403
+    assert browser.get(one(waits())).status_code == (200 if role == Person.Role.AUDITOR else 403)
+    assert length() == 15
+
+
+def _stale(browser: Client) -> None:
+    session = browser.session
+    for method in session["account_authentication_methods"]:
+        method["at"] = (timezone.now() - timedelta(minutes=10)).timestamp()
+    session.save()
+
+
+def test_allowing_asks_for_a_fresh_proof_and_stopping_does_not(amara: Person, tomas: Person, enough: None) -> None:
+    browser_of(amara).post(reverse(RULES), SHORTER)
+    other = browser_of(tomas)
+    _stale(other)
+    approval = waits()
+    decide(other, approval, "approve")
+    assert (length(), waits().id) == (15, approval.id)
+    assert decide(other, approval, "stop").status_code == 303
+    assert not approvals.waiting().exists()
+
+
+def test_loosening_asks_for_a_fresh_proof(amara: Person, enough: None) -> None:
+    browser = browser_of(amara)
+    _stale(browser)
+    browser.post(reverse(RULES), SHORTER)
+    assert length() == 15
+    assert not Approval.objects.exists()
+
+
+# Stopping, and time
+
+
+def test_one_who_stops_it_says_why_and_the_asker_is_mailed(amara: Person, tomas: Person, enough: None) -> None:
+    browser_of(amara).post(reverse(RULES), SHORTER)
+    approval, other = waits(), browser_of(tomas)
+    assert decide(other, approval, "stop", " ").status_code == 400
+    assert decide(other, approval, "stop", "Ring me first.").status_code == 303
+    assert "Ring me first." in text(other, one(approval))
+    assert mails(Notice.CHANGE_STOPPED)[0]["facts"]["reason"] == "Ring me first."
+    assert told(Notice.CHANGE_STOPPED) == {str(amara.id)}
+    assert approvals.carry_out_due(now=approval.ends_at + DAY) == 0
+    assert length() == 15
+    assert Entry.objects.get(verb=Verb.CHANGE_STOPPED).actor_id == str(tomas.id)
+
+
+def test_who_asked_takes_it_back_without_a_reason(amara: Person, tomas: Person, enough: None) -> None:
+    browser = browser_of(amara)
+    browser.post(reverse(RULES), SHORTER)
+    assert "Take it back" in text(browser, one(waits()))
+    assert decide(browser, waits(), "stop", "").status_code == 303
+    assert not approvals.waiting().exists()
+
+
+def test_after_a_day_it_takes_effect_once_in_the_servers_name(amara: Person, tomas: Person, enough: None) -> None:
+    browser_of(amara).post(reverse(RULES), SHORTER)
+    approval = waits()
+    assert approvals.carry_out_due(now=approval.asked_at + timedelta(hours=23, minutes=59)) == 0
+    assert length() == 15
+    assert approvals.carry_out_due(now=approval.asked_at + DAY) == 1
+    assert approvals.carry_out_due(now=approval.asked_at + DAY) == 0
+    assert length() == 8
+    assert Entry.objects.get(verb=Verb.SIGN_IN_RULES_CHANGED).actor_kind == "system"
+    assert Entry.objects.filter(verb=Verb.CHANGE_DUE).count() == 1
+    assert "by" not in mails(Notice.CHANGE_APPROVED)[0]["facts"]
+
+
+def test_of_two_who_decide_the_second_is_told(amara: Person, tomas: Person, enough: None) -> None:
+    browser_of(amara).post(reverse(RULES), SHORTER)
+    approval, other = waits(), browser_of(tomas)
+    decide(other, approval, "stop")
+    answer = other.post(one(approval), {"decision": "approve", "reason": ""}, follow=True)
+    assert "decided already" in answer.content.decode()
+    assert length() == 15
+
+
+def test_another_change_of_the_same_replaces_what_waits(amara: Person, tomas: Person, enough: None) -> None:
+    browser, other = browser_of(amara), browser_of(tomas)
+    browser.post(reverse(RULES), SHORTER)
+    first = waits()
+    other.post(reverse(RULES), {**SIGN_IN, "minimum_length": 10})
+    assert waits().id != first.id
+    assert waits().arguments["after"]["minimum_length"] == 10
+    assert told(Notice.CHANGE_STOPPED) == {str(amara.id)}
+    browser.post(reverse(RULES), {**SIGN_IN, "minimum_length": 30})
+    assert not approvals.waiting().exists()
+    assert approvals.carry_out_due(now=timezone.now() + 3 * DAY) == 0
+    assert length() == 30
+    assert Entry.objects.filter(verb=Verb.CHANGE_REPLACED).count() == 2
+
+
+def test_what_a_suspended_administrator_asked_for_does_not_happen(amara: Person, tomas: Person, enough: None) -> None:
+    browser_of(amara).post(reverse(RULES), SHORTER)
+    approval = waits()
+    Person.objects.filter(id=amara.id).update(is_active=False)
+    answer = browser_of(tomas).post(one(approval), {"decision": "approve", "reason": ""}, follow=True)
+    assert "may not do it any more" in answer.content.decode()
+    approval.refresh_from_db()
+    assert (approval.state, length()) == ("failed", 15)
+    assert Entry.objects.filter(verb=Verb.CHANGE_FAILED).exists()
+
+
+def test_what_was_changed_meanwhile_in_another_way_is_not_overwritten(
+    amara: Person, tomas: Person, enough: None
+) -> None:
+    browser_of(amara).post(reverse(RULES), SHORTER)
+    SignInRules.objects.update_or_create(id=1, defaults={"minimum_length": 40})
+    decide(browser_of(tomas), waits(), "approve")
+    assert Approval.objects.get().state == "failed"
+    assert length() == 40
+
+
+@pytest.mark.parametrize(
+    "form", [{}, {"decision": "perhaps"}, {"decision": "stop", "reason": "x" * 301}, {"decision": "stop"}]
+)
+def test_what_cannot_be_read_decides_nothing(amara: Person, tomas: Person, enough: None, form: dict[str, str]) -> None:
+    browser_of(amara).post(reverse(RULES), SHORTER)
+    assert browser_of(tomas).post(one(waits()), form).status_code == 400
+    assert waits().state == "waiting"
+
+
+# Policies
+
+
+def form_of(policy: Policy, **changed: Any) -> dict[str, Any]:
+    """What the console's form of a self-service policy sends."""
+    stored = SelfServiceRules.read(policy.values).stored() | changed
+    form = {name: "" if value is None else value for name, value in stored.items() if value is not False}
+    return {"name": policy.name, "enabled": "on", "to": "everyone", **form}
+
+
+@pytest.fixture
+def strict() -> Policy:
+    """Each wipe waits for an administrator."""
+    values = SelfServiceRules(person_wipes=0, organisation_wipes=0, undo_seconds=30)
+    return policies.create(actor=Actor.system("test"), name="Strict", values=values, assignment=EVERYONE)
+
+
+def limit() -> int:
+    return int(Policy.objects.get(name="Strict").values["organisation_wipes"])
+
+
+def test_who_waits_for_a_wipe_does_not_switch_the_limit_off(
+    amara: Person, tomas: Person, strict: Policy, enough: None
+) -> None:
+    """M3: an administrator's wipes waited until they raised the limit themselves."""
+    browser = browser_of(amara)
+    devices = [factories.device(amara, name=f"iPad {number}", now=timezone.now()) for number in range(2)]
+    wipe = {"typed": "iPad 0"}
+    browser.post(reverse("portal:wipe", args=[devices[0].id]), wipe)
+    assert devices[0].actions.get().approval == "waiting"
+    edit = reverse("console:policies_edit", args=[strict.id])
+    answer = browser.post(edit, form_of(strict, person_wipes=9999, organisation_wipes=9999))
+    assert answer["Location"] == one(waits())
+    assert limit() == 0
+    # Nor do they get there by another way.
+    for address, form in (
+        (reverse("console:policies_delete", args=[strict.id]), {}),
+        (edit, {**form_of(strict), "enabled": ""}),
+        (edit, {**form_of(strict), "to": "nobody"}),
+    ):
+        answer = browser.post(address, form)
+        assert answer["Location"] == one(waits()), answer.content
+    browser.post(reverse("portal:wipe", args=[devices[1].id]), {"typed": "iPad 1"})
+    assert devices[1].actions.get().approval == "waiting"
+    assert decide(browser, waits(), "approve").status_code == 403
+    assert limit() == 0
+
+
+def test_a_stricter_policy_takes_effect_at_once(amara: Person, tomas: Person, strict: Policy, enough: None) -> None:
+    edit = reverse("console:policies_edit", args=[strict.id])
+    answer = browser_of(amara).post(edit, form_of(strict, undo_seconds=600, lock_message="Call us."))
+    assert answer["Location"] == reverse("console:policies")
+    assert Policy.objects.get(name="Strict").values["undo_seconds"] == 600
+
+
+def test_a_looser_policy_is_allowed_in_words_and_takes_effect(
+    amara: Person, tomas: Person, strict: Policy, enough: None
+) -> None:
+    edit = reverse("console:policies_edit", args=[strict.id])
+    browser, other = browser_of(amara), browser_of(tomas)
+    browser.post(edit, form_of(strict, undo_seconds=0))
+    page = text(other, one(waits()))
+    for words in ("Change the policy “Strict” (Self-service)", "Undo window", "30 seconds", "0 seconds"):
+        assert words in page
+    assert "Waiting for another administrator" in text(other, edit)
+    assert "A change waits" in text(other, reverse("console:policies"))
+    decide(other, waits(), "approve")
+    assert Policy.objects.get(name="Strict").values["undo_seconds"] == 0
+    assert Entry.objects.filter(verb=Verb.POLICY_CHANGED).latest("id").actor_id == str(tomas.id)
+
+
+def test_a_looser_policy_before_a_stricter_one_waits_and_so_does_moving_it_there(
+    amara: Person, tomas: Person, strict: Policy, enough: None
+) -> None:
+    """Behind the strict one nothing becomes looser by it; before it, it does."""
+    browser, other = browser_of(amara), browser_of(tomas)
+    new = reverse("console:policies_new", args=["self_service"])
+    loose = {**form_of(strict, person_wipes=50, organisation_wipes=50), "name": "Loose"}
+    assert browser.post(new, loose)["Location"] == reverse("console:policies")
+    made = Policy.objects.get(name="Loose")
+    answer = browser.post(reverse("console:policies_move", args=[made.id, "up"]))
+    assert answer["Location"] == one(waits())
+    assert Policy.objects.get(name="Loose").precedence == 2
+    answer = browser.post(reverse("console:policies_move", args=[strict.id, "down"]))
+    assert Approval.objects.filter(state="waiting").count() == 2
+    decide(other, approvals.of(policies.what(made.id)).get(), "approve")
+    assert Policy.objects.get(name="Loose").precedence == 1
+    # The other one asked for the same step; now it would be another.
+    decide(other, waits(), "approve")
+    assert Approval.objects.filter(state="failed").count() == 1
+    assert Policy.objects.get(name="Strict").precedence == 2
+
+
+def test_a_looser_policy_for_a_group_waits_be_nobody_in_it_yet(amara: Person, tomas: Person, enough: None) -> None:
+    group = Group.objects.create(name="Empty")
+    new = reverse("console:policies_new", args=["privacy"])
+    form = {
+        "name": "Watched",
+        "enabled": "on",
+        "to": "groups",
+        "groups": [str(group.id)],
+        "location": "on",
+        "position_days": 7,
+        "app_inventory": "off",
+        "administrators_may_wipe": "on",
+        "administrators_may_locate": "on",
+    }
+    browser = browser_of(amara)
+    assert browser.post(new, form)["Location"] == one(waits())
+    assert not Policy.objects.exists()
+    decide(browser_of(tomas), waits(), "approve")
+    made = Policy.objects.get()
+    assert (made.name, made.assignment.groups) == ("Watched", frozenset({group.id}))
+    assert browser.post(new, {**form, "name": "Not watched", "location": "off"})["Location"] == reverse(
+        "console:policies"
+    )
+
+
+def test_a_policy_for_some_devices_is_compared_with_what_holds_for_them(
+    amara: Person, tomas: Person, enough: None
+) -> None:
+    """What is for company devices alone changes nothing for people's own, and the other way round."""
+    actor, browser = Actor.system("test"), browser_of(amara)
+    company, personal = (Assignment(to=To.EVERYONE, ownerships=frozenset({one})) for one in ("company", "personal"))
+    policies.create(actor=actor, name="Company", values=Privacy(location="on"), assignment=company)
+    unneeded = policies.create(actor=actor, name="Again", values=Privacy(location="off"), assignment=company)
+    needed = policies.create(actor=actor, name="Own", values=Privacy(location="off"), assignment=personal)
+    assert browser.post(reverse("console:policies_delete", args=[unneeded.id])).status_code == 303
+    assert not approvals.waiting().exists()
+    answer = browser.post(reverse("console:policies_delete", args=[needed.id]))
+    assert answer["Location"] == one(waits())
+
+
+def test_everything_that_can_wait_has_a_title_and_lines_and_a_page(
+    amara: Person, tomas: Person, strict: Policy, enough: None
+) -> None:
+    browser = browser_of(amara)
+    asking: list[Callable[[], Any]] = [
+        lambda: browser.post(reverse(RULES), SHORTER),
+        lambda: browser.post(reverse("console:policies_delete", args=[strict.id])),
+    ]
+    for ask in asking:
+        ask()
+    for approval in approvals.waiting():
+        page = text(browser, one(approval))
+        assert approvals.title(approval) in page
+        assert approvals.lines(approval)
