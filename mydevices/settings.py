@@ -163,12 +163,12 @@ ACCOUNT_RATE_LIMITS = {
 }
 MFA_ADAPTER = "mydevices.accounts.factors.Factors"
 MFA_REAUTHENTICATION_REQUIRED = False  # our own guard asks, and keeps no suspended form in the session
-MFA_RECOVERY_CODES_SHOW_ONCE = True
-MFA_TOTP_TOLERANCE = 1  # clocks differ; used codes are remembered for as long
-MFA_SUPPORTED_TYPES = ["webauthn", "totp", "recovery_codes"]
+MFA_TOTP_TOLERANCE = 0  # `accounts.codes` checks, and takes the code of the step before as well
+MFA_SUPPORTED_TYPES = ["webauthn", "totp"]  # recovery codes are ours: the library keeps what they are made from
 MFA_FORMS = {
     "authenticate": "mydevices.accounts.forms.SecondStepCode",  # counts, for `login_failed` is switched off
     "reauthenticate": "mydevices.accounts.forms.AgainCode",
+    "activate_totp": "mydevices.accounts.forms.AppForm",
     "add_webauthn": "mydevices.accounts.passkeys.AddForm",
     "login_webauthn": "mydevices.accounts.passkeys.SignInForm",
     "authenticate_webauthn": "mydevices.accounts.passkeys.SecondStepForm",

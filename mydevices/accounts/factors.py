@@ -13,10 +13,8 @@ from typing import Any, Final
 
 import segno
 from allauth.core import context
-from allauth.mfa import app_settings, signals
 from allauth.mfa.adapter import DefaultMFAAdapter
 from allauth.mfa.models import Authenticator
-from django.core.cache import cache
 from django.db import transaction
 from django.db.models import Max, Model
 from django.db.models.signals import post_delete, post_save
@@ -26,7 +24,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from mydevices.accounts import rights, services
+from mydevices.accounts import codes, rights, services
 from mydevices.accounts.browsers import described
 from mydevices.accounts.models import Group, Membership, Person, SetAsideFactor
 from mydevices.accounts.notices import Notice
@@ -45,8 +43,9 @@ KINDS: Final = {
     Authenticator.Type.TOTP: gettext_lazy("Authenticator app"),
     Authenticator.Type.RECOVERY_CODES: gettext_lazy("Recovery codes"),
 }
-_SEALED: Final = ("secret", "seed")
-"""The keys of `Authenticator.data` that hold a sealed value, as text: of an app, of recovery codes."""
+_SEALED: Final = ("secret", "seed", codes.HASHES)
+"""The keys of `Authenticator.data` that hold a sealed value, as text: of an app, of recovery codes (those from before
+they were hashed, and all others)."""
 # The library seals before it knows whose it is, so these are not bound to a row.
 _PLACE: Final = {"table": "mfa_authenticator", "column": "data", "row": "", "owner": ""}
 
@@ -88,7 +87,6 @@ def connect() -> None:
     # Not the library's own signals of these: they come after the commit, where an entry could be lost.
     post_save.connect(_saved, sender=Authenticator, dispatch_uid="accounts.factor_saved")
     post_delete.connect(_deleted, sender=Authenticator, dispatch_uid="accounts.factor_deleted")
-    signals.authenticator_used.connect(_used, dispatch_uid="accounts.factor_used")
     for model in (Authenticator, SetAsideFactor):
         table = model._meta.db_table  # noqa: SLF001  Django's documented way to it
         values, move = partial(_sealed_values, model), partial(_move, model)
@@ -136,14 +134,6 @@ def _circumstances(request: HttpRequest) -> dict[str, str | int]:
         "browser": described(request.headers.get("User-Agent", "")),
         "address": address_of(request),
     }
-
-
-def _used(*, request: HttpRequest, authenticator: Authenticator, **_signal: Any) -> None:
-    if authenticator.type == Authenticator.Type.TOTP:
-        # The library forgets a used code after one period, and takes it for as long as its tolerance lasts.
-        lasting = app_settings.TOTP_PERIOD * (2 * app_settings.TOTP_TOLERANCE + 1)
-        used = authenticator.wrap()._get_used_cache_key(request.POST.get("code", ""))  # noqa: SLF001  there is no other
-        cache.set(used, "y", timeout=lasting)
 
 
 def _sealed_values(model: type[Model]) -> Iterable[tuple[object, bytes]]:
@@ -225,7 +215,8 @@ def take_away(*, actor: Actor, person: Person, now: datetime | None = None) -> i
     now = now or timezone.now()
     rights.require(actor, Right.MANAGE_PEOPLE)
     actor.require_fresh(now)
-    removed, _by_model = Authenticator.objects.filter(user=person).delete()
+    _rows, by_model = Authenticator.objects.filter(user=person).delete()
+    removed = by_model.get(Authenticator._meta.label, 0)  # noqa: SLF001  Django's documented way to it
     removed += person.set_aside_factors.all().delete()[0]
     if not removed:
         raise Conflict(_("%(name)s has no second factor.") % {"name": person.name})

@@ -8,10 +8,12 @@ from allauth.core import context
 from allauth.mfa.adapter import get_adapter as get_factors
 from allauth.mfa.base.forms import AuthenticateForm, ReauthenticateForm
 from allauth.mfa.models import Authenticator
+from allauth.mfa.totp.forms import ActivateTOTPForm
+from allauth.mfa.totp.internal.auth import SECRET_SESSION_KEY, generate_totp_secret
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
-from mydevices.accounts import attempts, passwords, selectors
+from mydevices.accounts import attempts, codes, passwords, selectors
 from mydevices.accounts.fields import AddressField
 from mydevices.accounts.models import Person
 from mydevices.accounts.requests import address_of, check_code, cookie_of
@@ -83,6 +85,30 @@ class _Code:
 
 class SecondStepCode(_Code, AuthenticateForm):  # type: ignore[misc]  # the same
     pass
+
+
+class AppForm(ActivateTOTPForm):  # type: ignore[misc]  # the same
+    """Sets an app up. Its key lies sealed in the session until then. What is typed is no guess: the key is on the page.
+    `step` is what the app counts by now, so that the code is used up with this."""
+
+    step = 0
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        self.user = options.pop("user")
+        super(ActivateTOTPForm, self).__init__(*args, **options)
+        session = context.request.session
+        kept = session.get(SECRET_SESSION_KEY) if self.is_bound else None
+        self.secret = get_factors().decrypt(kept) if kept else generate_totp_secret()
+        if not kept:
+            session[SECRET_SESSION_KEY] = get_factors().encrypt(self.secret)
+
+    def clean_code(self) -> str:
+        code = str(self.cleaned_data["code"])
+        step = codes.step_of(self.secret, codes.plain(code))
+        if step is None:
+            raise get_factors().validation_error("incorrect_code")
+        self.step = step
+        return code
 
 
 class AgainCode(_Code, ReauthenticateForm):  # type: ignore[misc]  # the same

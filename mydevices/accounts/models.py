@@ -416,6 +416,25 @@ class EmailChange(models.Model):
         indexes = [models.Index(fields=["person", "-asked_at"], name="email_changes_of_a_person")]
 
 
+class FactorCounter(models.Model):
+    """The highest number that a second factor has shown: the step of an app's code, or how often a passkey says that it
+    has signed. It only ever rises, by one UPDATE that asks for the old one, so that of two who show the same number at
+    once, in whatever process, one is refused."""
+
+    factor = models.OneToOneField(
+        "mfa.Authenticator", on_delete=models.CASCADE, primary_key=True, related_name="counter"
+    )
+    number = models.BigIntegerField()
+
+    @staticmethod
+    def raise_to(factor_id: int, number: int, *, start: int = -1) -> bool:
+        """Whether this is more than there was; it is what there is from now on. `start` is what there was where nothing
+        has been kept yet."""
+        rows = FactorCounter.objects
+        rows.bulk_create([FactorCounter(factor_id=factor_id, number=start)], ignore_conflicts=True)
+        return bool(rows.filter(factor_id=factor_id, number__lt=number).update(number=number))
+
+
 class SetAsideFactor(models.Model):
     """A second factor that opens nothing for now: it was added around the time of a change of address that has been
     undone. It is a row of its own, not a mark on django-allauth's, so that nothing there can take it for a live one."""

@@ -8,7 +8,7 @@ from django.contrib.sessions.models import Session
 from django.db import connection
 from django.utils import timezone
 
-from mydevices.accounts import approvals, attempts, email_change, factor_removal, heads, post, services
+from mydevices.accounts import approvals, attempts, codes, email_change, factor_removal, heads, post, services
 from mydevices.outbox import registry
 from mydevices.outbox import services as outbox
 
@@ -21,6 +21,7 @@ def register() -> None:
     registry.periodic("accounts.clear_mail", timedelta(days=1), clear_mail)
     registry.periodic("accounts.announce_expiry", timedelta(hours=6), announce_expiry)
     registry.periodic("accounts.remove_factors", timedelta(hours=1), remove_factors)
+    registry.periodic("accounts.hash_codes", timedelta(minutes=5), hash_codes)
     registry.periodic("accounts.clear_email_changes", timedelta(hours=6), clear_email_changes)
     registry.periodic("accounts.clear_sessions", timedelta(days=1), clear_sessions)
     registry.periodic("accounts.clear_cache", timedelta(hours=1), clear_cache)
@@ -49,6 +50,10 @@ def announce_expiry() -> None:
 
 def remove_factors() -> None:
     factor_removal.sweep(now=timezone.now())
+
+
+def hash_codes() -> None:
+    codes.hash_all_old()
 
 
 def clear_email_changes() -> None:

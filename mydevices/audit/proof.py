@@ -26,6 +26,7 @@ EXCEPTIONS: Final[Mapping[Verb, str]] = {
     Verb.SIGN_IN_FAILED: _SIGN_IN,
     Verb.SIGN_IN_SLOWED: _SIGN_IN,
     Verb.RECOVERY_USED: _SIGN_IN,
+    Verb.PASSKEY_BEHIND: _SIGN_IN,
     Verb.SIGNED_OUT: _STOPS,
     Verb.SIGNED_OUT_IDLE: _STOPS,
     Verb.SESSION_ENDED: _STOPS,

@@ -66,6 +66,8 @@ class Verb(StrEnum):
     """Somebody who set a new password by mail doesn't have them; they go after a week."""
     FACTOR_REMOVAL_STOPPED = "person.factor_removal_stopped"
     RECOVERY_USED = "person.recovery_used"
+    PASSKEY_BEHIND = "person.passkey_behind"
+    """It says that it has signed fewer times than it said before: there may be two of it."""
     SESSION_ENDED = "person.session_ended"
 
     INVITED = "invitation.made"

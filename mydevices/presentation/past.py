@@ -30,7 +30,7 @@ _FROM: Final[frozenset[str]] = frozenset(
     }
     | {Verb.EMAIL_CHANGE_ASKED, Verb.EMAIL_CHANGED, Verb.EMAIL_CHANGE_UNDONE, Verb.INVITATION_ACCEPTED}
     | {Verb.FACTORS_SETTLED, Verb.FACTOR_REMOVAL_ASKED}
-    | {Verb.FACTOR_ADDED, Verb.FACTOR_REMOVED, Verb.RECOVERY_USED, Verb.SESSION_ENDED}
+    | {Verb.FACTOR_ADDED, Verb.FACTOR_REMOVED, Verb.RECOVERY_USED, Verb.PASSKEY_BEHIND, Verb.SESSION_ENDED}
     | {Verb.REGISTRATION_PIN_WRONG, Verb.REGISTRATION_PIN_WITHHELD, Verb.TERMS_ACCEPTED}
 )
 """Of these it is told where they came from, unless somebody else with a name did them: they have told who they are."""

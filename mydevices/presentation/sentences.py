@@ -211,6 +211,10 @@ OF_PEOPLE: Final[Mapping[Verb, Say | Callable[[Entry], Say]]] = {
         lazy("You signed in with a recovery code. {what}"),
         lazy("{who} signed in with a recovery code. {what}"),
     ),
+    Verb.PASSKEY_BEHIND: Say(
+        lazy("A passkey of yours counted backwards, so somebody may have copied it: {what}."),
+        theirs=lazy("A passkey counted backwards, so somebody may have copied it: {what}."),
+    ),
     Verb.SESSION_ENDED: Say(
         lazy("{who} signed you out: {what}."), lazy("You signed out {what}."), lazy("{who} ended sessions: {what}.")
     ),
@@ -537,5 +541,6 @@ WHAT: Final[Mapping[str, Callable[[Entry], str]]] = {
     Verb.FACTOR_REMOVED: _factor,
     Verb.SESSION_ENDED: _sessions,
     Verb.RECOVERY_USED: _codes,
+    Verb.PASSKEY_BEHIND: lambda entry: str(entry.details.get("name", "")),
 }
 """What `{what}` is."""

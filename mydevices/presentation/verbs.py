@@ -59,6 +59,7 @@ NAMES: Final[Mapping[Verb, Promise]] = {
     Verb.FACTOR_REMOVAL_ASKED: lazy("Removal of second factors requested"),
     Verb.FACTOR_REMOVAL_STOPPED: lazy("Removal of second factors stopped"),
     Verb.RECOVERY_USED: lazy("Recovery code used"),
+    Verb.PASSKEY_BEHIND: lazy("Passkey may have been copied"),
     Verb.SESSION_ENDED: lazy("Sessions ended"),
     Verb.INVITED: lazy("Invitation sent"),
     Verb.INVITED_AGAIN: lazy("Invitation sent again"),

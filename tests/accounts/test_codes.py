@@ -1,14 +1,18 @@
 """Codes of a second factor: guessed at sign-in and when confirming who one is, from everywhere and by many at once."""
 
+import json
+import re
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from allauth.mfa.models import Authenticator
 from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
-from allauth.mfa.totp.internal.auth import TOTP, format_hotp_value, generate_totp_secret, hotp_value
+from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
+from allauth.mfa.utils import decrypt
 from django.core.cache import cache
 from django.db import connection
 from django.http import HttpResponse
@@ -16,13 +20,15 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from mydevices.accounts import attempts, password_reset, providers, selectors
+from mydevices.accounts import attempts, codes, password_reset, providers, selectors, tasks
+from mydevices.accounts.codes import make
 from mydevices.accounts.models import Attempts, Person
 from mydevices.accounts.requests import COOKIE
 from mydevices.audit.models import Entry
 from mydevices.audit.verbs import Verb
 from mydevices.outbox.models import Message
 from tests import factories
+from tests.codes import as_if_unused, code_for
 from tests.factories import PASSWORD
 
 pytestmark = pytest.mark.django_db
@@ -45,18 +51,17 @@ def kofi() -> Person:
     """Somebody whose second factor is an app, with recovery codes."""
     person = factories.person("Kofi Mensah", password=PASSWORD)
     TOTP.activate(person, KEY)
-    RecoveryCodes.activate(person)
+    make(person)
     return person
 
 
 def right_code() -> str:
-    return str(format_hotp_value(hotp_value(KEY, int(timezone.now().timestamp()) // 30)))
+    return code_for(KEY)
 
 
 def wrong_code() -> str:
     """A code that is none of those of these minutes."""
-    present = int(timezone.now().timestamp()) // 30
-    soon = {format_hotp_value(hotp_value(KEY, present + step)) for step in range(-3, 10)}
+    soon = {code_for(KEY, steps=step) for step in range(-3, 10)}
     return next(code for code in ("000000", "111111", "222222", *map(str, range(300000, 300100))) if code not in soon)
 
 
@@ -145,7 +150,7 @@ def test_after_a_while_the_right_code_is_enough_again(kofi: Person) -> None:
 
 def test_who_signs_in_often_guesses_nothing(kofi: Person) -> None:
     for _time in range(attempts.CODES.most * 2):
-        cache.clear()  # the code counts as used
+        as_if_unused()
         browser = after_the_password(kofi)
         give(browser, right_code())
         assert is_in(browser)
@@ -157,7 +162,7 @@ def test_a_right_code_does_not_clear_the_count_of_wrong_ones(kofi: Person) -> No
     give(browser, right_code())
     assert is_in(browser)
     hammer(kofi, times=1)
-    cache.clear()
+    as_if_unused()
     assert give(after_the_password(kofi), right_code())["Location"] == reverse("account_login")
 
 
@@ -229,19 +234,19 @@ def test_a_new_password_by_mail_makes_no_browser_known_where_a_second_factor_is_
 
 
 def test_recovery_codes_are_no_way_round_it(kofi: Person) -> None:
-    codes = Authenticator.objects.get(type="recovery_codes").wrap().get_unused_codes()
+    shown = make(kofi)
     browser = Client()
     for number in range(20):
         if not at_the_second_step(browser):
             after_the_password(kofi, browser=browser)
         guess = f"{number:08d}"
-        give(browser, guess if guess not in codes else "99999999")
+        give(browser, guess if guess not in shown else "99999999")
     after_the_password(kofi, browser=browser)
-    give(browser, codes[0])
+    give(browser, shown[0])
     assert not is_in(browser)
     assert looked_at() == attempts.CODES.most
     wait(attempts.CODES)
-    give(after_the_password(kofi, browser=browser), codes[0])
+    give(after_the_password(kofi, browser=browser), shown[0])
     assert is_in(browser)
 
 
@@ -260,7 +265,6 @@ def test_who_confirms_who_they_are_is_counted_alike(kofi: Person) -> None:
     assert give(after_the_password(kofi), right_code())["Location"] == reverse("account_login")
     notice = Message.objects.get(topic="mail", payload__notice="codes_guessed")
     assert notice.payload["facts"]["signed_in"] == 1
-    cache.clear()
     wait(attempts.CODES)
     answer = browser.post(reverse("mfa_reauthenticate"), {"code": right_code()}, REMOTE_ADDR=ELSEWHERE)
     assert answer.status_code == 302
@@ -341,3 +345,135 @@ def test_what_was_counted_is_forgotten_in_the_end(kofi: Person) -> None:
     Attempts.objects.update(ends_at=timezone.now() - timedelta(seconds=1))
     attempts.clear()
     assert not Attempts.objects.exists()
+
+
+# Of an app
+
+
+def test_a_code_is_good_in_its_half_minute_and_the_next_one_and_in_no_other(
+    kofi: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(codes, "present_step", lambda: 60_000_000)
+    for steps, is_good in ((0, True), (-1, True), (1, False), (2, False), (-2, False)):
+        as_if_unused()
+        Attempts.objects.all().delete()
+        browser = after_the_password(kofi)
+        give(browser, code_for(KEY, steps=steps))
+        assert is_in(browser) is is_good, steps
+
+
+def test_each_code_is_good_once_and_none_after_a_later_one(kofi: Person, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(codes, "present_step", lambda: 60_000_000)
+    browser = after_the_password(kofi)
+    give(browser, code_for(KEY))
+    assert is_in(browser)
+    cache.clear()
+    for steps in (0, -1):
+        second = after_the_password(kofi)
+        assert give(second, code_for(KEY, steps=steps)).status_code == 200
+        assert not is_in(second)
+    assert browser.post(reverse("mfa_reauthenticate"), {"code": code_for(KEY)}).status_code == 200
+
+
+def test_people_put_spaces_between_digits(kofi: Person) -> None:
+    browser = after_the_password(kofi)
+    code = right_code()
+    give(browser, f" {code[:3]} {code[3:]} ")
+    assert is_in(browser)
+
+
+def test_of_many_with_the_same_code_at_once_one_gets_in(transactional_db: None, kofi: Person) -> None:
+    for code in (right_code(), make(kofi)[0]):
+        Attempts.objects.all().delete()
+        browsers = [after_the_password(kofi, address=f"10.{number}.0.1") for number in range(6)]
+        together = threading.Barrier(6, timeout=20)
+
+        def try_it(number: int, code: str = code, browsers: list[Client] = browsers, all_of: Any = together) -> bool:
+            try:
+                all_of.wait()
+                return give(browsers[number], code, address=f"10.{number}.0.1").status_code == 302
+            finally:
+                connection.close()
+
+        with ThreadPoolExecutor(6) as people:
+            assert sum(people.map(try_it, range(6))) == 1
+
+
+def test_the_key_of_an_app_being_set_up_lies_sealed_in_the_session(kofi: Person) -> None:
+    other = factories.person(password=PASSWORD)
+    browser = Client()
+    browser.post(reverse("account_login"), {"login": other.email, "password": PASSWORD})
+    page = browser.get(reverse("mfa_activate_totp")).content.decode()
+    key = re.search(r"<code><bdi>([A-Z2-7]{32})</bdi>", page)
+    assert key
+    assert key[1] not in json.dumps(dict(browser.session))
+    answer = browser.post(reverse("mfa_activate_totp"), {"code": code_for(key[1])})
+    assert "Recovery codes" in answer.content.decode()
+    # The code that set it up has been used.
+    second = after_the_password(other)
+    assert give(second, code_for(key[1])).status_code == 200
+    assert not is_in(second)
+
+
+# Recovery codes
+
+
+def test_of_recovery_codes_salted_hashes_are_kept_that_are_sealed_besides(kofi: Person) -> None:
+    shown = make(kofi)
+    assert len(set(shown)) == 10
+    factor = Authenticator.objects.get(user=kofi, type="recovery_codes")
+    assert set(factor.data) == {"hashes"}
+    kept = decrypt(factor.data["hashes"])
+    assert not any(code in kept for code in shown)
+    assert len(json.loads(kept)["hashes"]) == 10
+    make(kofi)
+    again = decrypt(Authenticator.objects.get(user=kofi, type="recovery_codes").data["hashes"])
+    assert json.loads(again)["salt"] != json.loads(kept)["salt"]
+
+
+def test_a_used_recovery_code_is_gone_and_new_ones_end_the_old_ones(kofi: Person) -> None:
+    old = make(kofi)
+    browser = after_the_password(kofi)
+    give(browser, f"{old[0][:4]}-{old[0][4:]}")
+    assert is_in(browser)
+    factor = Authenticator.objects.get(user=kofi, type="recovery_codes")
+    assert len(json.loads(decrypt(factor.data["hashes"]))["hashes"]) == 9
+    page = browser.post(reverse("mfa_generate_recovery_codes")).content.decode()
+    new = re.findall(r"<code><bdi>([0-9]{8})</bdi>", page)
+    assert len(new) == 10
+    assert "10 codes are left" in browser.get(reverse("mfa_view_recovery_codes")).content.decode()
+    for code, is_good in ((old[0], False), (old[1], False), (new[0], True)):
+        other = after_the_password(kofi)
+        give(other, code)
+        assert is_in(other) is is_good
+
+
+def test_recovery_codes_from_before_they_were_hashed_go_on_working(kofi: Person) -> None:
+    Authenticator.objects.filter(type="recovery_codes").delete()
+    factor = RecoveryCodes.activate(kofi).instance
+    shown = factor.wrap().get_unused_codes()
+    assert factor.wrap().validate_code(shown[3])
+    browser = after_the_password(kofi)
+    give(browser, shown[0])
+    assert is_in(browser)
+    factor.refresh_from_db()
+    assert set(factor.data) == {"hashes"}
+    for code, is_good in ((shown[0], False), (shown[3], False), (shown[1], True)):
+        Attempts.objects.all().delete()
+        other = after_the_password(kofi)
+        give(other, code)
+        assert is_in(other) is is_good
+
+
+def test_the_worker_hashes_what_nobody_has_used(kofi: Person) -> None:
+    Authenticator.objects.filter(type="recovery_codes").delete()
+    factor = RecoveryCodes.activate(kofi).instance
+    shown = factor.wrap().get_unused_codes()
+    assert codes.left(factor) == 10
+    tasks.hash_codes()
+    assert codes.hash_all_old() == 0
+    factor.refresh_from_db()
+    assert codes.left(factor) == 10
+    browser = after_the_password(kofi)
+    give(browser, shown[7])
+    assert is_in(browser)

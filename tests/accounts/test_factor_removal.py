@@ -16,8 +16,8 @@ from mydevices.audit.models import Entry
 from mydevices.audit.verbs import Verb
 from mydevices.outbox.models import Message
 from tests import factories
-from tests.accounts.test_factors import code_for
 from tests.accounts.test_undone_change import app_of, passkey_of
+from tests.codes import code_for
 from tests.factories import PASSWORD
 
 pytestmark = pytest.mark.django_db

@@ -18,10 +18,9 @@ TAKEN_OVER: Final = Account("Noor Haddad", "noor@aldermoor.example", "granite me
 _MAKE: Final = f"""
 import json
 from datetime import timedelta
-from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
 from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
 from django.utils import timezone
-from mydevices.accounts import email_change, people, providers, services, sign_in_rules
+from mydevices.accounts import codes, email_change, people, providers, services, sign_in_rules
 from mydevices.accounts.models import ApprovalRules, Group, Person, Provider
 from mydevices.audit.actor import Actor
 from mydevices.certificates.models import CertificateType
@@ -51,7 +50,7 @@ kofi, lena, noor = (
     for name, email, password in {[astuple(one) for one in (FACTORED, BOUND, TAKEN_OVER)]!r}
 )
 TOTP.activate(kofi, generate_totp_secret())
-RecoveryCodes.activate(kofi)
+codes.make(kofi)
 TOTP.activate(noor, generate_totp_secret())
 hers = Actor("person", str(noor.id), noor.name, noor.role, "127.0.0.1", now)
 email_change.ask(actor=hers, person=noor, email="noor@elsewhere.example")

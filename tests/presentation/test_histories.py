@@ -22,6 +22,7 @@ DETAILS: dict[Verb, Details] = {
     Verb.FACTOR_REMOVED: {"factor": "all"},
     Verb.SESSION_ENDED: {"number": 2},
     Verb.RECOVERY_USED: {"left": 3},
+    Verb.PASSKEY_BEHIND: {"name": "Old laptop", "count": 3, "before": 8},
     Verb.TICKET_REFUSED: {"why": "system", "system": "macOS", "policy": "Everybody"},
     Verb.DEVICE_REGISTERED: {"ownership": "personal"},
     **{

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
-from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
 from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
 from django.apps import apps
 from django.conf import settings as django_settings
@@ -20,7 +19,7 @@ from django.db import connection, models
 from django.utils import timezone
 from pytest_django import Settings
 
-from mydevices.accounts import approvals, post, providers, set_aside, sign_in_rules
+from mydevices.accounts import approvals, codes, post, providers, set_aside, sign_in_rules
 from mydevices.accounts.approvals import Wanted
 from mydevices.accounts.models import ApprovalRules, Person, Provider
 from mydevices.applications import services as applications
@@ -75,7 +74,7 @@ def _factor(ines: Person) -> None:
     other, now = factories.person(), timezone.now()
     TOTP.activate(other, generate_totp_secret())
     set_aside.put_aside(person=other, since=now, now=now)
-    RecoveryCodes.activate(ines)
+    codes.make(ines)
 
 
 def _provider(ines: Person) -> None:

@@ -5,12 +5,13 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
+from allauth.account.adapter import get_adapter as get_account_adapter
 from allauth.account.utils import get_next_redirect_url
 from allauth.mfa.base.views import AuthenticateView, ReauthenticateView
 from allauth.mfa.models import Authenticator
-from allauth.mfa.recovery_codes.views import GenerateRecoveryCodesView, ViewRecoveryCodesView
+from allauth.mfa.totp.internal.flows import activate_totp
 from allauth.mfa.totp.views import ActivateTOTPView, DeactivateTOTPView
-from allauth.mfa.webauthn.internal import auth
+from allauth.mfa.webauthn.internal import flows
 from allauth.mfa.webauthn.views import (
     AddWebAuthnView,
     LoginWebAuthnView,
@@ -21,19 +22,22 @@ from django import forms
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.db import transaction
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.shortcuts import render
-from django.urls import reverse, reverse_lazy
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from mydevices.accounts import factor_removal, factors, sessions, set_aside
+from mydevices.accounts import codes, factor_removal, factors, passkeys, sessions, set_aside
 from mydevices.accounts.browsers import described
-from mydevices.accounts.models import Person
+from mydevices.accounts.forms import AppForm
+from mydevices.accounts.models import FactorCounter, Person
+from mydevices.accounts.passkeys import Ceremony
 from mydevices.accounts.requests import LIMITED, actor_of, person_of
+from mydevices.errors import Conflict
 from mydevices.location import selectors as location
 from mydevices.presentation import moments
 from mydevices.presentation.access import freshly_signed_in
@@ -41,18 +45,61 @@ from mydevices.presentation.access import freshly_signed_in
 View = Callable[..., HttpResponse]
 
 
+def _added(request: HttpRequest) -> HttpResponse:
+    """After another way to sign in: the recovery codes that come with the first one, in this very answer, for they are
+    kept as hashes only."""
+    person = person_of(request)
+    if Authenticator.objects.filter(user=person, type=Authenticator.Type.RECOVERY_CODES).exists():
+        return _changed()
+    return _show(request, codes.make(person))
+
+
+def _show(request: HttpRequest, made: list[str]) -> HttpResponse:
+    context = {"made": made, "elsewhere": _elsewhere(request)}
+    return render(request, "mfa/codes.html", context)
+
+
+def _changed() -> HttpResponse:
+    """The page of all ways to sign in, which offers now to sign out everywhere else."""
+    return HttpResponseRedirect(f"{reverse('mfa_index')}?changed", status=303)
+
+
+def _elsewhere(request: HttpRequest) -> int:
+    """In how many other browsers the person is signed in."""
+    return sum(session.session_key != request.session.session_key for session in sessions.of(person_of(request)))
+
+
 class AddPasskey(AddWebAuthnView):  # type: ignore[misc]  # the same
     template_name = "mfa/passkey_add.html"
-    success_url = reverse_lazy("mfa_index")
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        options = auth.begin_registration(person_of(self.request), passwordless=True)
+        options = passkeys.begin(self.request, Ceremony.ADD, person_of(self.request))
         context: dict[str, Any] = super(AddWebAuthnView, self).get_context_data(**kwargs)
         return {**context, "options": options}
+
+    def form_valid(self, form: forms.Form) -> HttpResponse:
+        flows.add_authenticator(
+            self.request, name=form.cleaned_data["name"], credential=form.cleaned_data["credential"]
+        )
+        return _added(self.request)
+
+
+class AddApp(ActivateTOTPView):  # type: ignore[misc]  # the same
+    template_name = "mfa/app_add.html"
+
+    def form_valid(self, form: AppForm) -> HttpResponse:
+        factor, _none = activate_totp(self.request, form)
+        FactorCounter.raise_to(factor.pk, form.step)  # the code that set it up has been used
+        return _added(self.request)
 
 
 class SignInWithPasskey(LoginWebAuthnView):  # type: ignore[misc]  # the same
     """Leads on to where the person wanted to go, which the library forgets."""
+
+    def get(self, request: HttpRequest, *_arguments: Any, **_named: Any) -> HttpResponse:
+        if get_account_adapter().is_ajax(request):
+            return JsonResponse({"request_options": passkeys.begin(request, Ceremony.SIGN_IN)})
+        return HttpResponseRedirect(reverse("account_login"))
 
     def form_valid(self, form: forms.Form) -> HttpResponse:
         from_allauth: HttpResponse = super().form_valid(form)
@@ -66,6 +113,13 @@ class SecondStep(AuthenticateView):  # type: ignore[misc]  # the same
     """After too many wrong codes the half-done sign-in is dropped: whoever goes on has to know the password still."""
 
     template_name = "mfa/second_step.html"
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        """The library's begins a ceremony of no purpose."""
+        context: dict[str, Any] = super(AuthenticateView, self).get_context_data(**kwargs)
+        options = passkeys.begin(self.request, Ceremony.SECOND_STEP, self.stage.login.user)
+        forms_of = {"form": self.auth_form, "webauthn_form": self.webauthn_form}
+        return {**context, **forms_of, "js_data": {"request_options": options}}
 
     def form_invalid(self, form: forms.Form) -> HttpResponse:
         if not getattr(form, "is_over", False):
@@ -92,6 +146,12 @@ class AgainWithPasskey(ReauthenticateWebAuthnView):  # type: ignore[misc]  # the
 
     template_name = "mfa/again_passkey.html"
 
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        """The library's begins a ceremony of no purpose."""
+        context: dict[str, Any] = super(ReauthenticateWebAuthnView, self).get_context_data(**kwargs)
+        options = passkeys.begin(self.request, Ceremony.AGAIN, person_of(self.request))
+        return {**context, "js_data": {"request_options": options}}
+
     def form_invalid(self, form: forms.Form) -> HttpResponse:
         context = self.get_context_data(form=form, refused=True)
         page: HttpResponse = self.render_to_response(context, status=400)
@@ -100,7 +160,9 @@ class AgainWithPasskey(ReauthenticateWebAuthnView):  # type: ignore[misc]  # the
 
 class RemovePasskey(RemoveWebAuthnView):  # type: ignore[misc]  # the same
     template_name = "mfa/remove.html"
-    success_url = reverse_lazy("mfa_index")
+
+    def get_success_url(self) -> str:
+        return f"{reverse('mfa_index')}?changed"
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         name = self.get_object().wrap().name
@@ -110,6 +172,9 @@ class RemovePasskey(RemoveWebAuthnView):  # type: ignore[misc]  # the same
 
 class TurnOffApp(DeactivateTOTPView):  # type: ignore[misc]  # the same
     template_name = "mfa/remove.html"
+
+    def get_success_url(self) -> str:
+        return f"{reverse('mfa_index')}?changed"
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         context = super().get_context_data(**kwargs)
@@ -135,10 +200,35 @@ def _guarded(view: View) -> View:
 
 add_passkey = _guarded(AddPasskey.as_view())
 remove_passkey = _guarded(RemovePasskey.as_view())
-add_app = _guarded(ActivateTOTPView.as_view(template_name="mfa/app_add.html"))
+add_app = _guarded(AddApp.as_view())
 remove_app = _guarded(TurnOffApp.as_view())
-codes = _guarded(ViewRecoveryCodesView.as_view(template_name="mfa/codes.html"))
-new_codes = _guarded(GenerateRecoveryCodesView.as_view(template_name="mfa/codes_new.html"))
+
+
+def _codes(request: HttpRequest) -> HttpResponse:
+    """How many are left. They themselves are shown when they are made, and never again."""
+    left = _codes_left(person_of(request))
+    if left is None:
+        raise Http404
+    return render(request, "mfa/codes.html", {"left": left})
+
+
+def _new_codes(request: HttpRequest) -> HttpResponse:
+    """Raises Conflict for somebody who has nothing else that the codes could stand in for."""
+    person = person_of(request)
+    if request.method == "POST":
+        if not factors.has_one(person):
+            raise Conflict(_("Add a passkey or an authenticator app first."))
+        return _show(request, codes.make(person))
+    return render(request, "mfa/codes_new.html", {"left": _codes_left(person) or 0})
+
+
+def _codes_left(person: Person) -> int | None:
+    own = Authenticator.objects.filter(user=person, type=Authenticator.Type.RECOVERY_CODES).first()
+    return None if own is None else codes.left(own)
+
+
+show_codes = _guarded(_codes)
+new_codes = _guarded(_new_codes)
 sign_in_with_passkey = never_cache(SignInWithPasskey.as_view())
 second_step = never_cache(SecondStep.as_view())
 again_with_code = never_cache(AgainWithCode.as_view())
@@ -163,7 +253,8 @@ def ways_in(request: HttpRequest) -> dict[str, object]:
             if factor.type == Authenticator.Type.WEBAUTHN
         ],
         "app": _used(by_type[Authenticator.Type.TOTP], now) if Authenticator.Type.TOTP in by_type else "",
-        "codes_left": len(recovery.wrap().get_unused_codes()) if recovery else None,
+        "codes_left": codes.left(recovery) if recovery else None,
+        "elsewhere": _elsewhere(request) if "changed" in request.GET else 0,
         "has_one": any(factor.type != Authenticator.Type.RECOVERY_CODES for factor in own),
         "removal": moments.at(removal.due_at, now) if (removal := factor_removal.waiting(person)) else "",
         "set_aside": [factors.named(one) for one in set_aside.of(person)],

@@ -1,7 +1,6 @@
 """The link in the mail to an old address: undo the change, prove who you are, and decide about what was set aside."""
 
 from allauth.mfa.models import Authenticator
-from allauth.mfa.webauthn.internal import auth
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
@@ -74,7 +73,9 @@ def _prove(request: HttpRequest, token: str, change: EmailChange) -> HttpRespons
         "change": change,
         "form": form,
         "refusal": refusal,
-        "options": dict(auth.begin_authentication(person)) if _has(change, Authenticator.Type.WEBAUTHN) else None,
+        "options": passkeys.begin(request, passkeys.Ceremony.UNDO, person)
+        if _has(change, Authenticator.Type.WEBAUTHN)
+        else None,
     }
     return render(request, "portal/account/restore_prove.html", context, status=400 if refusal else 200)
 
@@ -89,7 +90,7 @@ def _used_factor(request: HttpRequest, change: EmailChange) -> Authenticator | N
     TooMany for too many codes: they are counted as at sign-in."""
     factor: Authenticator | None
     if request.POST.get("credential"):
-        form = passkeys.SecondStepForm(data=request.POST, user=change.person)
+        form = passkeys.UndoForm(data=request.POST, user=change.person)
         if not form.is_valid():
             raise Invalid(" ".join(str(error) for errors in form.errors.values() for error in errors))
         factor = form.cleaned_data["credential"]

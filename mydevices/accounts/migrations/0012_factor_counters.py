@@ -1,0 +1,28 @@
+import django.db.models.deletion
+from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+    dependencies = [
+        ("accounts", "0011_second_administrator"),
+        ("mfa", "0003_authenticator_type_uniq"),
+    ]
+
+    operations = [
+        migrations.CreateModel(
+            name="FactorCounter",
+            fields=[
+                (
+                    "factor",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        primary_key=True,
+                        related_name="counter",
+                        serialize=False,
+                        to="mfa.authenticator",
+                    ),
+                ),
+                ("number", models.BigIntegerField()),
+            ],
+        ),
+    ]
