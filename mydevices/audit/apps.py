@@ -23,7 +23,7 @@ def _give_key(*, using: str, plan: Any = (), **_: Any) -> None:
     that is gone later is not made again here: with it gone, everything could have been forged."""
     from mydevices.audit import chain  # noqa: PLC0415  models must be loaded first
 
-    if using != "default" or chain.has_key():
+    if using != "default" or not chain.has_table() or chain.has_key():
         return
     introduced = any(
         (migration.app_label, migration.name) == ("audit", "0004_keyed_chain") and not is_backwards

@@ -73,6 +73,11 @@ def seal_committed(*, everything: bool = False, limit: int = 5000) -> int:
     return len(links)
 
 
+def has_table() -> bool:
+    """Whether the migration that brings the key was applied: others can be without it."""
+    return ChainKey._meta.db_table in connection.introspection.table_names()  # noqa: SLF001  Django's own way
+
+
 def has_key() -> bool:
     return ChainKey.objects.exists()
 

@@ -74,6 +74,8 @@ def grants(role: str) -> Sequence[str]:
         f"GRANT USAGE ON SCHEMA {schema} TO {name}",
         f"REVOKE CREATE ON SCHEMA {schema} FROM {name}",
         f"REVOKE CREATE ON SCHEMA {schema} FROM PUBLIC",
+        # A temporary table of the same name would stand before the real one.
+        f"REVOKE TEMPORARY ON DATABASE {quoted(database_name())} FROM {name}, PUBLIC",
         f"REVOKE ALL ON ALL TABLES IN SCHEMA {schema} FROM {name}",
         f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {schema} TO {name}",
         f"GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA {schema} TO {name}",

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
-from typing import Any, Final
+from typing import Any, Final, TypeVar, cast
 
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
@@ -23,7 +23,7 @@ AT_ONCE: Final = 2
 AGAIN: Final = "10"
 """Seconds after which one who has to wait may come again."""
 
-View = Callable[..., HttpResponseBase]
+Response = TypeVar("Response", bound=HttpResponseBase)
 
 
 class _Turns:
@@ -53,13 +53,13 @@ class _Turns:
 _turns: Final = _Turns()
 
 
-def waits(*methods: str) -> Callable[[View], View]:
+def waits(*methods: str) -> Callable[[Callable[..., Response]], Callable[..., Response]]:
     """Declare that a view waits when it is asked by these methods. One person has two such requests at once; a third is
     told to come again. Stands first among a view's decorators."""
 
-    def decorate(view: View) -> View:
+    def decorate(view: Callable[..., Response]) -> Callable[..., Response]:
         @wraps(view)
-        def guarded(request: HttpRequest, *args: Any, **named: Any) -> HttpResponseBase:
+        def guarded(request: HttpRequest, *args: Any, **named: Any) -> Response:
             who = _who(request)
             if not who or not _is_among(request.method, methods):
                 return view(request, *args, **named)
@@ -68,7 +68,7 @@ def waits(*methods: str) -> Callable[[View], View]:
                     return view(request, *args, **named)
             response = render(request, "waiting.html", status=429)
             response["Retry-After"] = AGAIN
-            return response
+            return cast("Response", response)  # whatever kind the view gives
 
         guarded.waits = frozenset(methods)  # type: ignore[attr-defined]  # a function has what it is given
         return guarded

@@ -113,6 +113,8 @@ ATTACKS_ON_POSTGRESQL: Final = [
     "ALTER ROLE CURRENT_USER SUPERUSER",
     "SELECT setval('audit_entry_id_seq', 1)",
     "CREATE TABLE audit_more (id int)",
+    "CREATE TEMPORARY TABLE audit_entry (id int)",
+    "CREATE SCHEMA mine",
     "DELETE FROM django_migrations",
     "DROP TABLE accounts_person",
     "TRUNCATE accounts_person CASCADE",
@@ -205,6 +207,18 @@ def test_migrate_prepares_as_the_owner_and_serve_needs_none(run: Callable[..., R
     assert "Made the database" not in served.said
     assert "A database role of its own" not in served.said
     assert served.stop() == 0
+    if urls:
+        with psycopg.connect(urls["owner"], autocommit=True) as database:
+            database.execute("ALTER TABLE audit_chainkey DISABLE TRIGGER USER")
+            database.execute("DELETE FROM audit_chainkey")
+        keyless = run("serve", "--workers", "1")
+        assert keyless.process.wait(60) == 1
+        assert "./run manage audit_begin_anew" in keyless.said
+        refused = run("audit_begin_anew")
+        assert refused.process.wait(60) == 1
+        assert "MYDEVICES_DATABASE_OWNER_URL" in refused.said
+        assert "Traceback" not in refused.said
+        assert run("audit_begin_anew", **owner).process.wait(60) == 0
     verified = run("audit_verify")
     assert verified.process.wait(60) == 0
     assert "The chain holds" in verified.said

@@ -4,6 +4,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
+from django.db.utils import ProgrammingError
 
 from mydevices.audit import chain
 from mydevices.audit import services as audit
@@ -28,4 +29,8 @@ class Command(BaseCommand):
                 )
         except Conflict as error:
             raise CommandError(error.message) from error
+        except ProgrammingError as error:
+            if not roles.is_refusal(error):
+                raise
+            raise CommandError("Only the owner of the tables can: set MYDEVICES_DATABASE_OWNER_URL.") from error
         self.stdout.write(f"The chain goes on with a new key. {key.entries} entries were sealed as they stand.")
