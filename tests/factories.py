@@ -60,6 +60,7 @@ def device(
     rights: int = ALL_RIGHTS,
     unlock_token: bytes | None = b"unlock token",
     user_name: str = "",
+    keys_held: bool = False,
     now: datetime = NOW,
 ) -> Device:
     """A registered device that can be woken, as `devices.selectors` gives it. With `user_name`, a Mac's user has a
@@ -81,6 +82,7 @@ def device(
             profile_identifier="org.mydevices.registration.test",
         ),
         now=now - timedelta(days=1),
+        keys_held=keys_held,
     )
     services.put_channel(
         registration=registration,

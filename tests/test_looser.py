@@ -32,6 +32,7 @@ CASES: Final[Mapping[tuple[Declared, str], tuple[Any, Any]]] = {
     (RegistrationRules, "pin_length"): (6, 4),
     (RegistrationRules, "pin_days"): (7, 8),
     (RegistrationRules, "pin_on_request"): (False, True),
+    (RegistrationRules, "confirm_devices"): ("factor", "never"),
     (RegistrationRules, "ownership"): ("company", "asked"),
     (RegistrationRules, "device_limit"): (5, 0),
     (RegistrationRules, "company_devices_count"): (True, False),

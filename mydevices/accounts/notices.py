@@ -25,6 +25,7 @@ iPhone"), `address` an IP address, `by` the name of who did it, where that was n
 | CODES_GUESSED | signed_in (1: in a session of theirs, 0: after their password), at, browser, address |
 | RECOVERY_CODE_USED | left (how many remain), at, browser, address |
 | DEVICE_REGISTERED | device (its name), model, at, address, by |
+| DEVICE_WAITS | device (its name), model, at, address, secret_link (to confirm or disown it), until |
 | DEVICE_IS_PERSONAL, DEVICE_IS_COMPANY | device (its name), by, reason, at |
 | DEVICE_LOCKED, DEVICE_UNLOCKED, DEVICE_LOST | device, by, reason, at, page (its address here, from the slash on) |
 | DEVICE_LOCATED, DEVICE_WIPED, DEVICE_RETIRED | the same |
@@ -83,6 +84,8 @@ class Notice(StrEnum):
     """Somebody typed wrong codes of a second factor again and again, and has to wait."""
     RECOVERY_CODE_USED = "recovery_code_used"
     DEVICE_REGISTERED = "device_registered"
+    DEVICE_WAITS = "device_waits"
+    """It was registered, and gets no private key before its owner confirms it."""
     DEVICE_IS_PERSONAL = "device_is_personal"
     DEVICE_IS_COMPANY = "device_is_company"
     """Whose a device is was changed by an administrator."""
@@ -151,6 +154,7 @@ FACTS: Final[Mapping[Notice, frozenset[str]]] = {
     Notice.CODES_GUESSED: _WHERE | {"signed_in"},
     Notice.RECOVERY_CODE_USED: _WHERE | {"left"},
     Notice.DEVICE_REGISTERED: _WHERE | {"device", "model", "by"},
+    Notice.DEVICE_WAITS: frozenset({"device", "model", "at", "address", "secret_link", "until"}),
     Notice.DEVICE_IS_PERSONAL: frozenset({"device", "by", "reason", "at"}),
     Notice.DEVICE_IS_COMPANY: frozenset({"device", "by", "reason", "at"}),
     Notice.DEVICE_LOCKED: _BY_ANOTHER,

@@ -92,6 +92,12 @@ class Verb(StrEnum):
 
     DEVICE_REGISTERED = "device.registered"
     DEVICE_REGISTERED_AGAIN = "device.registered_again"
+    DEVICE_CONFIRMED = "device.confirmed"
+    """By its owner: private keys may go to it."""
+    DEVICE_CONFIRMATION_SENT = "device.confirmation_sent"
+    """Its owner was asked once more whether it is theirs."""
+    DEVICE_DISOWNED = "device.disowned"
+    """Its owner says that it is not theirs."""
     OWNERSHIP_CHANGED = "device.ownership_changed"
     DEVICE_RETIRED = "device.retired"
     DEVICE_WIPED = "device.wiped"

@@ -141,9 +141,26 @@ def allow_again(*, person_id: UUID, type_id: UUID, fingerprint: str) -> None:
 def waits_for_key(certificate: Certificate) -> bool:
     """Whether a device still has to be sent this certificate with its key."""
     rows = selectors.carrying(certificate.person_id, certificate.type_id)
-    return rows.filter(
+    under_way = rows.filter(
         **{f"carried__{certificate.type_id}": certificate.fingerprint}, state=Installation.State.PENDING
-    ).exists()
+    )
+    return under_way.exists() or any(
+        certificate.fingerprint == one.fingerprint
+        for device in unconfirmed(certificate.person_id)
+        for one in withheld(device)
+    )
+
+
+def unconfirmed(person_id: UUID) -> Iterable[Device]:
+    """Somebody's devices that are sent no private key yet, because they have to confirm them."""
+    return (
+        Device.objects.filter(
+            owner=person_id, registration__state__in=Registration.LIVING, registration__keys_held=True
+        )
+        .select_related("owner", "registration")
+        .prefetch_related("registration__channels")
+        .order_by("created_at", "id")
+    )
 
 
 @transaction.atomic
@@ -242,7 +259,7 @@ def _targets(device: Device, reached: Sequence[Configuration], supplied: resolve
     if not reached:
         return {}
     ways = WAYS[device.platform](device)
-    found = resolve.pieces(device.owner, reached, supplied, carries=ways.carries, all_apps=ways.all_apps)
+    found = _pieces(device, ways, reached, supplied, keys_held=_holds(device.registration))
     gone = frozenset(one for person_id, _type, one in supplied.withdrawn if person_id == device.owner_id)
     return {
         (channel.pk, piece.identifier): _Target(piece, channel, gone) for channel in ways.channels for piece in found
@@ -409,7 +426,7 @@ def due(*, installation_id: object, now: datetime) -> Due:
     device = row.channel.registration.device
     fits = [
         piece
-        for piece in pieces(device)
+        for piece in pieces(device, row.channel.registration)
         if row.configuration_id == piece.configuration.id
         and (
             piece.identifier == row.identifier
@@ -430,14 +447,44 @@ def due(*, installation_id: object, now: datetime) -> Due:
     return Due(row, device, content)
 
 
-def pieces(device: Device) -> Sequence[resolve.Piece]:
-    """Everything that should be on a device with its owner loaded."""
+def pieces(device: Device, life: Registration | None = None) -> Sequence[resolve.Piece]:
+    """Everything that should be on a device with its owner loaded, in this life or else its present one."""
+    return _wanted(device, keys_held=_holds(life or device.registration))
+
+
+def withheld(device: Device) -> Sequence[resolve.Identity]:
+    """The certificates whose private keys would go to a device, with its owner and registration loaded, once its owner
+    confirms it."""
+    if device.registration is None or device.registration.has_ended or not device.registration.keys_held:
+        return ()
+    found = {
+        one.fingerprint: one
+        for piece in _wanted(device, keys_held=False)
+        for one in piece.content.identities
+        if one.has_key
+    }
+    return tuple(found.values())
+
+
+def _wanted(device: Device, *, keys_held: bool) -> Sequence[resolve.Piece]:
     supplied = resolve.supply([device.owner_id])
     ((_device, reached),) = _reached([device], supplied)
     if not reached:
         return ()
-    ways = WAYS[device.platform](device)
-    return resolve.pieces(device.owner, reached, supplied, carries=ways.carries, all_apps=ways.all_apps)
+    return _pieces(device, WAYS[device.platform](device), reached, supplied, keys_held=keys_held)
+
+
+def _pieces(
+    device: Device, ways: Ways, reached: Sequence[Configuration], supplied: resolve.Supply, *, keys_held: bool
+) -> Sequence[resolve.Piece]:
+    return resolve.pieces(
+        device.owner, reached, supplied, carries=ways.carries, all_apps=ways.all_apps, keys_held=keys_held
+    )
+
+
+def _holds(life: Registration | None) -> bool:
+    """Whether private keys are held back in this life of a device. Nothing goes to a device without one."""
+    return life is None or life.keys_held
 
 
 def given(*, installation_id: int, digest: str, profile_uuid: str) -> None:

@@ -206,6 +206,12 @@ class Supply:
     known: frozenset[tuple[UUID, UUID, str]]
     """Person, type and fingerprint of every certificate that is kept here."""
     withdrawn: frozenset[tuple[UUID, UUID, str]]
+    is_keyless: bool = False
+    """For a device that no private key may go to: there is no certificate to choose from, the files for everybody
+    included."""
+
+    def keyless(self) -> "Supply":
+        return replace(self, held={}, is_keyless=True)
 
     @cached_property
     def values(self) -> Mapping[UUID, object]:
@@ -228,22 +234,22 @@ class Supply:
             return None
         all_apps = all_apps and values.macos_all_apps
         if not values.is_user_provided:
-            return _shared(configuration, all_apps=all_apps)
+            return self.shared(configuration, all_apps=all_apps)
         for certificate in self.held.get((person.id, type_id), ()):
             if certificate.is_present:
                 return _own(configuration, certificate, all_apps=all_apps)
         return None
 
+    def shared(self, configuration: Configuration, *, all_apps: bool) -> Identity | None:
+        """The file for everybody, where the configuration has one."""
+        shared = getattr(configuration, "shared_identity", None)
+        if self.is_keyless or not isinstance(shared, SharedIdentity):
+            return None
+        return Identity(configuration.id, configuration.name, shared.fingerprint, all_apps, shared=shared)
+
 
 def _own(configuration: Configuration, certificate: Certificate, *, all_apps: bool) -> Identity:
     return Identity(configuration.id, configuration.name, certificate.fingerprint, all_apps, certificate=certificate)
-
-
-def _shared(configuration: Configuration, *, all_apps: bool) -> Identity | None:
-    shared = getattr(configuration, "shared_identity", None)
-    if not isinstance(shared, SharedIdentity):
-        return None
-    return Identity(configuration.id, configuration.name, shared.fingerprint, all_apps, shared=shared)
 
 
 def supply(person_ids: Iterable[UUID]) -> Supply:
@@ -270,11 +276,20 @@ def supply(person_ids: Iterable[UUID]) -> Supply:
 
 
 def pieces(
-    owner: Person, reached: Sequence[Configuration], supplied: Supply, *, carries: bool, all_apps: bool
+    owner: Person,
+    reached: Sequence[Configuration],
+    supplied: Supply,
+    *,
+    carries: bool,
+    all_apps: bool,
+    keys_held: bool,
 ) -> Sequence[Piece]:
     """Everything that should be on a device of this person that these configurations reach. `carries`: an account's
-    profile brings the certificates that it names; `all_apps`: there is such a choice on this platform. Asks nothing of
-    the database."""
+    profile brings the certificates that it names; `all_apps`: there is such a choice on this platform. `keys_held`: the
+    device waits for its owner's word, and no private key is among what it gets; accounts are as for somebody who has no
+    certificate. This is the one place that decides so. Asks nothing of the database."""
+    if keys_held:
+        supplied = supplied.keyless()
     found: list[Piece] = []
     inside: set[UUID] = set()
     for configuration in reached:
@@ -381,7 +396,7 @@ def _identities(type_id: UUID, owner: Person, supplied: Supply, *, is_inside: bo
     configuration, values = supplied.identities[type_id]
     all_apps = all_apps and values.macos_all_apps
     if not values.is_user_provided:
-        shared = _shared(configuration, all_apps=all_apps)
+        shared = supplied.shared(configuration, all_apps=all_apps)
         if shared is None or is_inside:
             return ()
         return [Piece(configuration, identifier(type_id), IdentityContent(configuration.name, shared))]

@@ -106,7 +106,7 @@ class KindForm(forms.Form):
 class RegistrationForm(KindForm):
     kind = RegistrationRules
     layout = (
-        (_("Proof"), ("sign_in", "pin_length", "pin_days", "pin_on_request")),
+        (_("Proof"), ("sign_in", "pin_length", "pin_days", "pin_on_request", "confirm_devices")),
         (_("Devices"), ("ownership", "device_limit", "company_devices_count")),
         (_("Systems"), ("systems", "minimum_ios", "minimum_ipados", "minimum_macos")),
         (_("Terms"), ("terms",)),
@@ -120,6 +120,19 @@ class RegistrationForm(KindForm):
     pin_length = forms.IntegerField(label=_("Characters of a PIN"), help_text=_("4 to 12."))
     pin_days = forms.IntegerField(label=_("Days that a PIN is valid"), help_text=_("1 to 30."))
     pin_on_request = forms.BooleanField(label=_("People may ask for a new PIN themselves"), required=False)
+    confirm_devices = forms.ChoiceField(
+        label=_("Confirm new devices before they get private keys"),
+        widget=forms.RadioSelect,
+        choices=[
+            ("never", _("Never")),
+            ("factor", _("People with a second factor")),
+            ("everybody", _("Everybody")),
+        ],
+        help_text=_(
+            "Their owner confirms them signed in, or by a link in a mail. A device that somebody registers "
+            "with their second factor needs no confirmation."
+        ),
+    )
     ownership = forms.ChoiceField(
         label=_("Whose are the devices?"),
         widget=forms.RadioSelect,

@@ -71,6 +71,7 @@ urlpatterns = [
     path("devices/<uuid:device_id>/where", places.where, name="devices_where"),
     path("devices/<uuid:device_id>/where/now", places.where_now, name="devices_where_now"),
     path("devices/<uuid:device_id>/where/ask", places.locate, name="devices_locate"),
+    path("devices/<uuid:device_id>/confirmation", devices.ask_again, name="devices_confirmation"),
     path("devices/<uuid:device_id>/ownership", devices.ownership, name="devices_ownership"),
     path("devices/<uuid:device_id>/ask/<slug:kind>", devices.act, name="devices_act"),
     path("devices/<uuid:device_id>/cancel/<uuid:action_id>", devices.cancel, name="devices_cancel"),

@@ -156,6 +156,10 @@ class Registration(models.Model):
     is_user_enrollment = models.BooleanField(default=False)
     bootstrap_token = models.BinaryField(null=True)
     """Sealed; a Mac's, kept for the Mac."""
+    keys_held = models.BooleanField()
+    """No private key is sent to it until its owner has confirmed that it is theirs (`registration.confirmations`)."""
+    confirmed_at = models.DateTimeField(null=True)
+    """When they did; null while they have not, and where nobody asked."""
     started_at = models.DateTimeField()
     last_seen_at = models.DateTimeField(null=True)
     unreachable_since = models.DateTimeField(null=True)

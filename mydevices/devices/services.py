@@ -51,11 +51,18 @@ class Terms:
 
 @transaction.atomic
 def begin(
-    *, owner: Person, platform: str, ownership: str, introduction: Introduction, terms: Terms, now: datetime
+    *,
+    owner: Person,
+    platform: str,
+    ownership: str,
+    introduction: Introduction,
+    terms: Terms,
+    now: datetime,
+    keys_held: bool,
 ) -> tuple[Registration, Registration | None]:
     """Start a life: on the same owner's device of that hardware id, or on a new one. The same hardware under another
-    owner is another device. Returns the registration and, where there was one that had not ended, the one that it
-    replaces."""
+    owner is another device. `keys_held`: no private key is sent to it before its owner has confirmed it. Returns the
+    registration and, where there was one that had not ended, the one that it replaces."""
     device, _is_new = Device.objects.select_for_update().get_or_create(
         owner=owner,
         platform=platform,
@@ -74,6 +81,7 @@ def begin(
         access_rights=terms.access_rights,
         profile_identifier=terms.profile_identifier,
         is_user_enrollment=introduction.is_user_enrollment,
+        keys_held=keys_held,
         started_at=now,
         last_seen_at=now,
     )
@@ -187,6 +195,21 @@ def end(*, registration: Registration, state: str, now: datetime, because: str =
     registration.ended_at = now
     registration.ended_because = because
     return True
+
+
+def release_keys(*, registration: Registration, now: datetime) -> bool:
+    """Its owner has confirmed it: private keys may go there. False where they may already."""
+    held = Registration.objects.filter(id=registration.id, keys_held=True)
+    if not held.update(keys_held=False, confirmed_at=now):
+        return False
+    registration.keys_held, registration.confirmed_at = False, now
+    return True
+
+
+def hold_keys(*, registration: Registration) -> None:
+    """Its owner says that it is not theirs: no private key goes there from now on."""
+    Registration.objects.filter(id=registration.id).update(keys_held=True, confirmed_at=None)
+    registration.keys_held, registration.confirmed_at = True, None
 
 
 def heard_after_wipe(*, registration: Registration, now: datetime) -> bool:

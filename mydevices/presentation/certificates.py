@@ -69,8 +69,14 @@ class Remainder:
     is_pending: bool
 
 
-def row(certificate: Certificate, now: datetime, deliveries: Deliveries | None = None) -> Row:
-    """What devices say of it comes first, where that was read; then what is to be said of its key, and its cautions."""
+def row(
+    certificate: Certificate,
+    now: datetime,
+    deliveries: Deliveries | None = None,
+    unconfirmed: Sequence[SafeString] = (),
+) -> Row:
+    """What devices say of it comes first, where that was read, and of those that it waits for (`unconfirmed`); then
+    what is to be said of its key, and its cautions."""
     there = deliveries.of(certificate.type_id, certificate.fingerprint) if deliveries else ()
     return Row(
         id=certificate.id,
@@ -84,7 +90,8 @@ def row(certificate: Certificate, now: datetime, deliveries: Deliveries | None =
         note=certificate.note,
         spots=[
             *_of_devices(there),
-            *(_of_use(certificate, deliveries, is_there=bool(there)) if deliveries else ()),
+            *(Spot("clock", "warn", text) for text in unconfirmed),
+            *(_of_use(certificate, deliveries, is_there=bool(there or unconfirmed)) if deliveries else ()),
             *_of_key(certificate),
             *_cautions(certificate),
         ],

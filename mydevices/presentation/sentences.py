@@ -274,6 +274,19 @@ OF_PEOPLE: Final[Mapping[Verb, Say | Callable[[Entry], Say]]] = {
     ),
     Verb.DEVICE_REGISTERED: Say(lazy("{device} was registered.")),
     Verb.DEVICE_REGISTERED_AGAIN: Say(lazy("{device} was registered again.")),
+    Verb.DEVICE_CONFIRMED: Say(
+        lazy("{who} confirmed that {device} is theirs."),
+        lazy("You confirmed that {device} is yours."),
+    ),
+    Verb.DEVICE_CONFIRMATION_SENT: Say(
+        lazy("{who} had the mail sent again in which you confirm {device}."),
+        lazy("You had the mail sent again that asks for the confirmation of {device}."),
+        lazy("{who} had the mail sent again that asks for the confirmation of {device}."),
+    ),
+    Verb.DEVICE_DISOWNED: Say(
+        lazy("{who} said that {device} isn’t theirs."),
+        lazy("You said that {device} isn’t yours."),
+    ),
     Verb.OWNERSHIP_CHANGED: _ownership,
     Verb.DEVICE_RETIRED: Say(lazy("{device} left management.")),
     Verb.DEVICE_WIPED: _wiped,
@@ -424,6 +437,12 @@ def _erased(entry: Entry) -> Say:
 OF_DEVICES: Final[Mapping[Verb, Say | Callable[[Entry], Say]]] = {
     Verb.DEVICE_REGISTERED: _registered,
     Verb.DEVICE_REGISTERED_AGAIN: Say(lazy("Registered again")),
+    Verb.DEVICE_CONFIRMED: Say(lazy("Confirmed by {who}"), lazy("Confirmed by you")),
+    Verb.DEVICE_CONFIRMATION_SENT: Say(
+        lazy("{who} had the mail sent again that asks for its confirmation"),
+        lazy("You had the mail sent again that asks for its confirmation"),
+    ),
+    Verb.DEVICE_DISOWNED: Say(lazy("{who} said that it isn’t theirs"), lazy("You said that it isn’t yours")),
     Verb.OWNERSHIP_CHANGED: _belongs,
     Verb.DEVICE_RETIRED: Say(lazy("Left management")),
     Verb.DEVICE_WIPED: _erased,

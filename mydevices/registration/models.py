@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from mydevices import looser
 from mydevices.certificates.models import Challenge
-from mydevices.devices.models import Device
+from mydevices.devices.models import Device, Registration
 
 
 class Ticket(models.Model):
@@ -46,6 +46,8 @@ class Ticket(models.Model):
     device = models.ForeignKey(Device, on_delete=models.SET_NULL, null=True, related_name="tickets")
     pin = models.ForeignKey("RegistrationPin", on_delete=models.SET_NULL, null=True, related_name="tickets")
     """What its person proved themselves with; spent when a device registers."""
+    has_factor = models.BooleanField(default=False)
+    """Its person opened it with a fresh proof that included a second factor: the device needs no confirmation."""
 
     class Meta:
         indexes = [models.Index(fields=["person", "expires_at"], name="tickets_of_a_person")]
@@ -132,6 +134,20 @@ class RegistrationPin(models.Model):
                 name="one_registration_pin_at_a_time",
             ),
         ]
+
+
+class Confirmation(models.Model):
+    """The mail that asks somebody whether a device is theirs, with a link of its own. One at a time for each life of a
+    device: a new mail makes a new link, and the former one stops."""
+
+    registration = models.OneToOneField(Registration, on_delete=models.CASCADE, related_name="confirmation")
+    token_hash = models.CharField(max_length=64, unique=True)
+    """SHA-256 of what the link carries; the link itself is known to the mail alone."""
+    address = models.CharField(max_length=64, blank=True)
+    """The IP address that the device registered from."""
+    expires_at = models.DateTimeField()
+    answered_at = models.DateTimeField(null=True)
+    """When somebody answered with this link. That is done once."""
 
 
 class TermsText(models.Model):

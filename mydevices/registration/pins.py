@@ -43,7 +43,8 @@ def issue(*, person: Person, actor: Actor, now: datetime | None = None, mail: bo
     the caller puts it into a mail of its own (`mail=False`).
 
     Raises Conflict where the person's policy asks for no PIN, NotAllowed for a person whose policy leaves new ones to
-    others, and for strangers."""
+    others, and for strangers, and NeedsFreshAuthentication."""
+    actor.require_fresh(now or timezone.now())
     rules = selectors.rules_of(person).values
     if not rules.asks_pin:
         raise Conflict(_("%(name)s registers without a PIN.") % {"name": person.name})

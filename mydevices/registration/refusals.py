@@ -3,9 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Self
+from typing import Final, Self
 
+from django.utils.functional import Promise
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as lazy
 
 from mydevices.errors import NotAllowed
 from mydevices.organisation import selectors as organisation
@@ -23,6 +25,8 @@ class Why(StrEnum):
     PIN_NEEDED = "pin_needed"
     PIN_SPENT = "pin_spent"
     SELF_SERVICE = "self_service"
+    SYSTEM_UNKNOWN = "system_unknown"
+    EXPIRED = "expired"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,36 +49,29 @@ class Refusal:
 
     def reason(self) -> str:
         """One sentence or two: what stands in the way, and what the person can do."""
-        facts = self.facts
-        match self.why:
-            case Why.DEVICE_LIMIT:
-                text = _("%(used)s of %(limit)s devices are used. Retire one first, then register the next.")
-            case Why.OWNERSHIP:
-                text = (
-                    _("Devices are registered as people’s own here.")
-                    if facts.get("ownership") == "personal"
-                    else _("Devices are registered as the organisation’s here.")
-                )
-            case Why.TERMS:
-                text = _("The terms of service, version %(version)s, have not been accepted yet.")
-            case Why.SYSTEM:
-                text = _("%(system)s cannot be registered here.")
-            case Why.TOO_OLD:
-                text = _("%(system)s %(version)s is too old: %(minimum)s or newer is needed. Update it and try again.")
-            case Why.VERSION_UNKNOWN:
-                text = _("The device does not say its version of %(system)s, and %(minimum)s or newer is needed.")
-            case Why.PIN_NEEDED:
-                text = _("Registering asks for a PIN.")
-            case Why.PIN_SPENT:
-                text = _("The PIN has registered a device already. Ask for a new one.")
-            case Why.SELF_SERVICE:
-                text = _("You cannot register devices by yourself.")
-        return text % facts
+        if self.why is Why.OWNERSHIP and self.facts.get("ownership") == "personal":
+            return _("Devices are registered as people’s own here.")
+        return str(_SENTENCES[self.why]) % self.facts
 
     def message(self, whom_to_ask: str = "") -> str:
         """The reason, the policy that decided, and whom to ask: the organisation's helpdesk, or another."""
         decided = _("The policy “%(policy)s” decides this.") % {"policy": self.policy} if self.policy else ""
         return " ".join(part for part in (self.reason(), decided, whom_to_ask or organisation.whom_to_ask()) if part)
+
+
+_SENTENCES: Final[Mapping[Why, Promise]] = {
+    Why.DEVICE_LIMIT: lazy("%(used)s of %(limit)s devices are used. Retire one first, then register the next."),
+    Why.OWNERSHIP: lazy("Devices are registered as the organisation’s here."),
+    Why.TERMS: lazy("The terms of service, version %(version)s, have not been accepted yet."),
+    Why.SYSTEM: lazy("%(system)s cannot be registered here."),
+    Why.TOO_OLD: lazy("%(system)s %(version)s is too old: %(minimum)s or newer is needed. Update it and try again."),
+    Why.VERSION_UNKNOWN: lazy("The device does not say its version of %(system)s, and %(minimum)s or newer is needed."),
+    Why.SYSTEM_UNKNOWN: lazy("The device doesn’t say that it runs one of these, or newer: %(systems)s."),
+    Why.PIN_NEEDED: lazy("Registering asks for a PIN."),
+    Why.PIN_SPENT: lazy("The PIN has registered a device already. Ask for a new one."),
+    Why.SELF_SERVICE: lazy("You cannot register devices by yourself."),
+    Why.EXPIRED: lazy("The time to register had passed when the device answered. Start again."),
+}
 
 
 class Refused(NotAllowed):

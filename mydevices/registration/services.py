@@ -41,15 +41,17 @@ from mydevices.platforms import port
 from mydevices.platforms.port import ActionKind, Document
 from mydevices.policies import helpdesk
 from mydevices.policies import selectors as policies
-from mydevices.policies.kinds.registration import SYSTEMS, RegistrationRules, is_older
+from mydevices.policies.kinds.registration import SYSTEMS, RegistrationRules, is_older, is_version
 from mydevices.policies.kinds.self_service import REGISTER, SelfServiceRules
 from mydevices.policies.selectors import Effective
-from mydevices.registration import selectors
+from mydevices.registration import confirmations, selectors
 from mydevices.registration.models import Acceptance, RegistrationPin, TermsText, Ticket
 from mydevices.registration.refusals import Fact, Refusal, Refused, Why
 from mydevices.vault import services as vault
 
 TICKET_LIFETIME: Final = timedelta(minutes=15)
+TICKET_GRACE: Final = timedelta(minutes=2)
+"""How long after a ticket's end a device that has its certificate already may still finish."""
 RENEWAL_LIFETIME: Final = timedelta(days=30)
 RENEW_AGAIN_AFTER: Final = timedelta(days=1)
 """How long a device that refused a new certificate is left alone."""
@@ -79,8 +81,10 @@ def open_ticket(
 
     The person's registration policy binds every actor, the command line too; only the PIN is asked of nobody but the
     person, because it proves that it is them. Raises Refused where the policy forbids it, NotAllowed for a stranger,
-    Conflict while the server cannot register any device."""
+    NeedsFreshAuthentication, because a device that registers is sent private keys, Conflict while the server cannot
+    register any device."""
     now = timezone.now()
+    actor.require_fresh(now)
     if actor.id != str(person.id):
         rights.require(actor, Right.INVITE)
     rules = selectors.rules_of(person)
@@ -110,6 +114,7 @@ def open_ticket(
             expires_at=now + TICKET_LIFETIME,
             terms=asdict(terms),
             pin=pin,
+            has_factor=actor.id == str(person.id) and actor.has_fresh_factor(now),
         )
         _record(Verb.TICKET_OPENED, ticket=ticket, actor=actor)
     return ticket
@@ -162,6 +167,7 @@ def accept_terms(*, person: Person, policy_id: UUID, version: int, actor: Actor,
     Conflict when there is another version by now, or another policy."""
     if actor.id != str(person.id):
         raise NotAllowed(_("Terms are accepted by the person who registers."))
+    actor.require_fresh(now or timezone.now())
     rules = selectors.rules_of(person)
     if not rules.values.terms or (rules.policy_id, rules.values.terms_version) != (policy_id, version):
         raise Conflict(_("The terms have changed meanwhile. Read them anew."))
@@ -301,7 +307,9 @@ def _begin(
     if ticket.refused_at is not None:
         raise Refused(Refusal.read(ticket.refusal))
     check_topic(topic=topic, expected=ticket.terms["topic"])
-    _refuse_device(ticket, introduction)
+    if now > ticket.expires_at + TICKET_GRACE:
+        raise Refused(Refusal(Why.EXPIRED))
+    rules = _refuse_device(ticket, introduction)
     if ticket.pin_id and not RegistrationPin.objects.filter(id=ticket.pin_id, spent_at=None).update(spent_at=now):
         raise Refused(Refusal(Why.PIN_SPENT))
     registration, replaced = devices.begin(
@@ -311,6 +319,7 @@ def _begin(
         introduction=introduction,
         terms=Terms(**ticket.terms),
         now=now,
+        keys_held=confirmations.holds_keys(ticket, rules),
     )
     certificates.use(certificate=certificate, registration=registration)
     if replaced is not None:
@@ -325,6 +334,9 @@ def _begin(
         actor=Actor.device(str(device.id), device.name, address),
         device=device,
     )
+    if registration.keys_held:
+        confirmations.begin(registration=registration, person=ticket.person, address=address, now=now)
+        return registration
     model = device.model_name or device.model
     accounts.notify(
         person=ticket.person,
@@ -334,9 +346,9 @@ def _begin(
     return registration
 
 
-def _refuse_device(ticket: Ticket, introduction: Introduction) -> None:
-    """What the policy says now that the device has spoken. The person's row is held until the life has begun: of two
-    devices that come at once the second counts the first."""
+def _refuse_device(ticket: Ticket, introduction: Introduction) -> RegistrationRules:
+    """What the policy says now that the device has spoken, or the rules that let it in. The person's row is held until
+    the life has begun: of two devices that come at once the second counts the first."""
     Person.objects.select_for_update(no_key=True).get(id=ticket.person_id)
     rules = selectors.rules_of(ticket.person)
     system, version = introduction.os_name, introduction.os_version
@@ -347,7 +359,11 @@ def _refuse_device(ticket: Ticket, introduction: Introduction) -> None:
     if is_older(version, minimum):
         why = Why.TOO_OLD if version else Why.VERSION_UNKNOWN
         raise Refused(Refusal(why, rules.policy_name, {**facts, "version": version[:32], "minimum": minimum}))
+    # An iPad that does not say its version may run iOS or iPadOS, and a device that does not say its model anything.
+    if rules.values.has_minimum and (system not in SYSTEMS or not is_version(version)):
+        raise Refused(Refusal(Why.SYSTEM_UNKNOWN, rules.policy_name, {"systems": ", ".join(rules.values.least)}))
     _refuse_beyond_limit(ticket.person, rules, ticket.ownership, introduction.hardware_id)
+    return rules.values
 
 
 @transaction.atomic

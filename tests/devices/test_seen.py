@@ -44,7 +44,13 @@ def test_a_life_that_is_over_says_nothing_of_its_device() -> None:
     collector = Collector()
     collector.note(former.id, NOW + timedelta(days=2), None)
     again = Registration.objects.create(
-        device=device, topic="t", access_rights=1, profile_identifier="p", started_at=NOW, state="replaced"
+        device=device,
+        topic="t",
+        access_rights=1,
+        profile_identifier="p",
+        keys_held=False,
+        started_at=NOW,
+        state="replaced",
     )
     Device.objects.filter(id=device.id).update(registration=again, seen_at=NOW)
     collector.flush()

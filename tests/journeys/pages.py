@@ -394,6 +394,11 @@ LOOKS: Final = (
     Look("portal:certificate_take", BOUND.email, {"certificate_id": "certificate"}),
     Look("portal:certificate_withdraw", "ines", {"type_id": "type", "fingerprint": "ab" * 32}),
     Look("portal:certificates", "ines", name="certificates-deleted"),
+    # A device that its owner has to confirm.
+    Look("portal:device", FACTORED.email, {"device_id": "unconfirmed"}, name="device-unconfirmed"),
+    Look("portal:confirm_device", FACTORED.email, {"device_id": "unconfirmed"}),
+    Look("portal:confirm_by_link", "visitor", start=_mailed(FACTORED.email, "Is this device yours?")),
+    Look("console:devices_one", of={"device_id": "unconfirmed"}, name="console-devices_one-unconfirmed"),
     # Second factors.
     Look("mfa_index", FACTORED.email, name="security-with-factors"),
     Look("mfa_view_recovery_codes", FACTORED.email),
@@ -544,6 +549,7 @@ NO_PAGE: Final[Mapping[str, str]] = {
     "sessions_end_others": "sent only",
     "session_end": "sent only",
     "console:devices_cancel": "sent only",
+    "console:devices_confirmation": "sent only",
     "console:invitations_change": "sent only",
     "console:invitations_link": "sent only",
     "console:invitations_send": "sent only",

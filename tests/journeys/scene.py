@@ -37,7 +37,7 @@ from mydevices.platforms.port import ActionKind
 from mydevices.policies.kinds.self_service import SelfServiceRules
 from mydevices.policies.kinds.registration import BOTH, RegistrationRules
 from mydevices.policies.models import Policy
-from mydevices.registration import invitations, pins
+from mydevices.registration import confirmations, invitations, pins
 from mydevices.registration.models import Invitation
 from tests import factories
 from tests.certificates import identities
@@ -72,6 +72,8 @@ policies.create(
 )
 for wipes in Policy.objects.filter(kind="self_service", name="Field wipes"):
     policies.move(actor=actor, policy=wipes, direction=-1)
+unconfirmed = factories.device(kofi, name="Kofi’s iPhone", keys_held=True, now=now)
+confirmations.begin(registration=unconfirmed.registration, person=kofi, address="192.0.2.7", now=now)
 tablet = factories.device(lena, name="Field iPad", model="iPad14,8", now=now)
 wipe = commands.enqueue(
     device=tablet,
@@ -125,6 +127,7 @@ print(json.dumps({{
     "certificate": str(kept.id),
     "type": str(of.id),
     "iphone": str(private.id),
+    "unconfirmed": str(unconfirmed.id),
     "pin": pins.issue(person=lena, actor=actor, mail=False),
 }}))
 """

@@ -1,10 +1,13 @@
 """What the registration policy forbids, at the desk and when the device speaks: refused with the reason, the policy and
 whom to ask, and written down for whom it concerns."""
 
+from collections.abc import Mapping
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.utils import timezone
 
 from mydevices.accounts.models import Person
 from mydevices.accounts.notices import Notice
@@ -17,7 +20,9 @@ from mydevices.registration import selectors, services
 from mydevices.registration.models import Acceptance, TermsText, Ticket
 from mydevices.registration.refusals import Refusal, Refused, Why
 from simulator import fleet
+from simulator.device import Device as Simulated
 from simulator.errors import SimulatorError
+from simulator.transport import Reply
 from tests import factories
 from tests.platforms.apple.conftest import Registers, send, ticket_for
 from tests.registration.conftest import OPERATOR, Decide
@@ -167,6 +172,70 @@ def test_a_device_that_is_too_old_is_refused_and_its_ticket_says_why(
     assert not Message.objects.filter(topic="mail").exists()
 
 
+@pytest.mark.parametrize(
+    ("says", "minimum", "why"),
+    [
+        ({"ProductName": "iPhone17,1"}, {"minimum_ios": "17.4"}, Why.VERSION_UNKNOWN),
+        ({"ProductName": "iPhone17,1", "OSVersion": ""}, {"minimum_ios": "17.4"}, Why.VERSION_UNKNOWN),
+        ({"ProductName": "iPad14,8"}, {"minimum_ipados": "17"}, Why.VERSION_UNKNOWN),
+        # Without a version it may be an iPad of the time when they ran iOS.
+        ({"ProductName": "iPad4,1"}, {"minimum_ios": "12"}, Why.SYSTEM_UNKNOWN),
+        ({"ProductName": "iPad4,1", "OSVersion": "new"}, {"minimum_ios": "12"}, Why.SYSTEM_UNKNOWN),
+        ({}, {"minimum_ios": "17.4"}, Why.SYSTEM_UNKNOWN),
+        ({"OSVersion": "26.1"}, {"minimum_macos": "14"}, Why.SYSTEM_UNKNOWN),
+        ({"ProductName": "Toaster1,1", "OSVersion": "26.1"}, {"minimum_ios": "17.4"}, Why.SYSTEM_UNKNOWN),
+    ],
+)
+def test_a_device_that_leaves_out_what_it_runs_is_refused_where_there_is_a_minimum(
+    owner: Person,
+    decide: Decide,
+    monkeypatch: pytest.MonkeyPatch,
+    says: dict[str, str],
+    minimum: dict[str, str],
+    why: Why,
+) -> None:
+    monkeypatch.setattr(Simulated, "_described", lambda *_arguments, **_named: says)
+    opened(owner)
+    decide(**minimum)
+    ticket = refused_device(owner)
+    refusal = Refusal.read(ticket.refusal)
+    assert refusal.why == why
+    assert all(version in refusal.message() for version in minimum.values())
+
+
+def test_a_device_that_leaves_out_what_it_runs_registers_where_nothing_is_asked(
+    owner: Person, decide: Decide, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Simulated, "_described", lambda *_arguments, **_named: {})
+    decide(device_limit=4)
+    fleet.new_device("iphone", send=send).register(services.document_for(ticket=opened(owner)).content)
+    assert Device.objects.filter(owner=owner).exists()
+
+
+@pytest.mark.parametrize(("late", "registers"), [(60, True), (119, True), (121, False), (3600, False)])
+def test_a_ticket_registers_no_device_beyond_its_time_though_its_certificate_was_taken_before(
+    owner: Person, late: int, registers: bool
+) -> None:
+    ticket = opened(owner)
+
+    def slow(method: str, url: str, headers: Mapping[str, str], body: bytes) -> Reply:
+        if url.endswith("/checkin"):
+            Ticket.objects.filter(id=ticket.id).update(expires_at=timezone.now() - timedelta(seconds=late))
+        return send(method, url, headers, body)
+
+    simulated = fleet.new_device("iphone", send=slow)
+    document = services.document_for(ticket=ticket).content
+    if registers:
+        simulated.register(document)
+        assert Device.objects.get(owner=owner).is_registered
+        return
+    with pytest.raises(SimulatorError):
+        simulated.register(document)
+    assert not Device.objects.filter(owner=owner).exists()
+    ticket.refresh_from_db()
+    assert Refusal.read(ticket.refusal).why == Why.EXPIRED
+
+
 def test_a_system_that_is_not_allowed_is_refused_when_it_speaks(owner: Person, decide: Decide) -> None:
     opened(owner)
     decide(systems=("iPadOS", "macOS"))
@@ -240,6 +309,7 @@ def test_every_refusal_is_a_sentence_that_comes_back_from_the_database(db: None,
         "version": "1",
         "minimum": "2",
         "system": "iOS",
+        "systems": "iOS 2, macOS",
     }
     refusal = Refusal(why, "Everyone", facts)
     assert Refusal.read(refusal.stored()) == refusal

@@ -49,8 +49,9 @@ from mydevices.platforms.port import ActionKind, Parameters
 from mydevices.policies import selectors as policies
 from mydevices.policies.kinds.self_service import SelfServiceRules
 from mydevices.presentation import apps as app_lists
-from mydevices.presentation import files, moments, openness, past, present
+from mydevices.presentation import confirming, files, moments, openness, past, present
 from mydevices.presentation.access import freshly_signed_in, sent
+from mydevices.registration import confirmations
 from mydevices.registration import selectors as registration
 
 SHOWN: Final = 20
@@ -265,6 +266,7 @@ def _shown(request: HttpRequest, found: Device) -> dict[str, object]:
         ]
         if Right.ASSIST in rights_of(request)
         else [],
+        "unconfirmed": confirming.unconfirmed(found, now),
         "timelines": [
             replace(present.timeline(found, progress, viewer, now), button=None)
             for progress in present.on_top(recent, now)
@@ -428,6 +430,19 @@ def cancel(request: HttpRequest, device_id: UUID, action_id: UUID) -> HttpRespon
     try:
         commands_services.cancel(action=commands.action_of(found, action_id), actor=actor_of(request))
         messages.success(request, _("Called off."))
+    except Conflict as conflict:
+        messages.warning(request, conflict.message)
+    return HttpResponseRedirect(reverse("console:devices_one", args=[found.id]), status=303)
+
+
+@require_POST
+@console_page(Right.ASSIST)
+def ask_again(request: HttpRequest, device_id: UUID) -> HttpResponse:
+    """Mail a device's owner once more the question whether it is theirs. Nobody answers it for them."""
+    found = devices.by_id(device_id)
+    try:
+        confirmations.send_again(device=found, actor=actor_of(request), now=timezone.now())
+        messages.success(request, _("The mail is on its way to %(name)s.") % {"name": found.owner.name})
     except Conflict as conflict:
         messages.warning(request, conflict.message)
     return HttpResponseRedirect(reverse("console:devices_one", args=[found.id]), status=303)

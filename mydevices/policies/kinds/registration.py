@@ -12,6 +12,7 @@ from mydevices import looser
 from mydevices.policies.kinds.kind import Kind, Line
 
 PASSWORD, PIN, BOTH = "password", "pin", "both"
+NEVER, FACTOR, EVERYBODY = "never", "factor", "everybody"
 ASKED, PERSONAL, COMPANY = "asked", "personal", "company"
 
 SYSTEMS: Final = ("iOS", "iPadOS", "macOS")
@@ -33,7 +34,8 @@ _OLDER: Final = looser.Direction(lambda before, after: bool(before) and (not aft
 
 @dataclass(frozen=True)
 class RegistrationRules(Kind):
-    """Defaults: a password, no PIN; the person says whose device it is; no limit, no terms, every system."""
+    """Defaults: a password, no PIN; devices of people with a second factor are confirmed; the person says whose device
+    it is; no limit, no terms, every system."""
 
     sign_in: str = PASSWORD
     """PASSWORD, PIN or BOTH: what registering asks of a person. A signed-in person has given their password."""
@@ -43,6 +45,9 @@ class RegistrationRules(Kind):
     """Days that a PIN is valid, 1 to 30."""
     pin_on_request: bool = True
     """Whether a person may ask for a new PIN by themselves."""
+    confirm_devices: str = FACTOR
+    """Whose devices are sent no private key before their owner confirms them: NEVER anybody's, those of people with a
+    second FACTOR, or EVERYBODY's. A device that its owner registered with a second factor needs no confirmation."""
     ownership: str = ASKED
     """ASKED, or what every device is registered as: PERSONAL or COMPANY."""
     device_limit: int = 0
@@ -64,6 +69,7 @@ class RegistrationRules(Kind):
         "pin_length": looser.LOWER,
         "pin_days": looser.HIGHER,
         "pin_on_request": looser.HIGHER,
+        "confirm_devices": looser.order(EVERYBODY, FACTOR, NEVER),
         "ownership": looser.admits({ASKED: (PERSONAL, COMPANY), PERSONAL: (PERSONAL,), COMPANY: (COMPANY,)}),
         "device_limit": looser.HIGHER_OR_NONE,
         "company_devices_count": looser.LOWER,
@@ -96,6 +102,25 @@ class RegistrationRules(Kind):
         return self.sign_in in {PASSWORD, BOTH}
 
     @property
+    def confirms_devices(self) -> bool:
+        """At least those of people who have a second factor."""
+        return self.confirm_devices != NEVER
+
+    @property
+    def confirms_everybodys(self) -> bool:
+        return self.confirm_devices == EVERYBODY
+
+    @property
+    def has_minimum(self) -> bool:
+        """Whether any system has a version below which it may not register."""
+        return any(self.minimum(system) for system in self.systems)
+
+    @property
+    def least(self) -> Sequence[str]:
+        """The systems that may register, each with its oldest version where there is one: “iOS 17.4”, “macOS”."""
+        return [f"{system} {self.minimum(system)}".strip() for system in self.systems]
+
+    @property
     def fixed_ownership(self) -> str:
         """What every device is registered as; empty where the person is asked."""
         return "" if self.ownership == ASKED else self.ownership
@@ -118,6 +143,8 @@ class RegistrationRules(Kind):
             found["pin_length"] = _("A PIN has 4 to 12 characters.")
         if not 1 <= self.pin_days <= 30:
             found["pin_days"] = _("A PIN is valid for 1 to 30 days.")
+        if self.confirm_devices not in {NEVER, FACTOR, EVERYBODY}:
+            found["confirm_devices"] = _("Choose whose devices have to be confirmed.")
         if self.ownership not in {ASKED, PERSONAL, COMPANY}:
             found["ownership"] = _("Ask the person, or choose whose devices are.")
         if not 0 <= self.device_limit <= 100:
@@ -126,10 +153,14 @@ class RegistrationRules(Kind):
             found["terms"] = _("Terms of service have at most 50,000 characters here.")
         if not self.systems or not set(self.systems) <= set(SYSTEMS):
             found["systems"] = _("Allow at least one system. To stop registrations, set the limit or suspend people.")
-        for system in SYSTEMS:
-            if self.minimum(system) and not _VERSION.fullmatch(self.minimum(system)):
-                found[f"minimum_{system.lower()}"] = _("A version is numbers with dots, such as 17.4.")
-        return found
+        return {**found, **self._unread_versions()}
+
+    def _unread_versions(self) -> Mapping[str, str]:
+        return {
+            f"minimum_{system.lower()}": _("A version is numbers with dots, such as 17.4.")
+            for system in SYSTEMS
+            if self.minimum(system) and not _VERSION.fullmatch(self.minimum(system))
+        }
 
     def summary(self) -> Sequence[Line]:
         signs = {PASSWORD: _("Password"), PIN: _("PIN"), BOTH: _("Password and PIN")}
@@ -148,7 +179,17 @@ class RegistrationRules(Kind):
                 else _("%(length)d characters, valid for %(days)s, and only administrators give a new one")
             )
             lines.append(Line("pin_length", _("PIN"), text % facts))
+        confirmed = {
+            NEVER: _("Nobody’s"),
+            FACTOR: _("Those of people with a second factor"),
+            EVERYBODY: _("Everybody’s"),
+        }
         lines += [
+            Line(
+                "confirm_devices",
+                _("Confirmed by their owner before they get private keys"),
+                confirmed.get(self.confirm_devices, self.confirm_devices),
+            ),
             Line("ownership", _("Whose devices"), owners.get(self.ownership, self.ownership)),
             Line("device_limit", _("Devices of a person"), self._limit()),
             Line("terms", _("Terms of service"), self._terms()),
@@ -169,6 +210,11 @@ class RegistrationRules(Kind):
     def _system(self, system: str) -> str:
         facts = {"system": system, "version": self.minimum(system)}
         return _("%(system)s %(version)s or newer") % facts if facts["version"] else system
+
+
+def is_version(text: str) -> bool:
+    """Whether a device says its version in a way that can be compared."""
+    return _VERSION.match(text) is not None
 
 
 def is_older(version: str, minimum: str) -> bool:

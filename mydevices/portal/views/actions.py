@@ -30,8 +30,9 @@ from mydevices.policies import helpdesk
 from mydevices.policies import selectors as policies
 from mydevices.policies.kinds.self_service import SelfServiceRules
 from mydevices.portal.forms import LockForm, LostForm, TypedNameForm
-from mydevices.presentation import losing, present
+from mydevices.presentation import confirming, losing, present
 from mydevices.presentation.access import freshly_signed_in, go, in_dialog, sent
+from mydevices.registration import confirmations
 
 READ_AND_WRITE = require_http_methods(["GET", "HEAD", "POST"])
 
@@ -108,6 +109,27 @@ def retire(request: HttpRequest, device_id: UUID) -> HttpResponse:
     if request.method == "POST":
         return _ask(request, device, ActionKind.RETIRE)
     return _question(request, device, ActionKind.RETIRE, Form())
+
+
+@READ_AND_WRITE
+@freshly_signed_in
+@never_cache
+def confirm(request: HttpRequest, device_id: UUID) -> HttpResponse:
+    """Its owner says that it is theirs: private keys may go to it."""
+    device = _device(request, device_id)
+    now = timezone.now()
+    if request.method == "POST":
+        try:
+            confirmations.confirm(device=device, actor=actor_of(request), now=now)
+            messages.success(request, _("Confirmed. It gets your private keys as soon as it answers."))
+        except Conflict as conflict:
+            messages.warning(request, conflict.message)
+        return _to(request, device)
+    unconfirmed = confirming.unconfirmed(device, now)
+    if unconfirmed is None:
+        messages.warning(request, _("This device doesn’t wait to be confirmed."))
+        return _to(request, device)
+    return _render(request, "portal/confirm_device.html", device, {"form": Form(), "unconfirmed": unconfirmed})
 
 
 @require_POST

@@ -25,12 +25,13 @@ from mydevices.certificates import uploads as certificates
 from mydevices.certificates.models import Certificate, CertificateType
 from mydevices.certificates.uploads import Stored
 from mydevices.certificates.wording import NotTaken
+from mydevices.configurations import push, uploads
 from mydevices.configurations import selectors as configurations
-from mydevices.configurations import uploads
 from mydevices.errors import Conflict, Invalid, NotAllowed, NotFound, TooMany
 from mydevices.organisation import selectors as organisation
 from mydevices.portal.certificate_forms import AddForm, EditForm, NoteForm, TakeForm
 from mydevices.presentation import certificates as presentation
+from mydevices.presentation import confirming
 from mydevices.presentation.access import freshly_signed_in, go, in_dialog, sent
 from mydevices.presentation.present import name_of
 from mydevices.presentation.waiting import waits
@@ -65,7 +66,11 @@ def _table(person: Person) -> dict[str, object]:
     found = selectors.of_person(person)
     deliveries = configurations.deliveries(person.id)
     labels = {one.id: one.label for one in selectors.types()} if deliveries.certificates else {}
-    rows = [presentation.row(one, moment, deliveries) for one in found]
+    waiting = [
+        one for device in push.unconfirmed(person.id) if (one := confirming.unconfirmed(device, moment)) is not None
+    ]
+    waits = confirming.by_certificate(waiting)
+    rows = [presentation.row(one, moment, deliveries, waits.get(one.fingerprint, ())) for one in found]
     remainders = presentation.remainders(deliveries, found, labels)
     pending = any(row.is_pending for row in rows) or any(one.is_pending for one in remainders)
     return {"rows": rows, "remainders": remainders, "pending": pending}

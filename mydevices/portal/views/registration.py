@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
 from typing import Final
 from uuid import UUID
@@ -34,7 +35,7 @@ from mydevices.policies.selectors import Effective
 from mydevices.portal import desks, tickets
 from mydevices.portal.forms import AskPinForm, ProofForm, RegisterForm
 from mydevices.presentation import present
-from mydevices.presentation.access import sent
+from mydevices.presentation.access import freshly_signed_in, sent
 from mydevices.registration import pins, selectors, services
 from mydevices.registration.models import Ticket
 from mydevices.registration.refusals import Refused
@@ -51,7 +52,7 @@ PROVED_FOR: Final = timedelta(minutes=15)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-@login_required
+@freshly_signed_in
 @never_cache
 def register(request: HttpRequest) -> HttpResponse:
     person = person_of(request)
@@ -100,6 +101,7 @@ def _open(form: RegisterForm, person: Person, actor: Actor, *, typed: str | None
 def new_pin(request: HttpRequest) -> HttpResponse:
     """A signed-in person asks for a new PIN: it goes by mail, and the former one stops."""
     person = person_of(request)
+    actor_of(request).require_fresh(timezone.now())  # before it is counted
     if not consume_or_none(request, "pin_asked", PIN_ASKED, str(person.id)):
         raise TooMany(_("A PIN was sent a moment ago. Look into your mail, or wait ten minutes."))
     pins.issue(person=person, actor=actor_of(request))
@@ -145,8 +147,8 @@ def _somebody(request: HttpRequest) -> tuple[Person, Actor, str] | None:
     person = Person.objects.filter(id=UUID(str(proved["person"])), is_active=True).first()
     if person is None:
         return None
-    # Without a role and without a fresh proof: it can open a ticket and nothing else.
-    actor = Actor(kind="person", id=str(person.id), name=person.name, role="person", address=address_of(request))
+    # Without a role: it can open a ticket and nothing else.
+    actor = replace(Actor.by_link(person, address=address_of(request)), role=Person.Role.PERSON)
     return person, actor, "portal:register_by_pin_device"
 
 

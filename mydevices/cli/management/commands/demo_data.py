@@ -126,6 +126,7 @@ class Command(BaseCommand):
                     scep_url="https://devices.example/mdm/apple/scep",
                     access_rights=8191,
                     profile_identifier="org.mydevices.made-up",
+                    keys_held=False,
                     started_at=now - timedelta(days=200),
                     last_seen_at=device.seen_at,
                     ended_at=now if device.state in Registration.ENDED else None,
