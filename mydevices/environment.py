@@ -151,7 +151,10 @@ class Environment(BaseSettings):
     """Encrypt profiles with private keys also for the users of Macs, to the Mac's own certificate."""
 
     allow_weak_scep: bool = True
-    """Accept single DES and SHA-1 from old clients, in SCEP and in signatures. Never sent."""
+    """Accept single DES, 3DES and SHA-1 in certificate requests (SCEP). Never sent."""
+
+    allow_sha1_signatures: bool = True
+    """Accept SHA-1 in the signatures of devices' requests (Mdm-Signature). The console shows which send it."""
 
     erase_personal_devices: bool = False
     """Register personal devices with the right to erase them."""

@@ -146,7 +146,7 @@ def test_the_changelog_begins_with_the_version_of_the_project() -> None:
 
 def test_the_readme_explains_every_setting_and_no_other() -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    explained = set(re.findall(r"^\| `([A-Z_]+)`", readme, re.MULTILINE))
+    explained = set(re.findall(r"^\| `([A-Z0-9_]+)`", readme, re.MULTILINE))
     known = {
         str(field.validation_alias or f"MYDEVICES_{name.upper()}") for name, field in Environment.model_fields.items()
     }

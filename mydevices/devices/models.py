@@ -162,6 +162,8 @@ class Registration(models.Model):
     """When they did; null while they have not, and where nobody asked."""
     started_at = models.DateTimeField()
     last_seen_at = models.DateTimeField(null=True)
+    old_digest_since = models.DateTimeField(null=True)
+    """Since when the device signs its requests with a digest that is only accepted because it is allowed (SHA-1)."""
     unreachable_since = models.DateTimeField(null=True)
     """Since when the push service calls the device's token dead."""
     ended_at = models.DateTimeField(null=True)
@@ -185,6 +187,11 @@ class Registration(models.Model):
         indexes = [
             models.Index(
                 fields=["device"], condition=models.Q(unreachable_since__isnull=False), name="unreachable_registrations"
+            ),
+            models.Index(
+                fields=["device"],
+                condition=models.Q(old_digest_since__isnull=False),
+                name="registrations_of_old_digest",
             ),
         ]
 

@@ -106,6 +106,11 @@ def unreachable() -> QuerySet[Registration]:
     return Registration.objects.filter(state=Registration.State.ACTIVE, unreachable_since__isnull=False)
 
 
+def of_old_digest() -> QuerySet[Registration]:
+    """Managed, and signing requests with a digest that is only accepted because it is allowed."""
+    return Registration.objects.filter(state=Registration.State.ACTIVE, old_digest_since__isnull=False)
+
+
 def fleet(now: datetime) -> Fleet:
     """Four statements, each of which counts in an index of its own: at a hundred thousand devices they take some 30 ms,
     and what they say is never old."""

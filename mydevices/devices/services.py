@@ -275,6 +275,12 @@ def activate(*, registration: Registration) -> bool:
     return bool(moved)
 
 
+def signs(*, registration_id: UUID, with_old_digest: bool, now: datetime) -> None:
+    """Note with what a device signs its requests, where that has changed."""
+    life = Registration.objects.filter(id=registration_id, old_digest_since__isnull=with_old_digest)
+    life.update(old_digest_since=now if with_old_digest else None)
+
+
 def keep_bootstrap_token(*, registration: Registration, token: bytes | None) -> None:
     """Keep what a Mac deposits for itself, or forget it when it says so."""
     sealed = vault.seal(token, **token_place(registration.id, "bootstrap_token")) if token else None

@@ -12,13 +12,15 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
+from pytest_django.fixtures import Settings
 
 from mydevices.accounts.models import Person
 from mydevices.audit import services as audit
 from mydevices.audit.actor import Actor
 from mydevices.audit.models import Entry
 from mydevices.audit.verbs import Verb
-from mydevices.devices.models import Device
+from mydevices.devices import services as devices
+from mydevices.devices.models import Device, Registration
 from tests import factories
 from tests.console.conftest import SignedInAs
 
@@ -51,6 +53,29 @@ def test_the_list_is_searched_filtered_and_sorted(administrator: Client) -> None
     assert names(administrator, "?state=silent") == ["Private iPhone"]
     assert names(administrator, "?state=wiped") == []
     assert names(administrator, "?sort=-seen")[0] in {"Ines’s iPhone", "Private iPhone"}
+
+
+@pytest.mark.parametrize("allowed", [True, False])
+def test_the_devices_that_still_sign_with_sha1_are_shown_and_counted(
+    administrator: Client, settings: Settings, allowed: bool
+) -> None:
+    settings.ENVIRONMENT = settings.ENVIRONMENT.model_copy(update={"allow_sha1_signatures": allowed})
+    ines = factories.person("Ines Okafor")
+    old, new, gone = (factories.device(ines, name=name) for name in ("Old", "New", "Gone"))
+    push = reverse("console:settings_push")
+    assert "0 devices sign their requests with SHA-1" in administrator.get(push).content.decode()
+    for device in (old, gone):
+        life = factories.life(device)
+        devices.signs(registration_id=life.id, with_old_digest=True, now=timezone.now())
+    devices.end(registration=factories.life(gone), state=Registration.State.RETIRED, now=timezone.now())
+    assert names(administrator, "?state=sha1") == ["Old"]
+    page = administrator.get(push).content.decode()
+    assert "1 device signs its requests with SHA-1" in page
+    assert "?state=sha1" in page
+    assert ("MYDEVICES_ALLOW_SHA1_SIGNATURES=false" in page) == allowed
+    pages = {device.name: administrator.get(reverse("console:devices_one", args=[device.id])) for device in (old, new)}
+    shown = {name: "SHA-1, since" in answer.content.decode() for name, answer in pages.items()}
+    assert shown == {"Old": True, "New": False}
 
 
 def test_a_page_costs_the_same_however_long_the_list(administrator: Client) -> None:

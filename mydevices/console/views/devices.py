@@ -13,6 +13,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDi
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
@@ -82,6 +83,8 @@ def _in_state(rows: "QuerySet[Device]", state: str) -> "QuerySet[Device]":
         return rows.alias(seen=seen).filter(state=Registration.State.ACTIVE, seen__lt=timezone.now() - devices.SILENT)
     if state == "unreachable":
         return rows.filter(id__in=devices.unreachable().values("device"))
+    if state == "sha1":
+        return rows.filter(id__in=devices.of_old_digest().values("device"))
     if state in BY_COMMANDS:
         return rows.filter(id__in=BY_COMMANDS[state]().values("channel__registration__device"))
     if state == "certificate":
@@ -101,6 +104,7 @@ def _filters() -> "Sequence[Filter[Device]]":
         ("waiting", _("A command waits")),
         ("failed", _("An action failed this week")),
         ("certificate", _("Its certificate ends within 30 days")),
+        ("sha1", _("Signs with SHA-1")),
         ("retired", _("Retired")),
         ("wiped", _("Erased")),
     ]
@@ -219,7 +223,7 @@ def _shown(request: HttpRequest, found: Device) -> dict[str, object]:
         "pending": bool(running),
         "device": found,
         "face": present.face(found, present.telling(recent), organisation=name, now=now),
-        "facts": present.facts(found, now),
+        "facts": [*present.facts(found, now), *_signature(found)],
         "said": commands.said_when_lost(found),
         "footnote": "" if found.is_personal else name,
         "may_assist": Right.ASSIST in rights_of(request),
@@ -272,6 +276,14 @@ def _shown(request: HttpRequest, found: Device) -> dict[str, object]:
             for progress in present.on_top(recent, now)
         ],
     }
+
+
+def _signature(found: Device) -> Iterator[present.Fact]:
+    """How it signs its requests, where that is a reason to leave an old digest allowed."""
+    life = found.registration
+    if life is not None and life.old_digest_since is not None:
+        when = moments.day(life.old_digest_since)
+        yield present.Fact(_("Signature"), format_html(_("SHA-1, since {when}"), when=when))
 
 
 @require_safe

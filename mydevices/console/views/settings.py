@@ -34,6 +34,7 @@ from mydevices.console.forms import (
     PushCertificateForm,
     SignInRulesForm,
 )
+from mydevices.devices import selectors as devices
 from mydevices.errors import Conflict, Invalid, NotFound
 from mydevices.organisation import outgoing
 from mydevices.organisation import selectors as organisation
@@ -278,6 +279,9 @@ def push_certificate(request: HttpRequest) -> HttpResponse:
         present=present,
         ends=moments.day(present.not_after) if present and present.not_after else "",
         warning=push.warning(now),
+        old_digests=devices.of_old_digest().count(),
+        allows_sha1=settings.ENVIRONMENT.allow_sha1_signatures,
+        show_devices=f"{reverse('console:devices')}?state=sha1",
     )
 
 

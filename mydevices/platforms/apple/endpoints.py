@@ -115,6 +115,8 @@ def _scep_message(request: Request, query: dict[str, list[str]]) -> bytes:
 def _pki_operation(der: bytes) -> Response:
     authority = certificates.authority()
     message = scep.parse(der, authority=authority, allow_weak=settings.ENVIRONMENT.allow_weak_scep)
+    if message.is_weak:
+        log.info("A SCEP request with %s and %s was accepted", message.cipher.name, message.digest.name)
     nonce = secrets.token_bytes(16)
     if message.request is None:
         return _scep_reply(scep.failure(message, authority=authority, fail_info=scep.FailInfo.BAD_REQUEST, nonce=nonce))
@@ -146,9 +148,9 @@ def checkin_endpoint(request: Request) -> Response:
     if request.method not in {"PUT", "POST"}:
         return _wrong_method("PUT", "POST")
     now = timezone.now()
-    fingerprint = signed.signer(request, now)
+    proof = signed.signer(request, now)
     message = checkin.parse(request.body)
-    certificate = certificates_selectors.by_fingerprint(fingerprint)
+    certificate = certificates_selectors.by_fingerprint(proof.fingerprint)
     if certificate is None or certificate.state == DeviceCertificate.State.SUPERSEDED:
         raise ProtocolError("This certificate is not in use.")
     if isinstance(message, Authenticate):
@@ -163,6 +165,8 @@ def checkin_endpoint(request: Request) -> Response:
     if isinstance(message, TokenUpdate):
         registration.check_topic(topic=message.topic, expected=life.topic)
     registration.use(certificate=certificate, registration=life)
+    if proof.is_weak != (life.old_digest_since is not None):
+        devices.signs(registration_id=life.id, with_old_digest=proof.is_weak, now=now)
     COLLECTOR.note(life.id, now, life.last_seen_at)
     return _check_in(message, life, now)
 
@@ -255,13 +259,13 @@ def connect_endpoint(request: Request) -> Response:
     if request.method not in {"PUT", "POST"}:
         return _wrong_method("PUT", "POST")
     now = timezone.now()
-    fingerprint, report = signed.report(request, now)
+    proof, report = signed.report(request, now)
     answered = _answered(report.command_uuid)
     is_idle = report.status == Status.IDLE
     first = True
     while True:
         poll = queries.poll(
-            fingerprint=fingerprint,
+            fingerprint=proof.fingerprint,
             user_id=report.identity.user_key,
             reported=answered,
             is_idle=is_idle,
@@ -270,7 +274,7 @@ def connect_endpoint(request: Request) -> Response:
         poll = _theirs(poll, report)
         if first:
             first = False
-            ended = _note(poll, report, fingerprint, request.address, now)
+            ended = _note(poll, report, proof, request.address, now)
             if ended is not None:
                 return ended
         if poll.due is None:
@@ -301,10 +305,10 @@ def connect_quickly(request: Request) -> Response | None:
         return None
     try:
         now = timezone.now()
-        fingerprint, report = signed.report(request, now, known=signed.TRUSTED)
+        proof, report = signed.report(request, now, known=signed.TRUSTED)
         if report.status != Status.IDLE:
             return None
-        poll = queries.BESIDE.idle_poll(fingerprint=fingerprint, user_id=report.identity.user_key, now=now)
+        poll = queries.BESIDE.idle_poll(fingerprint=proof.fingerprint, user_id=report.identity.user_key, now=now)
         poll = _theirs(poll, report)
     except (ProtocolError, sqlite3.Error):
         return None  # the endpoint finds the same, says what it is, and can wait for the database
@@ -312,6 +316,7 @@ def connect_quickly(request: Request) -> Response | None:
         poll.due is not None
         or poll.registration_state != Registration.State.ACTIVE
         or poll.certificate_state != DeviceCertificate.State.CURRENT
+        or poll.has_old_digest != proof.is_weak
         or not COLLECTOR.note_at_once(poll.registration_id, now, poll.last_seen_at)
     ):
         return None
@@ -336,7 +341,9 @@ def _answered(command_uuid: str | None) -> UUID | None:
         return None
 
 
-def _note(poll: queries.Poll, report: reports.Report, fingerprint: str, address: str, now: datetime) -> Response | None:
+def _note(
+    poll: queries.Poll, report: reports.Report, proof: signed.Proof, address: str, now: datetime
+) -> Response | None:
     """What the request tells beside asking: the certificate is in use, the device lives, a command has been answered.
     A Response when the registration has ended, before or by this very answer."""
     if poll.registration_state != Registration.State.ACTIVE:
@@ -345,9 +352,11 @@ def _note(poll: queries.Poll, report: reports.Report, fingerprint: str, address:
         if poll.registration_state != Registration.State.PENDING:
             return _after_the_last_word(poll, report, now)
     if poll.certificate_state == DeviceCertificate.State.ISSUED:
-        certificate = certificates_selectors.by_fingerprint(fingerprint)
+        certificate = certificates_selectors.by_fingerprint(proof.fingerprint)
         if certificate is not None and certificate.registration is not None:
             registration.use(certificate=certificate, registration=certificate.registration)
+    if poll.has_old_digest != proof.is_weak:
+        devices.signs(registration_id=poll.registration_id, with_old_digest=proof.is_weak, now=now)
     COLLECTOR.note(poll.registration_id, now, poll.last_seen_at)
     if poll.reported is None or report.status not in OF_STATUS:
         return None

@@ -26,7 +26,8 @@ _OPEN: Final = ", ".join(f"'{state}'" for state in OPEN)
 _STATEMENT: Final = """
 SELECT cert.state, reg.id, reg.state, reg.last_seen_at, dev.hardware_id,
        dev.id, dev.model, reg.profile_identifier, chan.unlock_token,
-       due.id, due.uuid, due.request_type, due.parameters, due.state, due.action_id, act.secret {columns}
+       due.id, due.uuid, due.request_type, due.parameters, due.state, due.action_id, act.secret,
+       reg.old_digest_since {columns}
   FROM certificates_devicecertificate cert
   JOIN devices_registration reg ON reg.id = cert.registration_id
   JOIN devices_device dev ON dev.id = reg.device_id
@@ -73,6 +74,8 @@ class Poll:
     registration_state: str
     last_seen_at: datetime | None
     hardware_id: str
+    has_old_digest: bool
+    """What is written down of how it signs; `signed.Proof` says how it signed this time."""
     due: Due | None
     reported: Reported | None
     conversation: datetime | None
@@ -172,16 +175,17 @@ def _time(value: Any) -> datetime | None:
 
 def _read(row: tuple[Any, ...], now: datetime) -> Poll:
     registration_id = _uuid(row[1])
-    is_report = len(row) > 16
+    is_report = len(row) > 17
     return Poll(
         certificate_state=row[0],
         registration_id=registration_id,
         registration_state=row[2],
         last_seen_at=_time(row[3]),
         hardware_id=row[4],
+        has_old_digest=row[16] is not None,
         due=_due(row, registration_id) if row[9] is not None else None,
-        reported=_reported(row, registration_id) if is_report and row[16] is not None else None,
-        conversation=_time(row[27]) if is_report else now,
+        reported=_reported(row, registration_id) if is_report and row[17] is not None else None,
+        conversation=_time(row[28]) if is_report else now,
     )
 
 
@@ -204,18 +208,18 @@ def _due(row: tuple[Any, ...], registration_id: UUID) -> Due:
 
 def _reported(row: tuple[Any, ...], registration_id: UUID) -> Reported:
     return Reported(
-        id=row[16],
-        uuid=_uuid(row[17]),
-        request_type=row[18],
-        parameters=json.loads(row[19]),
-        state=State(row[20]),
+        id=row[17],
+        uuid=_uuid(row[18]),
+        request_type=row[19],
+        parameters=json.loads(row[20]),
+        state=State(row[21]),
         registration_id=registration_id,
         device_id=_uuid(row[5]),
-        device_name=row[23],
+        device_name=row[24],
         device_model=row[6],
-        owner_id=_uuid(row[24]),
-        owner_name=row[25],
-        action_id=_uuid(row[21]) if row[21] else None,
-        action_kind=row[22] or "",
-        others=Others(row[26] or 0),
+        owner_id=_uuid(row[25]),
+        owner_name=row[26],
+        action_id=_uuid(row[22]) if row[22] else None,
+        action_kind=row[23] or "",
+        others=Others(row[27] or 0),
     )

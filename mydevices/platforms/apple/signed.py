@@ -63,47 +63,57 @@ class Signer(NamedTuple):
     ends: datetime
 
 
+class Proof(NamedTuple):
+    """Who signed a request: the fingerprint of their certificate, and whether they signed with SHA-1."""
+
+    fingerprint: str
+    is_weak: bool
+
+
 TRUSTED: Final[Memory[bytes, Signer]] = Memory()
 """By the certificate's DER."""
-_HEARD: Final[Memory[bytes, tuple[Signer, Report]]] = Memory()
+_HEARD: Final[Memory[bytes, tuple[Signer, bool, Report]]] = Memory()
 """Idle polls by the digest of their header and body."""
 
 
-def signer(request: Request, now: datetime, known: Container[bytes] | None = None) -> str:
-    """The fingerprint of the certificate that signed exactly this body and that our authority issued.
+def signer(request: Request, now: datetime, known: Container[bytes] | None = None) -> Proof:
+    """Who signed exactly this body, with a certificate that our authority issued.
 
     Raises ProtocolError for a missing, wrong or foreign signature, and for a certificate that is not among the `known`
     where these are given. Whose certificate it is, is the caller's next question."""
-    return _valid(_verified(request, known), now)
+    return _valid(*_verified(request, known), now)
 
 
-def report(request: Request, now: datetime, known: Container[bytes] | None = None) -> tuple[str, Report]:
+def report(request: Request, now: datetime, known: Container[bytes] | None = None) -> tuple[Proof, Report]:
     """What `signer` says, and the report in the body. Raises ProtocolError."""
     if SAYS_IDLE not in request.body:
         return signer(request, now, known), reports.parse(request.body)
     digest = _digest(request)
     heard = _HEARD.get(digest)
     if heard is None:
-        heard = _verified(request, known), reports.parse(request.body)
-        if heard[1].status == Status.IDLE:
+        heard = *_verified(request, known), reports.parse(request.body)
+        if heard[2].status == Status.IDLE:
             _HEARD.keep(digest, heard)
-    return _valid(heard[0], now), heard[1]
+    who, is_weak, said = heard
+    return _valid(who, is_weak, now), said
 
 
 def _digest(request: Request) -> bytes:
     """Of header and body together; the length keeps one from passing for the end of the other. What was believed while
     old digests were allowed is not believed when they no longer are."""
     header = request.headers.get("mdm-signature", "").encode("utf-8", "surrogatepass")
-    weak = settings.ENVIRONMENT.allow_weak_scep
+    weak = settings.ENVIRONMENT.allow_sha1_signatures
     return sha256(b"%d %d\n%b%b" % (weak, len(header), header, request.body)).digest()
 
 
-def _verified(request: Request, known: Container[bytes] | None) -> Signer:
+def _verified(request: Request, known: Container[bytes] | None) -> tuple[Signer, bool]:
+    """Who signed it, and whether with SHA-1."""
     header = request.headers.get("mdm-signature", "")
     if not header:
         raise ProtocolError("The request carries no Mdm-Signature.")
-    weak = settings.ENVIRONMENT.allow_weak_scep
-    return _issued(mdm_signature.verify(header, request.body, allow_weak=weak, known=known))
+    weak = settings.ENVIRONMENT.allow_sha1_signatures
+    read = mdm_signature.read(header, request.body, allow_weak=weak, known=known)
+    return _issued(read.certificate_der), read.is_weak
 
 
 def _issued(der: bytes) -> Signer:
@@ -116,7 +126,7 @@ def _issued(der: bytes) -> Signer:
     return found
 
 
-def _valid(signer: Signer, now: datetime) -> str:
+def _valid(signer: Signer, is_weak: bool, now: datetime) -> Proof:
     if not signer.begins <= now <= signer.ends:
         raise ProtocolError("The certificate that signed this has expired or is not valid yet.")
-    return signer.fingerprint
+    return Proof(signer.fingerprint, is_weak)

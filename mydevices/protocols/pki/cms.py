@@ -77,6 +77,8 @@ class Signed:
     attributes: Mapping[bytes, bytes]
     """Signed attributes: content octets of the type -> its values, encoded, one after the other. Empty without any."""
     digest: keys.Digest
+    is_weak: bool
+    """It rests on SHA-1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +167,7 @@ def _check_signer(
         raise ProtocolError("The signed content looks like signed attributes.")
     start, position = der.expect(message, position, end, der.SEQUENCE)
     oid_start, oid_stop = der.expect(message, start, position, der.OBJECT_IDENTIFIER)
+    algorithm = message[oid_start:oid_stop]
     tag, start, stop = der.element(message, position, end)
     if tag & ~der.CONSTRUCTED != der.OCTET_STRING:
         raise ProtocolError("The message has no signature where it belongs.")
@@ -172,7 +175,7 @@ def _check_signer(
         keys.verify,
         keys.load(spki),
         der.octets(message, tag, start, stop),
-        oid=message[oid_start:oid_stop],
+        oid=algorithm,
         digest=digest,
         allow_weak=allow_weak,
     )
@@ -180,7 +183,7 @@ def _check_signer(
         _check_attributes(check, parts)
     else:
         check(content)
-    return Signed(certificate, content, attributes, digest)
+    return Signed(certificate, content, attributes, digest, keys.is_weak(algorithm, digest))
 
 
 def _check_attributes(check: Callable[[bytes], None], parts: list[bytes]) -> None:

@@ -127,6 +127,12 @@ def _check_rsa(key: bytes, minimum_bits: int) -> None:
         raise WeakKey(f"The RSA key has {modulus.bit_length()} bits; at least {minimum_bits} are needed.")
 
 
+def is_weak(oid: bytes, digest: Digest) -> bool:
+    """Whether a signature made with the algorithm `oid` over this digest rests on SHA-1, in either of them."""
+    implied = _SIGNATURES.get(oid, ("", None))[1]
+    return digest.weak or (implied is not None and implied.weak)
+
+
 def verify(
     key: PublicKey, signature: bytes, message: bytes, *, oid: bytes, digest: Digest | None, allow_weak: bool
 ) -> None:

@@ -15,7 +15,12 @@ _WHITE_SPACE = b" \t\r\n"
 
 
 def verify(header: str | bytes, body: bytes, *, allow_weak: bool, known: Container[bytes] | None = None) -> bytes:
-    """The DER certificate of the device that signed this body; ProtocolError for everything wrong.
+    """The DER certificate of the device that signed this body: what `read` says, and no more."""
+    return read(header, body, allow_weak=allow_weak, known=known).certificate_der
+
+
+def read(header: str | bytes, body: bytes, *, allow_weak: bool, known: Container[bytes] | None = None) -> cms.Signed:
+    """Who signed this body, and how; ProtocolError for everything wrong.
 
     Takes detached and attached signatures, with signed attributes and (as Apple's devices send them) without, and
     looks at no attached copy of the body but at the one that was received. It checks, in this order: exactly one
@@ -32,4 +37,4 @@ def verify(header: str | bytes, body: bytes, *, allow_weak: bool, known: Contain
         message = binascii.a2b_base64(encoded.translate(None, _WHITE_SPACE), strict_mode=True)
     except ValueError as error:  # both UnicodeEncodeError and binascii.Error
         raise ProtocolError("The Mdm-Signature header is not base64.") from error
-    return cms.verify(message, content=body, allow_weak=allow_weak, known=known).certificate_der
+    return cms.verify(message, content=body, allow_weak=allow_weak, known=known)

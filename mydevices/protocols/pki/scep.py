@@ -82,6 +82,11 @@ class PkiMessage:
     transaction_id_der: bytes
     """The encoded string, which the reply repeats as it was."""
 
+    @property
+    def is_weak(self) -> bool:
+        """It rests on DES, 3DES or SHA-1, and on being allowed to."""
+        return self.digest.weak or self.cipher.weak
+
 
 def parse(message: bytes, *, authority: x509.Authority, allow_weak: bool) -> PkiMessage:
     """Read a DER pkiMessage that a client sent as PKIOperation; ProtocolError for everything wrong.

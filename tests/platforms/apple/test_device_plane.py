@@ -2,6 +2,7 @@
 
 import base64
 import plistlib
+from datetime import datetime
 from unittest import mock
 from urllib.parse import quote
 
@@ -9,6 +10,7 @@ import hypothesis
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 from pytest_django.fixtures import Settings
@@ -18,10 +20,12 @@ from mydevices.commands import services as commands
 from mydevices.commands.models import Command
 from mydevices.commands.states import State
 from mydevices.devices.models import Device, Registration
+from mydevices.devices.seen import COLLECTOR
 from mydevices.platforms.apple import queries
 from mydevices.platforms.port import ROUTES, ActionKind, Request
 from simulator import fleet
 from simulator.device import Device as Simulated
+from simulator.errors import Unreachable
 from simulator.mac import Mac
 from simulator.scep import Manner
 from simulator.transport import Reply
@@ -121,16 +125,68 @@ def test_a_poll_by_post_without_a_content_type_is_answered(owner: Person, regist
     assert send("POST", url, bare, body) == (200, {}, b"")
 
 
-def test_old_digests_are_accepted_only_while_the_switch_allows_it(
-    owner: Person, register: Registers, settings: Settings
-) -> None:
+def test_sha1_in_signatures_has_a_switch_of_its_own(owner: Person, register: Registers, settings: Settings) -> None:
     simulated, _device = register(owner)
     simulated.behaviour.old_digest = True
     request = simulated.signed_request(simulated.idle_body())
     assert send(*request)[0] == 200
-    strict = settings.ENVIRONMENT.model_copy(update={"allow_weak_scep": False})
-    settings.ENVIRONMENT = strict
+    usual = settings.ENVIRONMENT
+    settings.ENVIRONMENT = usual.model_copy(update={"allow_weak_scep": False})
+    assert send(*request)[0] == 200
+    settings.ENVIRONMENT = usual.model_copy(update={"allow_sha1_signatures": False})
     assert send(*request)[0] == 400
+    body = plistlib.dumps({"MessageType": "CheckOut", "UDID": simulated.udid})
+    assert send("PUT", CHECKIN, simulated.signed_request(body).headers, body)[0] == 400
+    assert present(owner, simulated).is_registered
+
+
+@pytest.mark.parametrize("manner", [Manner(cipher="des"), Manner(cipher="tripledes_3key"), Manner(digest="sha1")])
+def test_weak_scep_has_a_switch_of_its_own(
+    owner: Person, server: None, settings: Settings, shared_key: rsa.RSAPrivateKey, manner: Manner
+) -> None:
+    usual = settings.ENVIRONMENT
+    settings.ENVIRONMENT = usual.model_copy(update={"allow_weak_scep": False})
+    simulated = fleet.new_device("iphone", send=send, manner=manner, key=shared_key)
+    profile = profile_for(owner)
+    with pytest.raises(Unreachable, match="400"):
+        simulated.register(profile)
+    settings.ENVIRONMENT = usual.model_copy(update={"allow_sha1_signatures": False})
+    simulated.register(profile)
+    assert present(owner, simulated).is_registered
+
+
+def written(queries: CaptureQueriesContext) -> list[str]:
+    return [query["sql"] for query in queries if query["sql"].startswith("UPDATE")]
+
+
+def test_it_is_written_down_once_that_a_device_signs_with_sha1_and_once_that_it_no_longer_does(
+    owner: Person, register: Registers
+) -> None:
+    simulated, _device = register(owner)
+    simulated.poll()
+
+    def poll() -> int:
+        request = simulated.signed_request(simulated.idle_body())
+        COLLECTOR.flush()
+        with CaptureQueriesContext(connection) as queries:
+            assert send(*request)[0] == 200
+        return len(written(queries))
+
+    def since() -> datetime | None:
+        life = present(owner, simulated).registration
+        return life.old_digest_since if life else None
+
+    assert (poll(), since()) == (0, None)
+    simulated.behaviour.old_digest = True
+    assert poll() == 1
+    first = since()
+    assert first is not None
+    assert (poll(), poll(), since()) == (0, 0, first)
+    simulated.behaviour.old_digest = False
+    assert (poll(), since(), poll()) == (1, None, 0)
+    simulated.behaviour.old_digest = True
+    simulated.update_token()
+    assert since() is not None
 
 
 @pytest.mark.parametrize("in_query", [False, True])

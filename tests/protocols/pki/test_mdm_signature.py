@@ -139,6 +139,33 @@ def test_a_header_of_nine_kilobytes_is_read(device: wire.Holder) -> None:
 
 
 @pytest.mark.parametrize(
+    ("digest", "algorithm", "is_weak"),
+    [
+        ("sha256", wire.RSA, False),
+        ("sha256", wire.SIGNATURES["sha256"], False),
+        ("sha512", wire.RSA, False),
+        ("sha1", wire.RSA, True),
+        ("sha1", wire.SIGNATURES["sha1"], True),
+    ],
+)
+def test_it_is_told_whether_a_signature_rests_on_sha1(
+    device: wire.Holder, digest: str, algorithm: str, is_weak: bool
+) -> None:
+    message = wire.signed_data(BODY, device, digest=digest, signature_algorithm=algorithm)
+    assert mdm_signature.read(header(message), BODY, allow_weak=True).is_weak == is_weak
+
+
+def test_sha1_in_the_signature_alone_counts_too(device: wire.Holder) -> None:
+    """The digest of the content is SHA-256, and the signature over the attributes is SHA-1."""
+    message = wire.signed_data(
+        BODY, device, digest="sha256", signature_algorithm=wire.SIGNATURES["sha1"], signature_digest="sha1"
+    )
+    assert mdm_signature.read(header(message), BODY, allow_weak=True).is_weak
+    with pytest.raises(ProtocolError, match="SHA-1"):
+        mdm_signature.read(header(message), BODY, allow_weak=False)
+
+
+@pytest.mark.parametrize(
     ("value", "complaint"),
     [
         ("", "ends in the middle"),
