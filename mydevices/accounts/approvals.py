@@ -200,7 +200,7 @@ def by_id(approval_id: UUID) -> Approval:
 def changed_fields(of: type[Model], before: Mapping[str, Any], after: Mapping[str, Any]) -> Sequence[Change]:
     """The fields of a row of rules that would change, under the names that the model gives them."""
     return [
-        Change(str(_field(of, name).verbose_name), _said(before[name]), _said(value))
+        Change(str(_field(of, name).verbose_name), said(before[name]), said(value))
         for name, value in after.items()
         if before.get(name) != value
     ]
@@ -213,7 +213,8 @@ def _field(of: type[Model], name: str) -> "Field[Any, Any]":
     return field
 
 
-def _said(value: object) -> str:
+def said(value: object) -> str:
+    """A value in words."""
     if isinstance(value, bool):
         return _("Yes") if value else _("No")
     return str(value)

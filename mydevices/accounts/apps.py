@@ -13,6 +13,7 @@ class Config(AppConfig):
             factor_removal,
             factors,
             models,
+            people,
             post,
             sessions,
             sign_in_rules,
@@ -22,6 +23,8 @@ class Config(AppConfig):
         tasks.register()
         sign_in_rules.register()
         approval_rules.register()
+        people.register()
+        factors.register()
         factors.connect()
         factor_removal.connect()
         sessions.connect()

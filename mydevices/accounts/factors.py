@@ -6,7 +6,7 @@ Their secrets are sealed; what happens to them is recorded and mailed; a group c
 import base64
 import io
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Final
@@ -24,9 +24,10 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from mydevices.accounts import codes, rights, services
+from mydevices.accounts import approvals, codes, rights, services
+from mydevices.accounts.approvals import Change, Matter, Wanted
 from mydevices.accounts.browsers import described
-from mydevices.accounts.models import Group, Membership, Person, SetAsideFactor
+from mydevices.accounts.models import Approval, Group, Membership, Person, SetAsideFactor
 from mydevices.accounts.notices import Notice
 from mydevices.accounts.requests import actor_in, address_of
 from mydevices.accounts.rights import Right
@@ -35,6 +36,7 @@ from mydevices.audit.actor import Actor
 from mydevices.audit.verbs import Verb
 from mydevices.errors import Conflict
 from mydevices.organisation import selectors as organisation
+from mydevices.organisation import services as organisation_services
 from mydevices.vault import registry
 from mydevices.vault import services as vault
 
@@ -91,6 +93,17 @@ def connect() -> None:
         table = model._meta.db_table  # noqa: SLF001  Django's documented way to it
         values, move = partial(_sealed_values, model), partial(_move, model)
         registry.elsewhere(registry.Elsewhere(f"{model.__name__}.data", table, values, move))
+
+
+def register() -> None:
+    """What waits for another administrator. From the app's `ready`."""
+    matter = Matter(
+        right=Right.MANAGE_PEOPLE,
+        title=lambda approval: _("Take away the second factors of %(name)s") % {"name": approval.subject},
+        lines=_lines,
+        carry_out=_carry_out,
+    )
+    approvals.register(TAKE_AWAY, matter)
 
 
 def _saved(*, instance: Authenticator, created: bool, **_signal: Any) -> None:
@@ -206,15 +219,32 @@ def due(person: Person) -> datetime | None:
     return max(demanded, joined) + GRACE
 
 
-@transaction.atomic
 def take_away(*, actor: Actor, person: Person, now: datetime | None = None) -> int:
     """Remove every factor of somebody who has lost theirs, recovery codes included, so that they can sign in with their
     password and add another. The number removed.
 
-    Raises NotAllowed without the right to manage people, NeedsFreshAuthentication, Conflict where there is none."""
+    Raises NotAllowed without the right to manage people, NeedsFreshAuthentication, Conflict where there is none; Waits
+    for an administrator's, unless there is nobody to ask."""
     now = now or timezone.now()
     rights.require(actor, Right.MANAGE_PEOPLE)
     actor.require_fresh(now)
+    with transaction.atomic():
+        organisation_services.hold()
+        approval = None
+        if person.is_administrator:
+            if not _all_of(person):
+                raise Conflict(_("%(name)s has no second factor.") % {"name": person.name})
+            arguments = {"person": str(person.id), "before": _all_of(person)}
+            wanted = Wanted(TAKE_AWAY, f"factors:{person.id}", person.name, arguments)
+            approval = approvals.loosen(actor=actor, wanted=wanted, now=now)
+        else:
+            approvals.replace(actor=actor, what=f"factors:{person.id}", now=now)
+        if approval is None:
+            return _take_away(actor, person, now)
+    raise approvals.waits(approval)
+
+
+def _take_away(actor: Actor, person: Person, now: datetime) -> int:
     _rows, by_model = Authenticator.objects.filter(user=person).delete()
     removed = by_model.get(Authenticator._meta.label, 0)  # noqa: SLF001  Django's documented way to it
     removed += person.set_aside_factors.all().delete()[0]
@@ -223,6 +253,28 @@ def take_away(*, actor: Actor, person: Person, now: datetime | None = None) -> i
     audit.record(
         Verb.FACTOR_REMOVED, actor=actor, person_id=person.id, person_name=person.name, details={"factor": "all"}
     )
-    facts = {"factor": _("Everything that you sign in with beside your password"), "by": actor.name}
-    services.notify(person=person, notice=Notice.FACTOR_REMOVED, facts={**facts, "at": now.isoformat()})
+    facts = {"factor": _("Everything that you sign in with beside your password"), "at": now.isoformat()}
+    by = {"by": actor.name} if actor.kind == "person" else {}
+    services.notify(person=person, notice=Notice.FACTOR_REMOVED, facts={**facts, **by})
     return int(removed)
+
+
+TAKE_AWAY: Final = "person.factors"
+
+
+def _all_of(person: Person) -> list[str]:
+    """The factors somebody has, as an approval keeps them."""
+    return sorted(Authenticator.objects.filter(user=person).values_list("type", flat=True))
+
+
+def _lines(approval: Approval) -> Sequence[Change]:
+    here = ", ".join(str(KINDS[kind]) for kind in approval.arguments["before"])
+    return [Change(_("Second factors"), here, _("None"))]
+
+
+def _carry_out(approval: Approval, actor: Actor, now: datetime) -> None:
+    """Also what they have added meanwhile."""
+    person = Person.objects.filter(id=approval.arguments["person"]).first()
+    if person is None:
+        raise Conflict(_("There is no such person."))
+    _take_away(actor, person, now)

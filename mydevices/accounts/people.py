@@ -3,9 +3,10 @@
 Whatever would leave nobody who can administer is refused; all that could is done one at a time (`organisation.hold`).
 """
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any, Final
 from uuid import UUID
 
 from django.core.exceptions import ValidationError
@@ -14,8 +15,9 @@ from django.db.models.functions import Lower
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from mydevices.accounts import factors, following, rights, services, sessions
-from mydevices.accounts.models import Group, Membership, Person
+from mydevices.accounts import approvals, factors, following, rights, services, sessions
+from mydevices.accounts.approvals import Change, Matter, Wanted
+from mydevices.accounts.models import Approval, Group, Membership, Person
 from mydevices.accounts.rights import Right
 from mydevices.audit import services as audit
 from mydevices.audit.actor import Actor
@@ -30,6 +32,12 @@ def _check(actor: Actor, person: Person) -> None:
         raise NotAllowed(_("Not to yourself: ask another administrator."))
 
 
+def _hold(person: Person) -> None:
+    """One at a time, each with what the one before has left."""
+    organisation.hold()
+    person.refresh_from_db(fields=["role", "is_active"])
+
+
 def _keep_an_administrator(person: Person) -> None:
     """Raises Conflict where this person is the last who can administer. Within the line of `organisation.hold`."""
     others = Person.objects.filter(role=Person.Role.ADMINISTRATOR, is_active=True).exclude(id=person.id)
@@ -37,14 +45,22 @@ def _keep_an_administrator(person: Person) -> None:
         raise Conflict(_("%(name)s is the last administrator. Make somebody else one first.") % {"name": person.name})
 
 
-@transaction.atomic
-def suspend(*, actor: Actor, person: Person) -> Person:
+def suspend(*, actor: Actor, person: Person, now: datetime | None = None) -> Person:
     """Nothing of this person's works any more, at once and everywhere, until they are resumed. Their devices stay
-    managed. Raises NotAllowed, NeedsFreshAuthentication, Conflict for the last administrator."""
+    managed. Raises NotAllowed, NeedsFreshAuthentication, Conflict for the last administrator; Waits for another one,
+    unless there is nobody to ask."""
     _check(actor, person)
-    actor.require_fresh(timezone.now())
-    organisation.hold()
-    _keep_an_administrator(person)
+    actor.require_fresh(now := now or timezone.now())
+    with transaction.atomic():
+        _hold(person)
+        _keep_an_administrator(person)
+        approval = _ask(SUSPEND, actor, person, now, waits=person.is_administrator and person.is_active)
+        if approval is None:
+            return _suspend(actor, person)
+    raise approvals.waits(approval)
+
+
+def _suspend(actor: Actor, person: Person) -> Person:
     if Person.objects.filter(id=person.id, is_active=True).update(is_active=False):
         person.is_active = False
         sessions.end_all(actor=actor, person=person)
@@ -53,10 +69,19 @@ def suspend(*, actor: Actor, person: Person) -> Person:
     return person
 
 
-@transaction.atomic
-def resume(*, actor: Actor, person: Person) -> Person:
-    """Let a suspended person in again."""
+def resume(*, actor: Actor, person: Person, now: datetime | None = None) -> Person:
+    """Let a suspended person in again. Raises as `suspend`."""
     _check(actor, person)
+    now = now or timezone.now()
+    with transaction.atomic():
+        _hold(person)
+        approval = _ask(RESUME, actor, person, now, waits=person.is_administrator and not person.is_active)
+        if approval is None:
+            return _resume(actor, person)
+    raise approvals.waits(approval)
+
+
+def _resume(actor: Actor, person: Person) -> Person:
     if Person.objects.filter(id=person.id, is_active=False).update(is_active=True):
         person.is_active = True
         following.changed([person.id])
@@ -64,22 +89,131 @@ def resume(*, actor: Actor, person: Person) -> Person:
     return person
 
 
-@transaction.atomic
-def change_role(*, actor: Actor, person: Person, role: str) -> Person:
+def change_role(*, actor: Actor, person: Person, role: str, now: datetime | None = None) -> Person:
     """Raises Invalid for a role that there is not, NotAllowed, NeedsFreshAuthentication, Conflict for the last
-    administrator."""
+    administrator; Waits where it makes an administrator, or makes one less, unless there is nobody to ask."""
     _check(actor, person)
-    actor.require_fresh(timezone.now())
+    actor.require_fresh(now := now or timezone.now())
     if role not in Person.Role.values:
         raise Invalid(_("There is no such role."))
-    organisation.hold()
-    if role != Person.Role.ADMINISTRATOR:
-        _keep_an_administrator(person)
+    with transaction.atomic():
+        _hold(person)
+        if role != Person.Role.ADMINISTRATOR:
+            _keep_an_administrator(person)
+        waits = person.role != role and Person.Role.ADMINISTRATOR in {person.role, role}
+        approval = _ask(ROLE, actor, person, now, waits=waits, after=role)
+        if approval is None:
+            return _change_role(actor, person, role, given_by=actor, now=now)
+    raise approvals.waits(approval)
+
+
+def _change_role(actor: Actor, person: Person, role: str, *, given_by: Actor, now: datetime) -> Person:
     if person.role != role:
-        before, person.role = person.role, role
-        person.save(update_fields=["role"])
+        before, person.role, person.role_since = person.role, role, now
+        person.role_given_by = given_by.id if given_by.kind == "person" else ""
+        person.save(update_fields=["role", "role_since", "role_given_by"])
         _record(Verb.ROLE_CHANGED, actor, person, before=before, after=role)
     return person
+
+
+# What is done to administrators waits for another one
+
+
+SUSPEND: Final = "person.suspend"
+RESUME: Final = "person.resume"
+ROLE: Final = "person.role"
+
+
+def register() -> None:
+    """From the app's `ready`."""
+    approvals.register(
+        SUSPEND,
+        _matter(
+            lambda approval: _("Suspend the administrator %(name)s") % {"name": approval.subject},
+            lambda _approval: [Change(_("Account"), _("Active"), _("Suspended"))],
+            _carry_out_suspend,
+        ),
+    )
+    approvals.register(
+        RESUME,
+        _matter(
+            lambda approval: _("Let the administrator %(name)s in again") % {"name": approval.subject},
+            lambda _approval: [Change(_("Account"), _("Suspended"), _("Active"))],
+            _carry_out_resume,
+        ),
+    )
+    approvals.register(ROLE, _matter(_title_of_role, _lines_of_role, _carry_out_role))
+    approvals.register("group.change", _matter(_title_of_group, _lines_of_group, _carry_out_group))
+    approvals.register("group.delete", _matter(_title_of_group_end, _lines_of_group, _carry_out_group_end))
+
+
+def _matter(
+    title: Callable[[Approval], str],
+    lines: Callable[[Approval], Sequence[Change]],
+    carry_out: Callable[[Approval, Actor, datetime], None],
+) -> Matter:
+    return Matter(right=Right.MANAGE_PEOPLE, title=title, lines=lines, carry_out=carry_out)
+
+
+def whats(person: Person) -> Sequence[str]:
+    """How approvals name what may be done to somebody."""
+    return [f"{thing}:{person.id}" for thing in ("account", "role", "factors")]
+
+
+def _ask(kind: str, actor: Actor, person: Person, now: datetime, *, waits: bool, after: str = "") -> Approval | None:
+    """In the line of `organisation.hold`. What waits to be done to them in the same respect is replaced."""
+    what = f"{'role' if kind == ROLE else 'account'}:{person.id}"
+    if not waits:
+        approvals.replace(actor=actor, what=what, now=now)
+        return None
+    arguments = {"person": str(person.id), "before": _state(person), "after": after}
+    return approvals.loosen(actor=actor, wanted=Wanted(kind, what, person.name, arguments), now=now)
+
+
+def _state(person: Person) -> dict[str, Any]:
+    return {"role": str(person.role), "is_active": person.is_active}
+
+
+def _unchanged(approval: Approval) -> Person:
+    """Whom it is about. Raises Conflict where they are gone, or another role or suspension has come meanwhile."""
+    person = Person.objects.select_for_update().filter(id=approval.arguments["person"]).first()
+    if person is None:
+        raise Conflict(_("There is no such person."))
+    approvals.check_unchanged(_state(person), approval)
+    return person
+
+
+def _carry_out_suspend(approval: Approval, actor: Actor, _now: datetime) -> None:
+    person = _unchanged(approval)
+    _keep_an_administrator(person)
+    _suspend(actor, person)
+
+
+def _carry_out_resume(approval: Approval, actor: Actor, _now: datetime) -> None:
+    _resume(actor, _unchanged(approval))
+
+
+def _carry_out_role(approval: Approval, actor: Actor, now: datetime) -> None:
+    person, role = _unchanged(approval), approval.arguments["after"]
+    if role != Person.Role.ADMINISTRATOR:
+        _keep_an_administrator(person)
+    # Who asked gave it, whoever allowed it: they decide on nothing of theirs.
+    _change_role(actor, person, role, given_by=Actor(kind="person", id=approval.asker_id), now=now)
+
+
+def _title_of_role(approval: Approval) -> str:
+    words = {"name": approval.subject}
+    if approval.arguments["after"] == Person.Role.ADMINISTRATOR:
+        return _("Make %(name)s an administrator") % words
+    return _("Take the role of administrator from %(name)s") % words
+
+
+def _lines_of_role(approval: Approval) -> Sequence[Change]:
+    before, after = Person.Role(approval.arguments["before"]["role"]), Person.Role(approval.arguments["after"])
+    return [Change(_("Role"), str(before.label), str(after.label))]
+
+
+# Groups
 
 
 @transaction.atomic
@@ -193,40 +327,131 @@ def note_groups(*, actor: Actor, person: Person, joined: Collection[UUID], left:
         _record(Verb.GROUPS_CHANGED, actor, person, joined=into, left=out)
 
 
-@transaction.atomic
 def save_group(*, actor: Actor, group: Group, demands_factor: bool, now: datetime | None = None) -> Group:
     """Keep a new group or a changed one. `demands_factor`: its members need a second factor, after a week of grace.
-    Raises Invalid, and Conflict for a name that is taken."""
+    Raises Invalid, and Conflict for a name that is taken; Waits, and NeedsFreshAuthentication, where a second factor is
+    demanded no longer."""
     rights.require(actor, Right.MANAGE_PEOPLE)
-    group.name = group.name.strip()
+    group.name, now = group.name.strip(), now or timezone.now()
     try:
         group.clean_fields()
     except ValidationError as error:
         raise Invalid(" ".join(error.messages)) from error
-    if demands_factor and group.second_factor_since is None:
-        group.second_factor_since = now or timezone.now()
-    elif not demands_factor:
-        group.second_factor_since = None
+    with transaction.atomic():
+        organisation.hold()
+        present, approval = Group.objects.filter(id=group.id).first(), None
+        after = {"name": group.name, "description": group.description, "second_factor": demands_factor}
+        before = _said_of(present) if present is not None else {}
+        if present is not None and present.second_factor_since is not None and not demands_factor:
+            arguments = {"group": str(group.id), "before": before, "after": after}
+            wanted = Wanted("group.change", f"group:{group.id}", present.name, arguments)
+            approval = approvals.loosen(actor=actor, wanted=wanted, now=now)
+        else:
+            approvals.replace(actor=actor, what=f"group:{group.id}", now=now)
+        if approval is None:
+            since = present.second_factor_since if present is not None else None
+            return _save_group(actor, group, (since or now) if demands_factor else None)
+    raise approvals.waits(approval)
+
+
+def _save_group(actor: Actor, group: Group, since: datetime | None) -> Group:
+    group.second_factor_since = since
     try:
         with transaction.atomic():
             group.save()
     except IntegrityError as error:
         raise Conflict(_("There is a group of this name.")) from error
     transaction.on_commit(factors.forget)
-    audit.record(Verb.GROUP_CHANGED, actor=actor, details={"group": group.name, "second_factor": demands_factor})
+    details: dict[str, str | bool] = {"group": group.name, "second_factor": since is not None}
+    audit.record(Verb.GROUP_CHANGED, actor=actor, details=details)
     return group
 
 
-@transaction.atomic
-def delete_group(*, actor: Actor, group: Group) -> None:
-    """Its members stay as they are; what was for the group reaches them no longer."""
+def delete_group(*, actor: Actor, group: Group, now: datetime | None = None) -> None:
+    """Its members stay as they are; what was for the group reaches them no longer. Raises Waits where they are under
+    looser rules by that."""
     rights.require(actor, Right.MANAGE_PEOPLE)
-    actor.require_fresh(timezone.now())
+    actor.require_fresh(now := now or timezone.now())
+    with transaction.atomic():
+        organisation.hold()
+        present, approval = Group.objects.filter(id=group.id).first(), None
+        if present is None:
+            raise Conflict(_("This group has been deleted."))
+        if present.second_factor_since is not None or any(loosens(present) for loosens in _LOOSENED_BY_THE_END):
+            wanted = Wanted(
+                "group.delete",
+                f"group:{group.id}",
+                present.name,
+                {"group": str(group.id), "before": _said_of(present), "after": {}},
+            )
+            approval = approvals.loosen(actor=actor, wanted=wanted, now=now)
+        else:
+            approvals.replace(actor=actor, what=f"group:{group.id}", now=now)
+        if approval is None:
+            _delete_group(actor, present)
+            return
+    raise approvals.waits(approval)
+
+
+def _delete_group(actor: Actor, group: Group) -> None:
     name, members = group.name, list(group.memberships.values_list("person_id", flat=True))
     following.changed(members)
     Group.objects.filter(id=group.id).delete()
     transaction.on_commit(factors.forget)
     audit.record(Verb.GROUP_DELETED, actor=actor, details={"group": name, "members": len(members)})
+
+
+_LOOSENED_BY_THE_END: Final[list[Callable[[Group], bool]]] = []
+
+
+def ask_before_a_group_ends(loosens: Callable[[Group], bool]) -> None:
+    """Name a function that says whether somebody would be under looser rules if a group were deleted: what is for
+    groups is known to apps above."""
+    _LOOSENED_BY_THE_END.append(loosens)
+
+
+def _said_of(group: Group) -> dict[str, Any]:
+    return {
+        "name": group.name,
+        "description": group.description,
+        "second_factor": group.second_factor_since is not None,
+    }
+
+
+def _title_of_group(approval: Approval) -> str:
+    return _("Change the group “%(name)s”") % {"name": approval.subject}
+
+
+def _title_of_group_end(approval: Approval) -> str:
+    return _("Delete the group “%(name)s”") % {"name": approval.subject}
+
+
+def _lines_of_group(approval: Approval) -> Sequence[Change]:
+    before, after = approval.arguments["before"], approval.arguments["after"]
+    labels = {"name": _("Name"), "description": _("Description"), "second_factor": _("Needs a second factor")}
+    return [
+        Change(label, approvals.said(before.get(name, "")), approvals.said(after.get(name, "")))
+        for name, label in labels.items()
+        if before.get(name) != after.get(name) and (before.get(name) or after.get(name))
+    ]
+
+
+def _unchanged_group(approval: Approval) -> Group:
+    group = Group.objects.select_for_update().filter(id=approval.arguments["group"]).first()
+    if group is None:
+        raise Conflict(_("This group has been deleted."))
+    approvals.check_unchanged(_said_of(group), approval)
+    return group
+
+
+def _carry_out_group(approval: Approval, actor: Actor, now: datetime) -> None:
+    group, after = _unchanged_group(approval), approval.arguments["after"]
+    group.name, group.description = after["name"], after["description"]
+    _save_group(actor, group, (group.second_factor_since or now) if after["second_factor"] else None)
+
+
+def _carry_out_group_end(approval: Approval, actor: Actor, _now: datetime) -> None:
+    _delete_group(actor, _unchanged_group(approval))
 
 
 def _record(verb: Verb, actor: Actor, person: Person, **details: str | int) -> None:

@@ -37,7 +37,9 @@ def create_person(
     *, actor: Actor, email: str, name: str, password: str | None = None, role: Person.Role = Person.Role.PERSON
 ) -> Person:
     """Add somebody. Raises Invalid for an address, name or password that will not do, Conflict when the address is
-    taken."""
+    taken, NotAllowed to a person who would make an administrator: that is a change of role, which may have to wait."""
+    if actor.kind == "person" and role == Person.Role.ADMINISTRATOR:
+        raise NotAllowed(_("Add them without a role, and make them an administrator then."))
     person = Person(email=addresses.checked(email), name=name.strip(), role=role)
     try:
         person.clean_fields(exclude=["password", "email_key"])
@@ -53,9 +55,20 @@ def create_person(
             person.save(force_insert=True)
             verb = Verb.ADMINISTRATOR_CREATED if person.is_administrator else Verb.PERSON_CREATED
             audit.record(verb, actor=actor, person_id=person.id, person_name=person.name)
+            if person.is_administrator and actor.kind == "system":
+                _tell_of_administrator(person)
     except IntegrityError as error:
         raise Conflict(_("%(email)s is taken.") % {"email": email}) from error
     return person
+
+
+def _tell_of_administrator(person: Person) -> None:
+    """The command line made one."""
+    at = timezone.now().isoformat(timespec="seconds")
+    tell_administrators(
+        notice=Notice.CHANGE_MADE,
+        facts=lambda: {"change": _("Make %(name)s an administrator") % {"name": person.name}, "at": at},
+    )
 
 
 @transaction.atomic

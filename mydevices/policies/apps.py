@@ -6,8 +6,10 @@ class Config(AppConfig):
     label = "policies"
 
     def ready(self) -> None:
-        from mydevices.devices import selectors as devices  # noqa: PLC0415  models must be loaded first
-        from mydevices.policies import selectors, services  # noqa: PLC0415  the same
+        from mydevices.accounts import people  # noqa: PLC0415  models must be loaded first
+        from mydevices.devices import selectors as devices  # noqa: PLC0415  the same
+        from mydevices.policies import loosening, selectors, services  # noqa: PLC0415  the same
 
         devices.loading(selectors.with_rules)
         services.register()
+        people.ask_before_a_group_ends(lambda group: bool(loosening.without_group(group)))

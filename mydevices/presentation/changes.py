@@ -18,7 +18,9 @@ from mydevices.presentation import moments
 
 _PAGES: Final = {
     "policy": "console:policies_edit",
-    "person": "console:people_person",
+    "account": "console:people_person",
+    "role": "console:people_person",
+    "factors": "console:people_person",
     "group": "console:groups_one",
     "configuration": "console:configurations_one",
     "batch": "console:devices_batch",

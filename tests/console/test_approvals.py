@@ -5,23 +5,26 @@ from datetime import timedelta
 from typing import Any, Final
 
 import pytest
+from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
 from django.core.cache import cache
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from mydevices.accounts import approvals, selectors
+from mydevices.accounts import approvals, factors, selectors, services
 from mydevices.accounts.models import Approval, ApprovalRules, Group, Person, SignInRules
 from mydevices.accounts.notices import Notice
 from mydevices.audit.actor import Actor
 from mydevices.audit.models import Entry
 from mydevices.audit.verbs import Verb
 from mydevices.devices.assignment import EVERYONE, Assignment, To
+from mydevices.errors import NotAllowed
 from mydevices.outbox.models import Message
 from mydevices.policies import services as policies
 from mydevices.policies.kinds.privacy import Privacy
 from mydevices.policies.kinds.self_service import SelfServiceRules
 from mydevices.policies.models import Policy
+from mydevices.registration import invitation_rules
 from tests import factories
 from tests.factories import PASSWORD
 
@@ -507,13 +510,239 @@ def test_a_policy_for_some_devices_is_compared_with_what_holds_for_them(
     assert answer["Location"] == one(waits())
 
 
+def test_invitations_that_are_good_for_longer_wait_and_so_does_the_environment(
+    amara: Person, tomas: Person, enough: None
+) -> None:
+    browser, address = browser_of(amara), reverse("console:settings_invitations")
+    rules = {"good_for_days": 3, "remind_every_days": 1, "reminders": 1}
+    assert browser.post(address, rules)["Location"] == reverse("console:settings")
+    assert browser.post(address, {**rules, "good_for_days": 300})["Location"] == one(waits())
+    assert browser.post(address, {"environment": "1"})["Location"] == one(waits())
+    assert invitation_rules.current().good_for_days == 3
+    assert "Waiting for another administrator" in text(browser, address)
+    decide(browser_of(tomas), waits(), "approve")
+    assert not invitation_rules.are_set_here()
+
+
+# What is done to administrators, and groups
+
+
+@pytest.fixture
+def lena() -> Person:
+    return factories.person("Lena Brandt", password=PASSWORD)
+
+
+def change(person: Person, **values: Any) -> tuple[str, dict[str, Any]]:
+    return reverse("console:people_change", args=[person.id]), {"name": person.name, **values}
+
+
+def fresh(person: Person) -> Person:
+    return Person.objects.get(id=person.id)
+
+
+def test_making_an_administrator_waits_and_who_asked_gave_the_role(
+    amara: Person, tomas: Person, lena: Person, enough: None
+) -> None:
+    group = Group.objects.create(name="Sales")
+    browser, other = browser_of(amara), browser_of(tomas)
+    address, form = change(lena, role="administrator", groups=[str(group.id)], name="Lena B.")
+    assert browser.post(address, form)["Location"] == one(waits())
+    # What need not wait is done: name and groups.
+    assert (fresh(lena).role, fresh(lena).name, list(fresh(lena).groups.all())) == ("person", "Lena B.", [group])
+    assert told(Notice.CHANGE_WAITS) == {str(amara.id), str(tomas.id)}
+    page = text(other, reverse("console:people_person", args=[lena.id]))
+    assert "Make Lena B. an administrator" in page
+    decide(other, waits(), "approve")
+    made = fresh(lena)
+    assert (made.role, made.role_given_by) == ("administrator", str(amara.id))
+    assert timezone.now() - made.role_since < timedelta(minutes=1)
+    assert Entry.objects.get(verb=Verb.ROLE_CHANGED).actor_id == str(tomas.id)
+    # She decides on nothing yet, and on nothing of Amara's ever.
+    browser.post(reverse(RULES), SHORTER)
+    hers = browser_of(lena)
+    assert decide(hers, waits(), "approve").status_code == 403
+    Person.objects.filter(id=lena.id).update(role_since=timezone.now() - DAY)
+    assert decide(hers, waits(), "approve").status_code == 403
+    browser_of(tomas).post(reverse(RULES), {**SIGN_IN, "minimum_length": 9})
+    assert decide(hers, waits(), "approve").status_code == 303
+    assert length() == 9
+
+
+def test_making_the_second_administrator_takes_effect_at_once(amara: Person, lena: Person, enough: None) -> None:
+    browser_of(amara).post(*change(lena, role="administrator"))
+    assert (fresh(lena).role, fresh(lena).role_given_by) == ("administrator", str(amara.id))
+    assert str(amara.id) in told(Notice.CHANGE_MADE)
+
+
+def test_other_roles_are_given_at_once(amara: Person, tomas: Person, lena: Person, enough: None) -> None:
+    browser_of(amara).post(*change(lena, role="helpdesk"))
+    assert fresh(lena).role == "helpdesk"
+
+
+def _suspend(person: Person) -> tuple[str, dict[str, Any]]:
+    return reverse("console:people_suspend", args=[person.id]), {}
+
+
+def _demote(person: Person) -> tuple[str, dict[str, Any]]:
+    return change(person, role="person")
+
+
+def _take_factors(person: Person) -> tuple[str, dict[str, Any]]:
+    return reverse("console:people_factors", args=[person.id]), {}
+
+
+def _state(person: Person) -> tuple[str, bool, bool]:
+    found = fresh(person)
+    return found.role, found.is_active, factors.has_one(found)
+
+
+UNTOUCHED: Final = ("administrator", True, True)
+Deed = Callable[[Person], tuple[str, dict[str, Any]]]
+AGAINST: Final[dict[Deed, tuple[str, bool, bool]]] = {
+    _suspend: ("administrator", False, True),
+    _demote: ("person", True, True),
+    _take_factors: ("administrator", True, False),
+}
+
+
+@pytest.mark.parametrize("deed", AGAINST)
+@pytest.mark.parametrize("way", ["approved", "stopped", "after a day"])
+def test_what_is_done_to_an_administrator_waits(
+    amara: Person, tomas: Person, enough: None, deed: Deed, way: str
+) -> None:
+    kofi = factories.administrator("Kofi Mensah", password=PASSWORD)
+    his = browser_of(kofi)
+    TOTP.activate(kofi, generate_totp_secret())
+    browser, other = browser_of(amara), browser_of(tomas)
+    answer = browser.post(*deed(kofi))
+    approval = waits()
+    assert answer["Location"] == one(approval)
+    assert _state(kofi) == UNTOUCHED
+    assert told(Notice.CHANGE_WAITS) == {str(amara.id), str(tomas.id), str(kofi.id)}
+    assert one(approval) in text(other, reverse("console:people_person", args=[kofi.id]))
+    assert decide(browser, approval, "approve").status_code == 403
+    match way:
+        case "stopped":  # by whom it is about
+            decide(his, approval, "stop", "I am no intruder.")
+            assert _state(kofi) == UNTOUCHED
+            assert approvals.carry_out_due(now=approval.ends_at + DAY) == 0
+        case "approved":
+            decide(other, approval, "approve")
+            assert _state(kofi) == AGAINST[deed]
+        case _:
+            approvals.carry_out_due(now=approval.ends_at)
+            assert _state(kofi) == AGAINST[deed]
+    assert approvals.carry_out_due(now=approval.ends_at + DAY) == 0
+
+
+def test_of_two_administrators_neither_disposes_of_the_other(amara: Person, tomas: Person, enough: None) -> None:
+    """A stolen session would begin with that: whoever is alone waits for nobody."""
+    browser = browser_of(amara)
+    TOTP.activate(tomas, generate_totp_secret())
+    for deed in (_demote, _suspend, _take_factors):
+        browser.post(*deed(tomas))
+        assert _state(tomas) == UNTOUCHED
+    crowd = reverse("console:people_crowd", args=["suspend"])
+    answer = browser.post(crowd, {"id": [str(tomas.id)]}, follow=True)
+    assert "Another administrator is asked first" in answer.content.decode()
+    assert _state(tomas) == UNTOUCHED
+    browser.post(reverse(RULES), SHORTER)
+    assert length() == 15
+
+
+def test_a_suspended_administrator_is_not_let_in_again_by_one_alone(amara: Person, tomas: Person, enough: None) -> None:
+    kofi = factories.administrator("Kofi Mensah", password=PASSWORD)
+    Person.objects.filter(id=kofi.id).update(is_active=False)
+    address = reverse("console:people_resume", args=[kofi.id])
+    assert browser_of(amara).post(address)["Location"] == one(waits())
+    assert not fresh(kofi).is_active
+    decide(browser_of(tomas), waits(), "approve")
+    assert fresh(kofi).is_active
+
+
+def test_what_is_done_to_others_takes_effect_at_once(amara: Person, tomas: Person, lena: Person, enough: None) -> None:
+    TOTP.activate(lena, generate_totp_secret())
+    browser = browser_of(amara)
+    browser.post(*_take_factors(lena))
+    browser.post(*_suspend(lena))
+    assert _state(lena) == ("person", False, False)
+    browser.post(reverse("console:people_resume", args=[lena.id]))
+    assert fresh(lena).is_active
+    assert not Approval.objects.exists()
+
+
+def test_the_last_administrator_is_not_demoted_by_what_waited(amara: Person, tomas: Person, enough: None) -> None:
+    browser_of(amara).post(*_demote(tomas))
+    Person.objects.filter(id=amara.id).update(role_since=timezone.now())
+    approval = waits()
+    Person.objects.filter(id=amara.id).update(is_active=False)
+    approvals.carry_out_due(now=approval.ends_at)
+    approval.refresh_from_db()
+    assert (approval.state, fresh(tomas).role) == ("failed", "administrator")
+
+
+def test_a_second_factor_that_a_group_demands_is_not_let_off_by_one_alone(
+    amara: Person, tomas: Person, enough: None
+) -> None:
+    group = Group.objects.create(name="Sales", second_factor_since=timezone.now())
+    browser, other = browser_of(amara), browser_of(tomas)
+    edit, delete = (reverse(f"console:groups_{name}", args=[group.id]) for name in ("one", "delete"))
+    assert browser.post(edit, {"name": "Sales", "description": ""})["Location"] == one(waits())
+    assert browser.post(delete)["Location"] == one(waits())
+    assert Group.objects.get().second_factor_since is not None
+    assert browser.post(edit, {"name": "Sales team", "description": "", "factor": "on"}).status_code == 303
+    assert not approvals.waiting().exists()
+    browser.post(edit, {"name": "Sales", "description": "New", "factor": ""})
+    assert "Needs a second factor" in text(other, one(waits()))
+    decide(other, waits(), "approve")
+    assert (Group.objects.get().second_factor_since, Group.objects.get().description) == (None, "New")
+
+
+def test_a_group_with_a_stricter_policy_is_not_deleted_by_one_alone(
+    amara: Person, tomas: Person, lena: Person, enough: None
+) -> None:
+    group, free = Group.objects.create(name="Watched"), Group.objects.create(name="Free")
+    for name, to, values in (
+        ("Strict", group, SelfServiceRules(person_wipes=0)),
+        ("As by default", free, SelfServiceRules()),
+    ):
+        whom = Assignment(to=To.GROUPS, groups=frozenset({to.id}))
+        policies.create(actor=Actor.system("test"), name=name, values=values, assignment=whom)
+    browser = browser_of(amara)
+    assert browser.post(reverse("console:groups_delete", args=[group.id]))["Location"] == one(waits())
+    assert Group.objects.filter(id=group.id).exists()
+    assert browser.post(reverse("console:groups_delete", args=[free.id]))["Location"] == reverse("console:groups")
+    decide(browser_of(tomas), waits(), "approve")
+    assert not Group.objects.exists()
+
+
+def test_a_person_makes_no_administrator_out_of_nothing(amara: Person) -> None:
+    with pytest.raises(NotAllowed):
+        services.create_person(
+            actor=factories.actor(amara), email="new@aldermoor.example", name="New", role=Person.Role.ADMINISTRATOR
+        )
+
+
+def test_an_administrator_made_on_the_command_line_is_mailed_to_the_others(amara: Person) -> None:
+    services.create_person(
+        actor=Actor.system("command line"), email="new@aldermoor.example", name="New", role=Person.Role.ADMINISTRATOR
+    )
+    assert str(amara.id) in told(Notice.CHANGE_MADE)
+
+
 def test_everything_that_can_wait_has_a_title_and_lines_and_a_page(
     amara: Person, tomas: Person, strict: Policy, enough: None
 ) -> None:
     browser = browser_of(amara)
+    TOTP.activate(tomas, generate_totp_secret())
+    group = Group.objects.create(name="Sales", second_factor_since=timezone.now())
     asking: list[Callable[[], Any]] = [
         lambda: browser.post(reverse(RULES), SHORTER),
         lambda: browser.post(reverse("console:policies_delete", args=[strict.id])),
+        lambda: browser.post(*_suspend(tomas)),
+        lambda: browser.post(*_demote(tomas)),
+        lambda: browser.post(*_take_factors(tomas)),
+        lambda: browser.post(reverse("console:groups_delete", args=[group.id])),
     ]
     for ask in asking:
         ask()

@@ -1,6 +1,7 @@
 """How long invitations are good and how people are reminded: in the console, by default by the environment."""
 
 from datetime import timedelta
+from typing import Any, Final
 
 import pytest
 from django.test import Client
@@ -23,7 +24,7 @@ __all__ = ["administrator", "sign_in_as"]
 
 pytestmark = pytest.mark.django_db
 PAGE = "console:settings_invitations"
-VALUES = {"good_for_days": 10, "remind_every_days": 2, "reminders": 3}
+VALUES: Final[dict[str, Any]] = {"good_for_days": 10, "remind_every_days": 2, "reminders": 3}
 
 
 @pytest.fixture

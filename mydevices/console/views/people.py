@@ -32,7 +32,7 @@ from mydevices.devices import selectors as devices
 from mydevices.devices.models import Device
 from mydevices.errors import Conflict, Invalid, NotFound
 from mydevices.organisation import selectors as organisation
-from mydevices.presentation import files, moments, past, present
+from mydevices.presentation import changes, files, moments, past, present
 from mydevices.presentation.access import freshly_signed_in, sent
 from mydevices.registration.models import Invitation
 
@@ -147,6 +147,7 @@ def person(request: HttpRequest, person_id: UUID) -> HttpResponse:
     may = rights_of(request)
     context = {
         "person": found,
+        "waits": changes.of(*people.whats(found)) if Right.MANAGE_PEOPLE in may else [],
         "is_self": found == person_of(request),
         "groups": found.groups.order_by(Lower("name")),
         "faces": faces,
@@ -180,9 +181,9 @@ def change(request: HttpRequest, person_id: UUID) -> HttpResponse:
         try:
             if values.get("name") and values["name"] != found.name:
                 services.change_name(actor=actor, person=found, name=values["name"])
-            if values.get("role") and values["role"] != found.role:
-                people.change_role(actor=actor, person=found, role=values["role"])
             people.put_in_groups(actor=actor, person=found, groups=[group.id for group in values["groups"]])
+            if values.get("role") and values["role"] != found.role:
+                people.change_role(actor=actor, person=found, role=values["role"])  # last, for it may have to wait
         except (Invalid, Conflict) as refusal:
             form.add_error(None, refusal.message)
         else:
@@ -284,7 +285,7 @@ def _group(request: HttpRequest, row: Group) -> HttpResponse:
         else:
             messages.success(request, _("“%(name)s” is saved.") % {"name": row.name})
             return HttpResponseRedirect(reverse("console:groups"), status=303)
-    context = {"form": form, "group": None if is_new else row}
+    context = {"form": form, "group": None if is_new else row, "waits": changes.of(f"group:{row.id}")}
     return render(request, "console/group.html", context, status=400 if form.errors else 200)
 
 

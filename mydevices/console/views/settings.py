@@ -151,6 +151,7 @@ def invitations(request: HttpRequest) -> HttpResponse:
             messages.success(request, _("Saved. Reminders follow it from now on."))
             return _see("settings")
     context = {
+        "waits": changes.of(invitation_rules.WHAT),
         "is_set_here": invitation_rules.are_set_here(),
         "environment": invitation_rules.described(invitation_rules.of_environment()),
     }
