@@ -209,6 +209,10 @@ class Environment(BaseSettings):
     oidc_vouches_for_addresses: bool = False
     """Its addresses are its people's own, even where it does not say `email_verified`."""
 
+    oidc_domains: Annotated[list[str], NoDecode] = []
+    """Domains whose addresses are the provider's to give, separated by commas: whoever has such an address can be given
+    an account that is here already."""
+
     oidc_required: bool = False
     """Everybody signs in there; passwords are for local administrators."""
 
@@ -240,7 +244,7 @@ class Environment(BaseSettings):
             raise ValueError("must be an e-mail address, without a name")
         return value
 
-    @field_validator("allowed_hosts", mode="before")
+    @field_validator("allowed_hosts", "oidc_domains", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value

@@ -48,8 +48,7 @@ INSTALLED_APPS = [
     "allauth.account",
     "allauth.mfa",
     "allauth.usersessions",
-    "allauth.socialaccount",
-    "allauth.socialaccount.providers.openid_connect",
+    "allauth.socialaccount",  # its tables alone, from which `accounts` took the links of earlier versions
     "csp",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -177,10 +176,7 @@ MFA_FORMS = {
 MFA_PASSKEY_LOGIN_ENABLED = True
 MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = not _secure  # http://localhost, where browsers allow it too
 MFA_ALLOW_UNVERIFIED_EMAIL = True  # the library's own table of addresses is not used
-SOCIALACCOUNT_ADAPTER = "mydevices.accounts.social.SocialAdapter"
-SOCIALACCOUNT_EMAIL_AUTHENTICATION = False  # `accounts.providers` decides whose account an address is
-SOCIALACCOUNT_REQUESTS_TIMEOUT = 8  # seconds: a thread waits
-SOCIALACCOUNT_STORE_TOKENS = False
+PROVIDER_SECONDS = 2.0  # for each request to a sign-in provider, whole: a thread waits
 ALLAUTH_TRUSTED_PROXY_COUNT = ENVIRONMENT.trusted_proxies
 
 SESSION_ENGINE = "django.contrib.sessions.backends.db"  # the cache is in the same database

@@ -30,6 +30,14 @@ def person(name: str = "Ines Okafor", *, role: str = Person.Role.PERSON, passwor
     return somebody
 
 
+def invited(email: str, name: str = "Lena Brandt") -> Person:
+    """Somebody who has an account, and nothing to sign in with yet."""
+    somebody = Person(name=name, email=email)
+    somebody.set_password(None)
+    somebody.save()
+    return somebody
+
+
 def administrator(name: str = "Tomas Reiter", *, password: str | None = None) -> Person:
     return person(name, role=Person.Role.ADMINISTRATOR, password=password)
 

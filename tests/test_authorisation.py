@@ -26,6 +26,7 @@ from mydevices.accounts import factors, providers, rights, sign_in_rules
 from mydevices.accounts.models import Approval, Group, Person
 from mydevices.accounts.rights import Right
 from mydevices.audit.models import Entry
+from mydevices.audit.verbs import Verb
 from mydevices.certificates import push
 from mydevices.commands import services as commands
 from mydevices.commands.models import Action
@@ -60,6 +61,7 @@ OPEN: Final = frozenset(
         "mfa_authenticate",
         "openid_connect_login",
         "openid_connect_callback",
+        "provider_adopt",
         "portal:ask_pin",
         "portal:brand",
         "portal:confirm_by_link",
@@ -114,6 +116,8 @@ OWN: Final = frozenset(
         "portal:register",
         "portal:terms",
         "provider_again",
+        "provider_link",
+        "provider_unlink",
         "sessions_end_others",
         "usersessions_list",
     }
@@ -435,8 +439,8 @@ def tried(scene: Scene, who: str, name: str) -> list[tuple[str, Any]]:
 
 
 def written() -> int:
-    """Entries of the audit: whoever may not do a thing leaves none of it."""
-    return Entry.objects.exclude(verb__startswith="sign_").count()
+    """Entries of the audit: whoever may not do a thing leaves none of it, but that they were refused."""
+    return Entry.objects.exclude(verb__startswith="sign_").exclude(verb=Verb.ACCESS_REFUSED).count()
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """How django-allauth behaves here: nobody signs up by themselves, and every sign-in and new password is recorded."""
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 from allauth.account.adapter import DefaultAccountAdapter
@@ -9,13 +10,13 @@ from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import ValidationError
 from django.db import transaction
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from mydevices.accounts import addresses, attempts, providers, selectors, services
+from mydevices.accounts import addresses, attempts, provider_sign_in, providers, selectors, services
 from mydevices.accounts.attempts import Attempt
 from mydevices.accounts.models import Person
 from mydevices.accounts.requests import LIMITED, SEEN, actor_in, address_of, browser_of, cookie_of, remember_in_browser
@@ -59,6 +60,14 @@ class Adapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth carries n
                     is_known=attempts.knows(cookie_of(request), user),
                 )
 
+    def post_login(self, request: HttpRequest, user: AbstractBaseUser, **details: Any) -> HttpResponse:
+        """All steps of a sign-in are done. Where that proved an account that a provider brought, it is linked now."""
+        carried = (details.get("signal_kwargs") or {}).get(provider_sign_in.ADOPTS)
+        if isinstance(user, Person) and carried is not None:
+            provider_sign_in.adopt(request, user, carried)
+        answer: HttpResponse = super().post_login(request, user, **details)
+        return answer
+
     def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
         """Count the try before anything is looked at. django-allauth's own limit could lock the owner out."""
         email = str(credentials.get("email", ""))
@@ -87,24 +96,26 @@ class Adapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth carries n
         super().authentication_failed(request, **credentials)
         self.proof_failed(request, selectors.with_address(str(credentials.get("email", ""))).first())
 
-    def proof_failed(self, request: HttpRequest, person: Person | None) -> None:
+    def proof_failed(self, request: HttpRequest, person: Person | None, **details: str) -> None:
         """Somebody could not prove to be this person, or anybody. Who is signed in has failed to prove it anew."""
-        self.failed(request, person, Verb.SIGN_IN_FAILED)
+        self.failed(request, person, Verb.SIGN_IN_FAILED, details)
 
-    def failed(self, request: HttpRequest, person: Person | None, verb: Verb) -> None:
+    def failed(
+        self, request: HttpRequest, person: Person | None, verb: Verb, details: Mapping[str, str] | None = None
+    ) -> None:
         user = request.user
         audit.record(
             verb,
             actor=actor_in(request, user) if isinstance(user, Person) else _stranger(request),
             person_id=person.id if person else None,
             person_name=person.name if person else "",
+            details=details,
         )
 
     def get_reauthentication_methods(self, user: AbstractBaseUser | AnonymousUser) -> list[dict[str, str]]:
-        """The library's, and the provider of those who came from one."""
+        """The library's, and the providers that they are linked to."""
         methods: list[dict[str, str]] = super().get_reauthentication_methods(user)
-        provider = providers.of(user) if isinstance(user, Person) else None
-        if provider is not None:
+        for provider in providers.linked(user) if isinstance(user, Person) else ():
             address = reverse("provider_again", args=[provider.id])
             methods.append({"id": "provider", "description": provider.name, "url": address})
         return methods

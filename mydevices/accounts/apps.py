@@ -10,12 +10,14 @@ class Config(AppConfig):
     def ready(self) -> None:
         from mydevices.accounts import (  # noqa: PLC0415  models must be loaded first
             approval_rules,
+            arrivals,
             factor_removal,
             factors,
             models,
             people,
             post,
             sessions,
+            set_aside,
             sign_in_rules,
             tasks,
         )
@@ -29,5 +31,6 @@ class Config(AppConfig):
         factor_removal.connect()
         sessions.connect()
         post.connect()
+        set_aside.also(arrivals.end_links_since)
         registry.column(models.Provider, "client_secret")
         registry.column(models.Approval, "enclosure")

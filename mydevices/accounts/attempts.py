@@ -58,6 +58,10 @@ WIDER: Final = 4
 """How many times as much a /48 of IPv6 has as one of its 65,536 networks: many a customer is given a whole one."""
 SLOWED: Final = Limit(1, HERE.within)
 """Entries of the audit about refused tries."""
+NOTED: Final = Limit(5, timedelta(minutes=5))
+"""Entries of the audit from one network about what anybody can cause, of one kind: refused passkeys, for example."""
+NOTED_EVERYWHERE: Final = Limit(200, timedelta(minutes=10))
+"""The same from all networks."""
 
 CODES: Final = Limit(5, timedelta(minutes=5))
 """Wrong codes for one person from one network, or in one browser that knows them."""
@@ -116,6 +120,11 @@ def count(key: str, within: timedelta) -> tuple[int, datetime]:
 def take(what: str, key: str, limit: Limit) -> bool:
     """Count one more of what may be had so often, such as mails to one address; whether it still may."""
     return count(key_of(what, key), limit.within)[0] <= limit.most
+
+
+def may_note(what: str, address: str) -> bool:
+    """Whether one entry more is written of something that somebody at this IP address, a stranger, has caused."""
+    return take(f"noted {what}", network_of(address), NOTED) and take(f"noted {what}", "everywhere", NOTED_EVERYWHERE)
 
 
 def known_browser(cookie: str) -> Mapping[str, tuple[str, float]]:

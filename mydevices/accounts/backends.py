@@ -11,7 +11,8 @@ from mydevices.accounts.models import Person
 
 class Passwords(AuthenticationBackend):  # type: ignore[misc]  # allauth carries no types
     """Where a provider is required, a password is the way in for administrators alone: for the day it is down.
-    Everybody else's right password does as little as a wrong one, after the same work."""
+    Everybody else's right password does as little as a wrong one, after the same work. Only where it is to prove an
+    account that the provider itself has brought does it count."""
 
     def _authenticate_by_email(self, email: str, password: str) -> Person | None:
         """The library looks into its own table of addresses, which is not used here, and compares by other rules."""
@@ -22,4 +23,6 @@ class Passwords(AuthenticationBackend):  # type: ignore[misc]  # allauth carries
         person = super().authenticate(request, **credentials)
         if not isinstance(person, Person):
             return None
-        return None if providers.required() and not person.is_administrator else person
+        if getattr(request, "proves", None) == person.id:  # `provider_sign_in`
+            return person
+        return None if providers.keeps_out(person) else person

@@ -224,6 +224,9 @@ class Provider(models.Model):
     """Whoever signs in there gets an account here. Otherwise only those who were invited."""
     vouches_for_addresses = models.BooleanField(default=False)
     """Its addresses are its people's own, even where it does not say `email_verified`."""
+    domains = models.JSONField(default=list, blank=True)
+    """Domains whose addresses are the provider's to give. Only somebody with such an address can be given an account
+    that is here already; none: nobody is."""
     is_required = models.BooleanField(default=False)
     """Everybody signs in here; passwords are for local administrators."""
     is_enabled = models.BooleanField(default=True)
@@ -240,6 +243,28 @@ class Provider(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class ProviderLink(models.Model):
+    """An account at a provider that signs its person in here. Known by the issuer and its name for the person: another
+    issuer may call somebody else the same, and the same provider here may be given another issuer."""
+
+    person = models.ForeignKey(Person, on_delete=models.CASCADE, related_name="provider_links")
+    provider = models.CharField(max_length=64)
+    """The provider's id here."""
+    issuer = models.CharField(max_length=300)
+    subject = models.CharField(max_length=255)
+    manages = models.BooleanField(default=True)
+    """Whether name, address and groups follow the provider. They do not where somebody linked it to their account by
+    themselves."""
+    linked_at = models.DateTimeField(auto_now_add=True)
+    used_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["issuer", "subject"], name="one_person_per_account_of_an_issuer")
+        ]
+        indexes = [models.Index(fields=["provider", "issuer"], name="links_of_a_provider")]
 
 
 def normalised(password: str) -> str:

@@ -23,6 +23,7 @@ iPhone"), `address` an IP address, `by` the name of who did it, where that was n
 | FACTOR_ADDED, FACTOR_REMOVED | factor (its kind, in words), at, browser, address, by |
 | FACTOR_REMOVAL | until (when they are removed), at, browser, address |
 | CODES_GUESSED | signed_in (1: in a session of theirs, 0: after their password), at, browser, address |
+| ADMINISTRATOR_RESTORED | name (whose way back it is), at |
 | RECOVERY_CODE_USED | left (how many remain), at, browser, address |
 | DEVICE_REGISTERED | device (its name), model, at, address, by |
 | DEVICE_WAITS | device (its name), model, at, address, secret_link (to confirm or disown it), until |
@@ -82,6 +83,8 @@ class Notice(StrEnum):
     """To every address known, daily: somebody who set a new password by mail asked for second factors to be removed."""
     CODES_GUESSED = "codes_guessed"
     """Somebody typed wrong codes of a second factor again and again, and has to wait."""
+    ADMINISTRATOR_RESTORED = "administrator_restored"
+    """To administrators: the server's command line made a link with which one of them signs in again."""
     RECOVERY_CODE_USED = "recovery_code_used"
     DEVICE_REGISTERED = "device_registered"
     DEVICE_WAITS = "device_waits"
@@ -152,6 +155,7 @@ FACTS: Final[Mapping[Notice, frozenset[str]]] = {
     Notice.FACTOR_REMOVED: _WHERE | {"factor", "by"},
     Notice.FACTOR_REMOVAL: _WHERE | {"until"},
     Notice.CODES_GUESSED: _WHERE | {"signed_in"},
+    Notice.ADMINISTRATOR_RESTORED: frozenset({"name", "at"}),
     Notice.RECOVERY_CODE_USED: _WHERE | {"left"},
     Notice.DEVICE_REGISTERED: _WHERE | {"device", "model", "by"},
     Notice.DEVICE_WAITS: frozenset({"device", "model", "at", "address", "secret_link", "until"}),

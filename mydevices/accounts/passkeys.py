@@ -26,7 +26,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from fido2.webauthn import ResidentKeyRequirement, UserVerificationRequirement
 
-from mydevices.accounts import attempts, providers
+from mydevices.accounts import attempts, provider_sign_in, providers
 from mydevices.accounts.attempts import Limit
 from mydevices.accounts.models import FactorCounter, Person
 from mydevices.accounts.requests import actor_in, address_of
@@ -181,7 +181,7 @@ class _Given:
         if not attempts.take("passkeys failed", attempts.network_of(address_of(request)), _FAILURES):
             return
         if person is None:
-            get_account_adapter().proof_failed(request, None)
+            get_account_adapter().proof_failed(request, None, step="passkey")
             return
         details: dict[str, str | int | bool] = {"step": "second factor"}
         if self.ceremony == Ceremony.AGAIN:
@@ -203,7 +203,9 @@ class SignInForm(_Given, LoginWebAuthnForm):  # type: ignore[misc]  # allauth ca
     def clean_credential(self) -> Authenticator:
         factor = super().clean_credential()
         required = providers.required()
-        if required and not factor.user.is_administrator:
+        # Save where it proves an account that the provider itself has brought.
+        proves = provider_sign_in.by_passkey(context.request, factor.user) is not None
+        if required and providers.keeps_out(factor.user) and not proves:
             raise forms.ValidationError(_("You sign in with %(provider)s here.") % {"provider": required.name})
         return factor
 

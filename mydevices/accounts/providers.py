@@ -1,46 +1,36 @@
-"""Sign-in with the organisation: which providers there are, and what a person becomes who comes from one.
+"""Sign-in with the organisation: which providers there are, and who may sign in without one.
 
-Nothing here knows OpenID Connect: `social.py` does. What admits a person takes plain claims, so that SAML, LDAP or SCIM
-can bring them as well.
+What becomes of a person who comes from a provider is decided in `arrivals`; how a provider is spoken to, in `openid`.
 """
 
+import re
 import time
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
 from typing import Final
 from urllib.parse import urlsplit
-from uuid import UUID
 
+from allauth.mfa.models import Authenticator
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
-from django.db.models.functions import Lower
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
-from mydevices.accounts import addresses, following, people, rights, selectors, services
-from mydevices.accounts.models import Group, Membership, Person, Provider
+from mydevices.accounts import addresses, rights
+from mydevices.accounts.models import Membership, Person, Provider, ProviderLink
 from mydevices.accounts.rights import Right
 from mydevices.audit import services as audit
 from mydevices.audit.actor import Actor
 from mydevices.audit.verbs import Verb
-from mydevices.errors import Conflict, Invalid, NotAllowed, NotFound
+from mydevices.errors import Conflict, Invalid, NotFound
 from mydevices.organisation.selectors import LIFETIME
+from mydevices.protocols import oidc
 from mydevices.vault import services as vault
 
+DOMAIN: Final = re.compile(r"(?=.{1,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]{0,61}[a-z0-9]")
 FROM_ENVIRONMENT: Final = "organisation"
 """The id of the provider that the environment sets. It is not in the database and cannot be changed in the console."""
-
-
-@dataclass(frozen=True, slots=True)
-class Claims:
-    """What a provider says of the person who has just signed in there."""
-
-    subject: str
-    email: str
-    email_verified: bool
-    name: str
-    groups: Sequence[str] = ()
 
 
 _known: tuple[float, Sequence[Provider]] | None = None
@@ -95,6 +85,42 @@ def keeper(person: Person) -> str:
     return provider.name if provider else _("your organisation")
 
 
+def linked(person: Person) -> Sequence[Provider]:
+    """The providers in use that this person can sign in with. One statement."""
+    issuers = set(person.provider_links.values_list("issuer", flat=True))
+    return [provider for provider in enabled() if provider.issuer in issuers]
+
+
+def keeps_out(person: Person) -> bool:
+    """Whether a provider is required that this person has to sign in with, so that password and passkey do nothing.
+
+    Not for administrators: somebody must get in on the day it is down. Nor for helpdesk and auditors who are not linked
+    yet, for roles of the console are linked by their own hand alone, and by somebody who is signed in."""
+    provider = required()
+    if provider is None or person.is_administrator:
+        return False
+    return not person.has_console or person.provider_links.filter(issuer=provider.issuer).exists()
+
+
+def has_another_way_in(person: Person, *, but: Provider) -> bool:
+    """Whether this person could sign in without this provider."""
+    if any(provider.id != but.id for provider in linked(person)):
+        return True
+    if person.provider and person.provider != but.id:
+        return False
+    stays_out = keeps_out(person) and but.id != (required() or but).id
+    return not stays_out and (person.has_usable_password() or has_passkey(person))
+
+
+def has_passkey(person: Person) -> bool:
+    return bool(Authenticator.objects.filter(user=person, type=Authenticator.Type.WEBAUTHN).exists())
+
+
+def links_of(provider: Provider) -> int:
+    """How many people can sign in with this provider because they are linked."""
+    return ProviderLink.objects.filter(provider=provider.id).count()
+
+
 def secret_of(provider: Provider) -> str:
     """The client's secret, for the request to the provider; empty for a public client."""
     if provider.id == FROM_ENVIRONMENT:
@@ -120,25 +146,49 @@ def _from_environment() -> Provider | None:
         groups_claim=given.oidc_groups_claim,
         makes_people=given.oidc_makes_people,
         vouches_for_addresses=given.oidc_vouches_for_addresses,
+        domains=given.oidc_domains,
         is_required=given.oidc_required,
     )
 
 
 @transaction.atomic
-def save(*, actor: Actor, provider: Provider, secret: str | None = None, is_new: bool = False) -> Provider:
-    """Keep a provider's settings. `secret` is kept sealed; None leaves the one that is there, empty removes it.
+def save(
+    *, actor: Actor, provider: Provider, secret: str | None = None, is_new: bool = False, ends: int | None = None
+) -> Provider:
+    """Keep a provider's settings. `secret` is kept sealed; None leaves the one that is there, empty removes it. Another
+    issuer is somebody else, who may call other people by the same names: so the links to the old one end, and `ends` is
+    how many that are, as whoever asks was told.
 
-    Raises NotAllowed, NeedsFreshAuthentication, Invalid with what is wrong, Conflict when id or name are taken."""
+    Raises NotAllowed, NeedsFreshAuthentication, Invalid with what is wrong, Conflict when id, name or issuer are taken,
+    when another number of links ends, or when no administrator could sign in any more."""
     rights.require(actor, Right.MANAGE_SETTINGS)
     actor.require_fresh(timezone.now())
     if provider.id == FROM_ENVIRONMENT:
         raise Conflict(_("This provider is set in the environment of the server. Change it there."))
-    provider.issuer = provider.issuer.rstrip("/").removesuffix("/.well-known/openid-configuration")
+    provider.issuer = provider.issuer.rstrip("/").removesuffix(oidc.WELL_KNOWN)
+    provider.domains = domains(provider.domains)
     try:
         provider.clean_fields(exclude=["client_secret"])
     except ValidationError as error:
         raise Invalid(" ".join(error.messages)) from error
-    _check_issuer(provider.issuer)
+    _check_issuer(provider)
+    before = None if is_new else Provider.objects.select_for_update().filter(id=provider.id).first()
+    ended = 0
+    if before is not None and before.issuer != provider.issuer:
+        ended = links_of(before)
+        if ended and ends != ended:
+            raise Conflict(
+                ngettext(
+                    "Another issuer ends the link of %(number)d person. Confirm that first.",
+                    "Another issuer ends the links of %(number)d people. Confirm that first.",
+                    ended,
+                )
+                % {"number": ended}
+            )
+    if before is not None and before.is_enabled and (before.issuer != provider.issuer or not provider.is_enabled):
+        _check_administrators(but=before)
+    if before is not None and before.issuer != provider.issuer:
+        _end_links(before)
     if secret is not None:
         provider.client_secret = vault.seal(secret.encode(), **_place(provider.id)) if secret else None
     try:
@@ -154,124 +204,87 @@ def save(*, actor: Actor, provider: Provider, secret: str | None = None, is_new:
             "issuer": provider.issuer,
             "enabled": provider.is_enabled,
             "required": provider.is_required,
+            "vouches": provider.vouches_for_addresses,
+            "domains": ", ".join(provider.domains),
+            **({"links_ended": ended} if ended else {}),
         },
     )
     transaction.on_commit(forget)
     return provider
 
 
-def _check_issuer(issuer: str) -> None:
-    parts = urlsplit(issuer)
-    if parts.scheme != "https" and parts.hostname not in {"localhost", "127.0.0.1", "::1"}:
+def domains(given: Sequence[str]) -> list[str]:
+    """Domains of addresses as they are compared. Raises Invalid for what is none."""
+    kept = []
+    for one in given:
+        # As it stands in the key of an address.
+        name = addresses.key_of(f"x@{str(one).strip().removeprefix('@')}").removeprefix("x@")
+        if not DOMAIN.fullmatch(name):
+            raise Invalid(_("“%(name)s” is no domain.") % {"name": one})
+        kept.append(name)
+    return sorted(set(kept))
+
+
+def _check_issuer(provider: Provider) -> None:
+    if not oidc.is_reachable(provider.issuer, locally=True):
         raise Invalid(_("The provider’s address must begin with https://."))
+    if urlsplit(provider.issuer).query:
+        raise Invalid(_("The provider’s address has no question mark in it."))
+    for other in every():
+        if other.id != provider.id and other.issuer == provider.issuer:
+            raise Conflict(_("%(name)s has this issuer already.") % {"name": other.name})
+
+
+def _check_administrators(*, but: Provider) -> None:
+    """Raises Conflict where without this provider no administrator could sign in."""
+    administrators = Person.objects.filter(role=Person.Role.ADMINISTRATOR, is_active=True)
+    if not any(has_another_way_in(person, but=but) for person in administrators):
+        raise Conflict(
+            _(
+                "No administrator could sign in any more. First give one a password or a passkey, or a link to another "
+                "provider."
+            )
+        )
+
+
+def _end_links(provider: Provider) -> None:
+    """Nobody signs in by this provider any more, and it keeps nothing of anybody."""
+    ProviderLink.objects.filter(provider=provider.id).delete()
+    Person.objects.filter(provider=provider.id).update(provider="")
+    Membership.objects.filter(provider=provider.id).update(provider="")
 
 
 @transaction.atomic
 def remove(*, actor: Actor, provider: Provider) -> None:
-    """Forget a provider. Its people keep their accounts, and set a password by “Forgotten password” from now on."""
+    """Forget a provider, and end its links. Its people keep their accounts, and set a password by “Forgotten password”
+    from now on. Raises NotAllowed, NeedsFreshAuthentication, Conflict where no administrator could sign in any more."""
     rights.require(actor, Right.MANAGE_SETTINGS)
     actor.require_fresh(timezone.now())
-    Person.objects.filter(provider=provider.id).update(provider="")
-    Membership.objects.filter(provider=provider.id).update(provider="")
+    ended = links_of(provider)
+    if provider.is_enabled:
+        _check_administrators(but=provider)
+    _end_links(provider)
     Provider.objects.filter(id=provider.id).delete()
-    audit.record(Verb.SETTINGS_CHANGED, actor=actor, details={"provider": provider.id, "removed": True})
+    audit.record(
+        Verb.SETTINGS_CHANGED,
+        actor=actor,
+        details={"provider": provider.id, "removed": True, "links_ended": ended},
+    )
     transaction.on_commit(forget)
 
 
 @transaction.atomic
-def admit(*, provider: Provider, claims: Claims, known: Person | None, address: str) -> Person:
-    """The person who comes from a provider, with name, address and groups as it says: the one who is `known` by the
-    provider's subject, else the one with the address, else a new one.
-
-    Raises NotAllowed with a sentence for them: suspended, an address that the provider does not vouch for, an address
-    of nobody where people are invited only."""
-    actor = Actor(kind="system", name=provider.name, address=address)
-    if claims.email and not addresses.key_of(claims.email):
-        # Never taken for another one. Somebody who is known by their subject keeps the address that they have here.
-        if known is None:
-            raise NotAllowed(
-                _(
-                    "%(provider)s says that your e-mail address is %(email)s, which can't be used here. Ask the "
-                    "helpdesk."
-                )
-                % {"provider": provider.name, "email": claims.email}
-            )
-        claims = replace(claims, email="")
-    person = known or _by_address(provider, claims) or _new(provider, claims, actor)
-    if not person.is_active:
-        raise NotAllowed(_("Your account here is suspended. Ask the helpdesk."))
-    _describe(person, provider, claims, actor)
-    if provider.groups_claim:
-        _sort(person, provider, claims.groups, actor)
-    return person
-
-
-def _by_address(provider: Provider, claims: Claims) -> Person | None:
-    person = selectors.with_address(claims.email).first()
-    if person is None:
-        return None
-    if not (claims.email_verified or provider.vouches_for_addresses):
-        raise NotAllowed(
-            _(
-                "There is an account with the address %(email)s, and %(provider)s does not say that the address is "
-                "yours. Sign in with your password, or ask the helpdesk."
-            )
-            % {"email": claims.email, "provider": provider.name}
-        )
-    return person
-
-
-def _new(provider: Provider, claims: Claims, actor: Actor) -> Person:
-    if not provider.makes_people:
-        raise NotAllowed(
-            _("%(provider)s knows you, and you have no account here yet. Ask the helpdesk for an invitation.")
-            % {"provider": provider.name}
-        )
-    if not claims.email:
-        raise NotAllowed(
-            _("%(provider)s told no e-mail address of yours. Ask the helpdesk.") % {"provider": provider.name}
-        )
-    name = claims.name or claims.email.partition("@")[0]
-    return services.create_person(actor=actor, email=claims.email, name=name[:120])
-
-
-def _describe(person: Person, provider: Provider, claims: Claims, actor: Actor) -> None:
-    """Name and address are the provider's to say. An address that somebody else has here stays as it was."""
-    changed = []
-    if person.provider != provider.id:
-        person.provider = provider.id
-        changed.append("provider")
-    if claims.name and person.name != claims.name[:120]:
-        person.name = claims.name[:120]
-        changed.append("name")
-    vouched = claims.email_verified or provider.vouches_for_addresses
-    taken = selectors.with_address(claims.email).exclude(id=person.id)
-    if claims.email and vouched and person.email != claims.email and not taken.exists():
-        person.email = claims.email
-        changed.append("email")
-    if changed:
-        person.clean_fields(exclude=["password", "email_key"])
-        person.save(update_fields=changed)
-        if {"name", "email"} & set(changed):
-            following.changed([person.id])
-        audit.record(
-            Verb.PERSON_CHANGED,
-            actor=actor,
-            person_id=person.id,
-            person_name=person.name,
-            details={"changed": ", ".join(changed)},
-        )
-
-
-def _sort(person: Person, provider: Provider, values: Collection[str], actor: Actor) -> None:
-    """Into the groups that the claim names, and out of those that it brought and names no longer."""
-    names = {str(provider.group_names.get(value, value)).lower() for value in values}
-    wanted = set(Group.objects.alias(lower=Lower("name")).filter(lower__in=names).values_list("id", flat=True))
-    here: Mapping[UUID, str] = dict(Membership.objects.filter(person=person).values_list("group_id", "provider"))
-    leaving = [group for group, by in here.items() if by == provider.id and group not in wanted]
-    joining = wanted - set(here)
-    Membership.objects.filter(person=person, group_id__in=leaving).delete()
-    Membership.objects.bulk_create(
-        [Membership(person=person, group_id=group, provider=provider.id) for group in joining]
-    )
-    people.note_groups(actor=actor, person=person, joined=joining, left=leaving)
+def end_links_of_issuer(*, actor: Actor, issuer: str) -> int:
+    """End the links of an issuer that no provider here has any more, such as one that the environment named before; how
+    many. Its people set a password by “Forgotten password” from now on. Raises Conflict where a provider has it."""
+    issuer = issuer.rstrip("/").removesuffix(oidc.WELL_KNOWN)
+    for provider in every():
+        if provider.issuer == issuer:
+            raise Conflict(_("%(name)s has this issuer still.") % {"name": provider.name})
+    links = ProviderLink.objects.filter(issuer=issuer)
+    for link in links.filter(manages=True).select_related("person"):
+        Person.objects.filter(id=link.person_id, provider=link.provider).update(provider="")
+        Membership.objects.filter(person=link.person_id, provider=link.provider).update(provider="")
+    ended, _by_model = links.delete()
+    audit.record(Verb.SETTINGS_CHANGED, actor=actor, details={"issuer": issuer, "links_ended": ended})
+    return int(ended)

@@ -18,7 +18,9 @@ from django.utils.translation import gettext as _
 from mydevices.accounts import attempts, browsers, codes, rights
 from mydevices.accounts.models import Person
 from mydevices.accounts.rights import Right
+from mydevices.audit import services as audit
 from mydevices.audit.actor import FRESH, Actor, Strength
+from mydevices.audit.verbs import Verb
 from mydevices.errors import NotAllowed, TooMany
 
 COOKIE: Final = f"__Host-{attempts.COOKIE}" if settings.SESSION_COOKIE_SECURE else attempts.COOKIE
@@ -156,6 +158,21 @@ def enter(request: HttpRequest, person: Person, *, to: str) -> HttpResponse:
     login = Login(user=person, redirect_url=to)
     answer: HttpResponse = perform_password_login(request, {"email": person.email}, login)
     return answer
+
+
+def note_refusal(request: HttpRequest) -> None:
+    """An entry of the audit for somebody whose role does not allow what they asked of the console: a few, however often
+    they ask."""
+    person, match = person_of(request), request.resolver_match
+    if not attempts.take("refused in the console", str(person.id), attempts.NOTED):
+        return
+    audit.record(
+        Verb.ACCESS_REFUSED,
+        actor=actor_in(request, person),
+        person_id=person.id,
+        person_name=person.name,
+        details={"page": match.view_name if match else "", "method": request.method or ""},
+    )
 
 
 def browser_of(request: HttpRequest) -> str:

@@ -9,12 +9,18 @@ class Verb(StrEnum):
     """With the password alone, because the second factor is what was lost."""
     SIGN_IN_FAILED = "sign_in.failed"
     SIGN_IN_SLOWED = "sign_in.slowed"
+    ACCESS_REFUSED = "access.refused"
+    """Somebody opened a page of the console, or asked something there, that their role does not allow."""
     SIGNED_OUT = "sign_out.done"
     SIGNED_OUT_IDLE = "sign_out.idle"
 
     PERSON_CREATED = "person.created"
     PERSON_CHANGED = "person.changed"
     ADMINISTRATOR_CREATED = "person.administrator_created"
+    ADMINISTRATOR_RESTORED = "person.administrator_restored"
+    """The server's command line gave an administrator a way back in."""
+    PROVIDER_LINKED = "person.provider_linked"
+    PROVIDER_UNLINKED = "person.provider_unlinked"
     PASSWORD_CHANGED = "person.password_changed"  # noqa: S105  a verb, not a password
     SECRET_KEY_CHANGED = "secret_key.changed"  # noqa: S105  a verb, not a key
     AUDIT_BEGUN_ANEW = "audit.begun_anew"

@@ -1,14 +1,17 @@
 """The console's forms: what is typed, and the words beside it. What is allowed is for the verbs to say."""
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.conf import settings
 from django.utils.translation import gettext_lazy as _
 
+from mydevices.accounts import providers
 from mydevices.accounts.fields import AddressField
 from mydevices.accounts.models import Group, Person, Provider
 from mydevices.devices.models import Device
+from mydevices.errors import Invalid
 from mydevices.platforms.port import LONGEST_MESSAGE, LONGEST_PHONE
 from mydevices.presentation.access import plain
 from mydevices.registration.invitees import LONGEST_NAME
@@ -400,6 +403,18 @@ class ProviderForm(ModelForm):
         help_text=_("A line each: value of the claim = name of the group here. Equal names need no line."),
     )
 
+    domains = forms.CharField(
+        label=_("Domains of its addresses"),
+        required=False,
+        max_length=2000,
+        help_text=_(
+            "Separated by commas: example.org, example.net. Somebody with such an address is given the account that is "
+            "here already, once they have proved it. Empty: nobody is."
+        ),
+    )
+    ends = forms.IntegerField(required=False)
+    """How many links end with the present issuer, as the page said: a box beside it that was ticked."""
+
     class Meta:
         model = Provider
         fields = (
@@ -439,6 +454,13 @@ class ProviderForm(ModelForm):
             del self.fields["id"]
             self.initial["groups"] = "\n".join(f"{value} = {name}" for value, name in self.instance.group_names.items())
         self.fields["secret"].help_text = _("One is kept. Leave empty to keep it.") if kept else ""
+        self.initial["domains"] = ", ".join(self.instance.domains)
+
+    def clean_domains(self) -> list[str]:
+        try:
+            return providers.domains([one for one in re.split(r"[\s,;]+", self.cleaned_data["domains"]) if one])
+        except Invalid as refusal:
+            raise forms.ValidationError(refusal.message) from refusal
 
     def clean_groups(self) -> dict[str, str]:
         found: dict[str, str] = {}

@@ -20,7 +20,7 @@ from django.utils.translation import gettext as _
 
 from mydevices.accounts import factors, limited, passwords, selectors, sessions
 from mydevices.accounts.models import Person
-from mydevices.accounts.requests import SEEN, write_cookie
+from mydevices.accounts.requests import SEEN, note_refusal, write_cookie
 from mydevices.errors import (
     Conflict,
     Invalid,
@@ -62,6 +62,8 @@ class TranslateErrors:
         if isinstance(error, Waits):  # what waits has a page, with until when and how it is stopped
             messages.info(request, error.message)
             return go(request, reverse("console:approvals_one", args=[error.approval]))
+        if isinstance(error, NotAllowed) and request.resolver_match and request.resolver_match.namespace == "console":
+            note_refusal(request)
         status = next((status for kind, status in STATUS.items() if isinstance(error, kind)), 400)
         template = f"{status}.html" if status in PAGES else "portal/refused.html"
         return render(request, template, {"message": error.message}, status=status)

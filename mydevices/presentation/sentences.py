@@ -65,6 +65,18 @@ def _changed(entry: Entry) -> Say:
 
 
 def _failed(entry: Entry) -> Say:
+    if entry.details.get("step") == "provider":
+        return Say(
+            lazy("A sign-in with your organisation failed."),
+            lazy("A confirmation with your organisation failed."),
+            lazy("A sign-in with a provider failed."),
+        )
+    if entry.details.get("step") == "passkey":
+        return Say(
+            lazy("A passkey was refused at sign-in."),
+            lazy("A passkey was refused at sign-in."),
+            lazy("A passkey was refused at sign-in."),
+        )
     if entry.details.get("step"):
         once_more = lazy("Somebody knew the password, and failed at the second step of the sign-in.")
         told = lazy("Somebody knew your password, and failed at the second step of the sign-in.")
@@ -129,6 +141,24 @@ OF_PEOPLE: Final[Mapping[Verb, Say | Callable[[Entry], Say]]] = {
     Verb.SIGN_IN_SLOWED: Say(
         lazy("Somebody tried to sign in as you so often that they have to wait."),
         theirs=lazy("Somebody tried to sign in so often that they have to wait."),
+    ),
+    Verb.ACCESS_REFUSED: Say(
+        lazy("{who} asked for something in the console that their role does not allow."),
+        lazy("You asked for something in the console that your role does not allow."),
+    ),
+    Verb.ADMINISTRATOR_RESTORED: Say(
+        lazy("The server’s command line made a link with which you can sign in again."),
+        theirs=lazy("The server’s command line made a link with which they can sign in again."),
+    ),
+    Verb.PROVIDER_LINKED: Say(
+        lazy("Your account was linked to {who}."),
+        lazy("You linked your account to your organisation’s sign-in."),
+        lazy("The account was linked to a sign-in provider."),
+    ),
+    Verb.PROVIDER_UNLINKED: Say(
+        lazy("The link of your account to your organisation’s sign-in ended."),
+        lazy("You ended the link of your account to your organisation’s sign-in."),
+        lazy("The link of the account to a sign-in provider ended."),
     ),
     Verb.SIGNED_OUT: Say(lazy("{who} signed out."), lazy("You signed out.")),
     Verb.SIGNED_OUT_IDLE: Say(
@@ -466,6 +496,7 @@ OF_DEVICES: Final[Mapping[Verb, Say | Callable[[Entry], Say]]] = {
 OF_NO_DEVICE: Final[Mapping[str, str]] = {
     "sign_in": "about an account",
     "sign_out": "about an account",
+    "access": "about an account",
     "person": "about an account",
     "secret_key": "about the installation",
     "audit": "about the installation",

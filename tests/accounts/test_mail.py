@@ -48,6 +48,7 @@ SAMPLES: dict[str, str | int] = {
     "head": "5f" * 32,
     "entries": 1204,
     "device": "Ines's iPhone",
+    "name": "Tomas Reiter & Sons",
     "owner": "Ines Okafor & Sons",
     "page": "/devices/7e2f5d0c-6d3b-4f7e-9a52-0c5b8f1d2e3a",
     "model": "iPhone 16 Pro",

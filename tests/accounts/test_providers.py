@@ -1,12 +1,9 @@
 """Signing in with the organisation: through a real OpenID Connect provider that runs beside the tests."""
 
-from collections.abc import Iterator
 from datetime import timedelta
-from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from django.core.cache import cache
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -19,57 +16,16 @@ from mydevices.errors import Conflict, Invalid, NeedsFreshAuthentication, NotAll
 from mydevices.vault import services as vault
 from tests import factories
 from tests.factories import PASSWORD
-from tests.identity.people import CLIENT, SECRET
-from tests.identity.running import Identity, running_identity
+from tests.identity.arriving import AGAIN, WITH, arrive, is_signed_in, keep, make_stale
+from tests.identity.people import SECRET
+from tests.identity.running import Identity
 
-pytestmark = pytest.mark.django_db
-
-HOST = "http://testserver"
-AGAIN = "/sign-in/again/with/aldermoor"
-WITH = "/sign-in/with/aldermoor"
-
-
-@pytest.fixture(scope="module")
-def identity(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Identity]:
-    with running_identity(tmp_path_factory.mktemp("identity"), f"{HOST}{WITH}/back") as running:
-        yield running
-
-
-@pytest.fixture(autouse=True)
-def forgetful(settings: object) -> Iterator[None]:
-    settings.ALLOWED_HOSTS = ["testserver"]  # type: ignore[attr-defined]  # a pytest-django fixture
-    cache.clear()
-    providers.forget()
-    yield
-    providers.forget()
-
-
-def keep(issuer: str, **changes: object) -> Provider:
-    values = {"name": "Aldermoor ID", "client_id": CLIENT, "groups_claim": "groups", **changes}
-    provider = Provider(id="aldermoor", issuer=issuer, **values)
-    now = timezone.now()
-    boss = factories.actor(factories.administrator(), proved=now)
-    saved = providers.save(actor=boss, provider=provider, secret=SECRET, is_new=True)
-    providers.forget()
-    return saved
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("identity")]
 
 
 @pytest.fixture
 def provider(identity: Identity) -> Provider:
     return keep(identity.issuer)
-
-
-def arrive(identity: Identity, username: str, client: Client | None = None, at: str = WITH) -> tuple[Client, Any]:
-    """Somebody signs in at the provider and comes back; their browser, and what the product answered."""
-    browser = client or Client()
-    left = browser.get(at)
-    assert left.status_code == 302, left.content
-    back = identity.sign_in(identity.browser(), left["Location"], username)
-    return browser, browser.get(back)
-
-
-def is_signed_in(browser: Client) -> bool:
-    return browser.get(reverse("portal:devices")).status_code == 200
 
 
 def test_somebody_new_gets_an_account_with_name_address_and_groups(identity: Identity, provider: Provider) -> None:
@@ -93,7 +49,7 @@ def test_the_second_time_it_is_the_same_account(identity: Identity, provider: Pr
 
 
 def test_who_was_invited_comes_into_the_account_that_waits(identity: Identity, provider: Provider) -> None:
-    waiting = Person.objects.create(email="Lena.Brandt@aldermoor.example", name="L. Brandt")
+    waiting = factories.invited("Lena.Brandt@aldermoor.example", "L. Brandt")
     browser, _answer = arrive(identity, "lena")
     assert is_signed_in(browser)
     waiting.refresh_from_db()
@@ -101,10 +57,10 @@ def test_who_was_invited_comes_into_the_account_that_waits(identity: Identity, p
 
 
 def test_an_address_that_nobody_vouches_for_opens_nobodys_account(identity: Identity, provider: Provider) -> None:
-    amara = Person.objects.create(email="amara.diallo@aldermoor.example", name="Amara Diallo")
+    amara = factories.invited("amara.diallo@aldermoor.example", "Amara Diallo")
     browser, answer = arrive(identity, "unverified")
     assert answer.status_code == 403
-    assert "does not say that the address is yours" in answer.content.decode()
+    assert "does not say that the address amara.diallo@aldermoor.example is yours" in answer.content.decode()
     assert not is_signed_in(browser)
     amara.refresh_from_db()
     assert (amara.name, amara.provider) == ("Amara Diallo", "")
@@ -112,7 +68,7 @@ def test_an_address_that_nobody_vouches_for_opens_nobodys_account(identity: Iden
 
 def test_a_provider_that_vouches_for_its_addresses_does(identity: Identity) -> None:
     keep(identity.issuer, vouches_for_addresses=True)
-    Person.objects.create(email="amara.diallo@aldermoor.example", name="Amara Diallo")
+    factories.invited("amara.diallo@aldermoor.example", "Amara Diallo")
     browser, _answer = arrive(identity, "unverified")
     assert is_signed_in(browser)
 
@@ -239,13 +195,6 @@ def test_a_right_password_of_somebody_else_looks_like_a_wrong_one(identity: Iden
 # Proving anew who one is
 
 
-def make_stale(browser: Client) -> None:
-    session = browser.session
-    for record in session["account_authentication_methods"]:
-        record["at"] -= 301
-    session.save()
-
-
 def unlock_page(email: str) -> str:
     device = factories.device(Person.objects.get(email=email))
     return reverse("portal:unlock", args=[device.id])
@@ -360,7 +309,7 @@ def test_two_providers_of_one_name_are_refused(identity: Identity, provider: Pro
 
 def test_a_removed_provider_leaves_its_people_their_accounts(identity: Identity, provider: Provider) -> None:
     arrive(identity, "lena")
-    boss = factories.actor(factories.administrator(), proved=timezone.now())
+    boss = factories.actor(factories.administrator(password=PASSWORD), proved=timezone.now())
     providers.remove(actor=boss, provider=provider)
     assert Person.objects.get(email="lena.brandt@aldermoor.example").provider == ""
     providers.forget()

@@ -3,6 +3,7 @@
 import os
 import sys
 from pathlib import Path
+from socketserver import ThreadingMixIn
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 PORT, FOLDER, CALLBACK = int(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
@@ -29,12 +30,19 @@ from django.core.management import call_command  # noqa: E402  the same
 from django.core.wsgi import get_wsgi_application  # noqa: E402  the same
 
 from mydevices.cli import processes  # noqa: E402  the same
+from tests.identity.lies import Lies  # noqa: E402  the same
 from tests.identity.people import CLIENT, PASSWORD, PEOPLE, SECRET  # noqa: E402  the same
 
 
 class Quiet(WSGIRequestHandler):
     def log_message(self, format: str, *arguments: object) -> None:  # noqa: A002  the signature is the library's
         pass
+
+
+class Many(ThreadingMixIn, WSGIServer):
+    """Answers others while one waits."""
+
+    daemon_threads = True
 
 
 def fill() -> None:
@@ -58,5 +66,5 @@ def fill() -> None:
 if __name__ == "__main__":
     processes.die_with_parent()
     fill()
-    with make_server("127.0.0.1", PORT, get_wsgi_application(), WSGIServer, Quiet) as server:
+    with make_server("127.0.0.1", PORT, Lies(get_wsgi_application(), FOLDER, KEY), Many, Quiet) as server:
         server.serve_forever()

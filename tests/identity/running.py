@@ -1,6 +1,7 @@
 """Start the provider, and sign in there as a browser would."""
 
 import contextlib
+import json
 import os
 import re
 import subprocess
@@ -24,6 +25,26 @@ class Identity:
     """A provider that runs."""
 
     issuer: str
+    folder: Path
+
+    @property
+    def other_issuer(self) -> str:
+        """The same provider by another name: another issuer, with the same people under the same subjects."""
+        return self.issuer.replace("localhost", "127.0.0.1")
+
+    def lie(self, **lies: object) -> None:
+        """Say this from now on, instead of what is so: see `Lies`."""
+        written = self.folder / "lies.new"
+        written.write_text(json.dumps(lies))
+        written.rename(self.folder / "lies.json")
+
+    def be_honest(self) -> None:
+        self.lie()
+        (self.folder / "asked.txt").write_text("")
+
+    def asked(self, place: str) -> int:
+        """How often one of `PLACES` was asked since it became honest."""
+        return (self.folder / "asked.txt").read_text().split().count(place)
 
     def browser(self) -> requests.Session:
         """A browser that nobody has used yet."""
@@ -35,7 +56,7 @@ class Identity:
         while True:
             if answer.is_redirect:
                 following = urljoin(answer.url, answer.headers["Location"])
-                if urlsplit(following).netloc != urlsplit(self.issuer).netloc:
+                if urlsplit(following).port != urlsplit(self.issuer).port:
                     return following
                 answer = browser.get(following, timeout=10, allow_redirects=False)
                 continue
@@ -71,7 +92,9 @@ def running_identity(folder: Path, callback: str) -> Iterator[Identity]:
         until(lambda: process.poll() is not None or answers(issuer), 30, "the provider answers")
         if process.poll() is not None:
             raise AssertionError(log.read_text())
-        yield Identity(issuer)
+        identity = Identity(issuer, folder)
+        identity.be_honest()
+        yield identity
     finally:
         process.terminate()
         process.wait(10)

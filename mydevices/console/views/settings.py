@@ -327,21 +327,28 @@ def _provider(request: HttpRequest, row: Provider, *, is_new: bool) -> HttpRespo
     if request.method == "POST" and form.is_valid():
         actor, changed = actor_of(request), form.save(commit=False)
         changed.group_names = form.cleaned_data["groups"]
-        secret = form.cleaned_data["secret"] or None
-        if _tried(form, lambda: providers.save(actor=actor, provider=changed, secret=secret, is_new=is_new)):
+        changed.domains = form.cleaned_data["domains"]
+        secret, ends = form.cleaned_data["secret"] or None, form.cleaned_data["ends"]
+        if _tried(form, lambda: providers.save(actor=actor, provider=changed, secret=secret, is_new=is_new, ends=ends)):
             messages.success(request, _("%(name)s is saved.") % {"name": changed.name})
             return _see("settings")
     back = settings.PUBLIC_URL + reverse("openid_connect_callback", args=[row.id or "PART"])
-    return _page(request, "provider", form, provider=None if is_new else row, back=back)
+    links = 0 if is_new else providers.links_of(row)
+    return _page(request, "provider", form, provider=None if is_new else row, back=back, links=links)
 
 
 @EITHER
 @freshly_signed_in
 @console_page(Right.MANAGE_SETTINGS)
 def provider_remove(request: HttpRequest, provider_id: str) -> HttpResponse:
-    row = _kept(provider_id)
+    row, fault = _kept(provider_id), ""
     if request.method == "POST":
-        providers.remove(actor=actor_of(request), provider=row)
-        messages.success(request, _("%(name)s is removed.") % {"name": row.name})
-        return _see("settings")
-    return render(request, "console/settings_provider_remove.html", {"provider": row})
+        try:
+            providers.remove(actor=actor_of(request), provider=row)
+        except Conflict as refusal:
+            fault = refusal.message
+        else:
+            messages.success(request, _("%(name)s is removed.") % {"name": row.name})
+            return _see("settings")
+    context = {"provider": row, "links": providers.links_of(row), "fault": fault}
+    return render(request, "console/settings_provider_remove.html", context, status=409 if fault else 200)

@@ -101,12 +101,18 @@ def confirm_email(request: HttpRequest, token: str) -> HttpResponse:
 def sign_in(request: HttpRequest) -> HttpResponse:
     """How this person signs in, and for how long."""
     person, rules = person_of(request), selectors.sign_in_rules()
+    links = providers.linked(person) if providers.enabled() else []
     context = {
         "changed": moments.day(person.password_changed_at) if person.password_changed_at else "",
         "described": passwords.described(rules),
         "idle": moments.duration(timedelta(minutes=rules.idle_minutes)) if rules.idle_minutes else "",
         "keeper": providers.keeper(person),
         "has_password": person.has_usable_password(),
+        "linked": [
+            {"provider": one, "may_end": not person.provider and providers.has_another_way_in(person, but=one)}
+            for one in links
+        ],
+        "to_link": [one for one in providers.enabled() if one not in links] if not person.provider else [],
         **ways_in(request),
     }
     return render(request, "portal/account/sign_in.html", context)

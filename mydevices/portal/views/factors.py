@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from allauth.account.adapter import get_adapter as get_account_adapter
+from allauth.account.models import Login
 from allauth.account.utils import get_next_redirect_url
 from allauth.mfa.base.views import AuthenticateView, ReauthenticateView
 from allauth.mfa.models import Authenticator
@@ -31,7 +32,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from mydevices.accounts import codes, factor_removal, factors, passkeys, sessions, set_aside
+from mydevices.accounts import codes, factor_removal, factors, passkeys, provider_sign_in, sessions, set_aside
 from mydevices.accounts.browsers import described
 from mydevices.accounts.forms import AppForm
 from mydevices.accounts.models import FactorCounter, Person
@@ -102,7 +103,10 @@ class SignInWithPasskey(LoginWebAuthnView):  # type: ignore[misc]  # the same
         return HttpResponseRedirect(reverse("account_login"))
 
     def form_valid(self, form: forms.Form) -> HttpResponse:
-        from_allauth: HttpResponse = super().form_valid(form)
+        authenticator = form.cleaned_data["credential"]
+        carried = provider_sign_in.by_passkey(self.request, authenticator.user)
+        login = Login(user=authenticator.user, signal_kwargs=carried)
+        from_allauth: HttpResponse = flows.perform_passwordless_login(self.request, authenticator, login)
         wanted = get_next_redirect_url(self.request)
         if wanted and self.request.user.is_authenticated:
             return HttpResponseRedirect(wanted)
