@@ -11,7 +11,7 @@ from typing import Final
 # ten characters with a digit among them that is not the UUID of a row.
 _UUID: Final = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}(?:/|$)"
 _TOKEN: Final = re.compile(
-    r"(?<=^/r/)[^/]+|(?<=^/setup/).+|(?<=^/invitation/)[^/]+|(?<=^/sign-in/forgotten/).+|"
+    r"(?<=^/r/)[^/]+|(?<=^/confirm/)[^/]+|(?<=^/setup/).+|(?<=^/invitation/)[^/]+|(?<=^/sign-in/forgotten/).+|"
     r"(?<=^/account/email/(?:confirm|restore)/).+|"
     rf"(?<=/)(?!{_UUID})(?=[^/]*\d)[\w:~-]{{10,}}(?=/|$)"
 )

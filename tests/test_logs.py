@@ -40,7 +40,7 @@ def test_a_foreign_referer_does_not_write_a_ticket_s_code_down(written: io.Strin
     assert "K7QF" not in written.getvalue()
 
 
-@pytest.mark.parametrize("path", ["/r/K7QF", "/setup/1xVEiq:0PsgrzPldNw8sCkz"])
+@pytest.mark.parametrize("path", ["/r/K7QF", "/setup/1xVEiq:0PsgrzPldNw8sCkz", "/confirm/letters-alone"])
 def test_a_page_that_fails_does_not_write_its_code_down(written: io.StringIO, path: str) -> None:
     request, response = RequestFactory().get(path), HttpResponseServerError()
     log_response("%s: %s", "Internal Server Error", path, response=response, request=request)

@@ -74,6 +74,20 @@ CODES_NOTED: Final = Limit(1, timedelta(hours=1))
 CODES_MAILED: Final = Limit(1, timedelta(days=1))
 """Mails to the person about it."""
 
+PINS: Final = Limit(6, timedelta(minutes=10))
+"""Wrong registration PINs for one address from one network, or by somebody who is known."""
+PINS_NETWORK: Final = Limit(60, timedelta(minutes=10))
+"""Wrong registration PINs from one network, for whatever addresses."""
+PINS_IN_ALL: Final = Limit(30, timedelta(days=1))
+"""Wrong registration PINs for one address from everywhere, and by somebody who is known. After these, whoever is not
+known has `PINS_THEN`, all of them together."""
+PINS_THEN: Final = Limit(1, timedelta(hours=1))
+# The odds, with 31 letters and digits: a PIN is over after 300 wrong tries (`registration.selectors.LOCKED_AFTER`),
+# from wherever they come. That is one chance in three million to guess one of six characters (31 ** 6 = 887,503,681),
+# and one in 3,000 for the weakest that a policy can have, four characters (923,521). Whoever goes on with each new PIN
+# has 54 tries a day for an address, from however many networks (30, and 24 more by the hour): after a year of that one
+# chance in 45,000 for six characters, and one in 47 for four.
+
 COOKIE: Final = "browser"
 COOKIE_LIFETIME: Final = timedelta(days=365)
 COOKIE_SALT: Final = "mydevices.known-browser"
@@ -245,6 +259,41 @@ class CodeAttempt(_Counted):
         if not browser or self._number("browser in all", place, CODES_IN_ALL) > CODES_IN_ALL.most:
             return False
         self.is_last = self._within("browser", place, CODES) >= CODES.most
+        return True
+
+
+class PinAttempt(_Counted):
+    """One try at a registration PIN. Raises TooMany where there were too many; `succeeded` gives the tries back.
+
+    Whoever is known, by a browser in which the person has signed in or by a session of theirs (`signed_in`), is counted
+    by that alone: others behind the same address neither use up their tries nor stop them."""
+
+    def __init__(
+        self, *, email: str, person: Person | None, address: str, cookie: str, signed_in: bool = False
+    ) -> None:
+        super().__init__("registration PIN")
+        account = addresses.counted_as(email)
+        known = "session" if signed_in else ""
+        if person is not None and not known:
+            known = _name_of_browser(cookie, str(person.id), person.password_changed_at)
+        in_all = self._number("in all", account, PINS_IN_ALL)
+        if not self._is_known(account, known):
+            for network, times in networks_of(address).items():
+                self._within("here", f"{account}\n{network}", Limit(PINS.most * times, PINS.within))
+                self._within("network", network, Limit(PINS_NETWORK.most * times, PINS_NETWORK.within))
+            if in_all > PINS_IN_ALL.most:
+                self._within("then", account, PINS_THEN)
+        if self.refused_until is not None:
+            until = self.refused_until
+            self._give_back_if_refused()
+            raise refusal(until)
+
+    def _is_known(self, account: str, known: str) -> bool:
+        """Whether they are counted by themselves: until they have had their own share of a day."""
+        place = f"{known}\n{account}"
+        if not known or self._number("known in all", place, PINS_IN_ALL) > PINS_IN_ALL.most:
+            return False
+        self._within("known", place, PINS)
         return True
 
 

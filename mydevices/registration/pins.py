@@ -3,14 +3,14 @@
 A PIN registers one device, like the incumbents' do: typing it opens a ticket and spends nothing, and a new ticket takes
 the place of the former; it is spent by the device that registers. A person has one at a time: a new one replaces the
 old. It is kept as an Argon2id digest under the vault's seal, so a stolen database without the master key says nothing,
-and with it every guess costs a hash. Guessing here ends after six wrong tries, which are counted before they are
-compared."""
+and with it every guess costs a hash. Guessing here is slowed as guessing passwords is, so that a stranger's guesses do
+not stop the person (`attempts.PinAttempt`, with the odds), and a PIN is over after 300 wrong tries from everywhere."""
 
 import secrets
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Final
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from django.contrib.auth.hashers import check_password, make_password
 from django.db import transaction
@@ -21,13 +21,16 @@ from django.utils.translation import gettext as _
 from mydevices.accounts import rights
 from mydevices.accounts import selectors as people
 from mydevices.accounts import services as accounts
+from mydevices.accounts.attempts import PinAttempt
 from mydevices.accounts.models import Person
 from mydevices.accounts.notices import Notice
 from mydevices.accounts.rights import Right
+from mydevices.audit import proof
 from mydevices.audit import services as audit
 from mydevices.audit.actor import Actor
 from mydevices.audit.verbs import Verb
 from mydevices.errors import Conflict, NotAllowed, NotFound
+from mydevices.outbox import services as outbox
 from mydevices.policies.kinds.registration import RegistrationRules
 from mydevices.registration import selectors
 from mydevices.registration.models import RegistrationPin
@@ -36,6 +39,8 @@ from mydevices.vault import services as vault
 
 ALPHABET: Final = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
 """Without the letters and digits that people take for one another: four of them are close to 20 random bits."""
+ASKED: Final = "registration_pin"
+"""Messages of the outbox: somebody without a session asks for a PIN."""
 
 
 def issue(*, person: Person, actor: Actor, now: datetime | None = None, mail: bool = True) -> str:
@@ -81,65 +86,80 @@ def _issue(person: Person, rules: RegistrationRules, actor: Actor, now: datetime
 
 
 def ask(*, email: str, actor: Actor, now: datetime | None = None) -> None:
-    """Somebody without a session asks for a new PIN for an address. Who may have one gets it by mail, everybody else a
-    mail that there is none: the same answer and the same work for each, so that nobody learns who is here."""
+    """Somebody without a session asks for a new PIN for an address. The worker answers, so that whoever asks does not
+    learn who is here: neither from what they read nor from how long it takes."""
     moment = now or timezone.now()
-    person = _active(email)
-    rules = selectors.rules_of(person).values if person is not None else RegistrationRules()
-    if person is not None and rules.asks_pin and rules.pin_on_request:
-        _issue(person, rules, actor, moment, mail=True)
-        return
-    make_password("".join(secrets.choice(ALPHABET) for _position in range(rules.pin_length)))
-    with transaction.atomic():
-        audit.record(
-            Verb.REGISTRATION_PIN_WITHHELD,
-            actor=actor,
-            person_id=person.id if person else None,
-            person_name=person.name if person else "",
-        )
-        accounts.post_mail(
-            notice=Notice.REGISTRATION_PIN_UNKNOWN,
-            address=person.email if person else email.strip(),
-            person_id=str(person.id) if person else "",
-            facts={"at": moment.isoformat(), "address": actor.address},
-        )
-
-
-def check(*, person: Person | None, typed: str, actor: Actor, now: datetime | None = None) -> RegistrationPin:
-    """The PIN that was typed, if it is this person's and still good. Raises NotAllowed for everything else, in the same
-    words and after the same work, also for nobody (`person` is None). Not to be called in a transaction that an error
-    undoes: wrong tries are counted."""
-    moment = now or timezone.now()
-    pin = selectors.pin_of(person, moment) if person is not None else None
-    digest = _nothing()
-    # Counted first, and only while it is not locked: six guesses at the same moment are six, not one.
-    counted = pin is not None and bool(
-        RegistrationPin.objects.filter(id=pin.id, tries__lt=LOCKED_AFTER).update(tries=F("tries") + 1)
-    )
-    if pin is not None and counted:
-        digest = vault.open_sealed(bytes(pin.digest), **_place(pin.id, pin.person)).decode()
-    right = check_password(plain(typed), digest)
-    if pin is None or not counted or not right:
-        _note_wrong(person, pin if counted else None, actor)
-        raise NotAllowed(_("What you typed is not right, or no longer valid."))
-    RegistrationPin.objects.filter(id=pin.id).update(tries=0)
-    return pin
-
-
-def compare_nothing() -> None:
-    """The work of `check`, where there is nothing to check and nobody may notice."""
-    check_password("", _nothing())
+    outbox.post(ASKED, {"email": email, "address": actor.address, "at": moment.isoformat()}, alone=True)
 
 
 @transaction.atomic
-def _note_wrong(person: Person | None, pin: RegistrationPin | None, actor: Actor) -> None:
+def answer(*, email: str, address: str, now: datetime) -> None:
+    """Mail a new PIN to whoever may have one, and to everybody else that there is none."""
+    actor = Actor(kind="anonymous", address=address)
+    person = _active(email)
+    rules = selectors.rules_of(person).values if person is not None else RegistrationRules()
+    if person is not None and rules.asks_pin and rules.pin_on_request:
+        _issue(person, rules, actor, now, mail=True)
+        return
+    audit.record(
+        Verb.REGISTRATION_PIN_WITHHELD,
+        actor=actor,
+        person_id=person.id if person else None,
+        person_name=person.name if person else "",
+    )
+    accounts.post_mail(
+        notice=Notice.REGISTRATION_PIN_UNKNOWN,
+        address=person.email if person else email.strip(),
+        person_id=str(person.id) if person else "",
+        facts={"at": now.isoformat(), "address": address},
+    )
+
+
+def check(
+    *, person: Person | None, email: str, typed: str, actor: Actor, cookie: str = "", now: datetime | None = None
+) -> RegistrationPin:
+    """The PIN that was typed, if it is this person's and still good; `email` is the address that was typed with it, and
+    `cookie` what the browser knows (`attempts.COOKIE`).
+
+    Raises TooMany, counted for the address and where it comes from (`attempts.PinAttempt`), and NotAllowed for
+    everything else. That is in the same words and after the same work for a wrong PIN, for somebody who has none and
+    for nobody (`person` is None). Not to be called in a transaction that an error undoes: tries are counted."""
+    moment = now or timezone.now()
+    proof.require(actor, Verb.TICKET_OPENED, None, timezone.now())  # before a try is counted that cannot succeed
+    is_here = actor.kind == "person" and person is not None and actor.id == str(person.id)
+    attempt = PinAttempt(email=email, person=person, address=actor.address, cookie=cookie, signed_in=is_here)
+    who = person or Person()  # nobody has a row, and is asked for all the same
+    pin = selectors.pin_of(who, moment)
+    pin_id = pin.id if pin is not None else uuid4()
+    place = _place(pin_id, who)
+    digest = vault.seal(_nothing().encode(), **place)
+    # Counted first, and only while it is not locked: six guesses at the same moment are six, not one.
+    unlocked = RegistrationPin.objects.filter(id=pin_id, tries__lt=LOCKED_AFTER)
+    counted = unlocked.update(tries=F("tries") + 1) > 0
+    if pin is not None and counted:
+        digest = bytes(pin.digest)
+    right = check_password(plain(typed), vault.open_sealed(digest, **place).decode())
+    if pin is None or not counted or not right:
+        _note_wrong(person, pin_id, actor)
+        raise NotAllowed(wrong())
+    attempt.succeeded()
+    RegistrationPin.objects.filter(id=pin_id, tries__gt=0).update(tries=F("tries") - 1)
+    return pin
+
+
+def wrong() -> str:
+    return _("What you typed is not right, or no longer valid.")
+
+
+@transaction.atomic
+def _note_wrong(person: Person | None, pin_id: UUID, actor: Actor) -> None:
     def record(verb: Verb) -> None:
         audit.record(
             verb, actor=actor, person_id=person.id if person else None, person_name=person.name if person else ""
         )
 
     record(Verb.REGISTRATION_PIN_WRONG)
-    if pin is not None and RegistrationPin.objects.filter(id=pin.id, tries__gte=LOCKED_AFTER).exists():
+    if RegistrationPin.objects.filter(id=pin_id, tries__gte=LOCKED_AFTER).exists():
         record(Verb.REGISTRATION_PIN_LOCKED)
 
 

@@ -18,8 +18,9 @@ from mydevices.policies.kinds.registration import RegistrationRules
 from mydevices.policies.selectors import Effective
 from mydevices.registration.models import Acceptance, Invitation, RegistrationPin, Ticket
 
-LOCKED_AFTER: Final = 6
-"""Wrong tries of one PIN."""
+LOCKED_AFTER: Final = 300
+"""Wrong tries of one PIN from everywhere, in all the time that it is valid. What slows them, and the odds:
+`accounts.attempts.PINS`."""
 
 
 def rules_of(person: Person) -> Effective[RegistrationRules]:

@@ -1,22 +1,33 @@
 """What registrations need by themselves: new certificates in time, and an end for devices that left without a word."""
 
-from datetime import timedelta
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 
 from django.utils import timezone
 
 from mydevices.accounts import post
 from mydevices.accounts.notices import Notice
 from mydevices.outbox import registry
-from mydevices.registration import invitations, services
+from mydevices.outbox.registry import Delivery, Done, Outcome
+from mydevices.registration import invitations, pins, services
 
 
 def register() -> None:
     post.follow(Notice.INVITATION, invitations.heard)
     post.follow(Notice.INVITATION_REMINDER, invitations.heard)
+    registry.handler(pins.ASKED, answer)
     registry.periodic("registration.remind", timedelta(hours=1), remind)
     registry.periodic("registration.expire", timedelta(hours=1), expire)
     registry.periodic("registration.renew", timedelta(hours=1), renew)
     registry.periodic("registration.finish_silent", timedelta(hours=1), finish_silent)
+
+
+def answer(deliveries: Sequence[Delivery]) -> Mapping[int, Outcome]:
+    for asked in deliveries:
+        payload = asked.payload
+        now = datetime.fromisoformat(payload["at"])
+        pins.answer(email=payload["email"], address=payload["address"], now=now)
+    return {asked.id: Done() for asked in deliveries}
 
 
 def renew() -> None:

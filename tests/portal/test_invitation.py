@@ -105,7 +105,7 @@ def test_guesses_from_one_place_are_counted_and_right_links_are_free(client: Cli
         assert client.get(link).status_code == 200
         assert client.get(f"/invitation/{number:043}").status_code == 404
     assert client.get(f"/invitation/{61:043}").status_code == 429
-    assert client.get(link).status_code == 429
+    assert client.get(link).status_code == 200, "whatever others behind the same address have tried"
     assert Client(REMOTE_ADDR="192.0.2.9").get(link).status_code == 200
 
 

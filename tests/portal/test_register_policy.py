@@ -1,23 +1,34 @@
 """The registration policy on the portal's pages: the desk, terms, PINs, and registering without a session."""
 
+from collections.abc import Callable, Mapping
 from datetime import timedelta
+from functools import partial
+from itertools import count, pairwise
+from typing import Final
+from unittest.mock import patch
 
 import pytest
 from allauth.mfa.models import Authenticator
+from django.contrib.auth.hashers import Argon2PasswordHasher
+from django.db import connection
 from django.http import HttpResponse
 from django.http.response import HttpResponseBase
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
 from mydevices.accounts.models import Group, Membership, Person
+from mydevices.accounts.requests import COOKIE
 from mydevices.devices.assignment import Assignment, To
 from mydevices.outbox.models import Message
 from mydevices.policies import services as policies
 from mydevices.policies.kinds.registration import RegistrationRules
 from mydevices.registration import pins, services
 from mydevices.registration.models import Acceptance, RegistrationPin, Ticket
+from mydevices.registration.selectors import LOCKED_AFTER
 from tests import factories
+from tests.portal.conftest import SignedIn
 from tests.registration.conftest import OPERATOR, Decide, decide
 
 __all__ = ["decide"]
@@ -273,8 +284,134 @@ def test_proofs_and_requests_are_counted_by_address(ines: Person, decide: Decide
     decide(sign_in="pin")
     statuses = [Client().post(ASK, {"email": "nobody@aldermoor.example"}).status_code for _time in range(3)]
     assert statuses == [200, 200, 429]
-    tries = [Client().post(BY_PIN, {"email": ines.email, "pin": "ZZZZZZ"}).status_code for _try in range(11)]
-    assert tries == [403] * 10 + [429]
+    tries = [Client().post(BY_PIN, {"email": ines.email, "pin": "ZZZZZZ"}).status_code for _try in range(7)]
+    assert tries == [403] * 6 + [429]
+    other = factories.person(password=factories.PASSWORD)
+    _visitor, status = proved(other, pin=pins.issue(person=other, actor=OPERATOR))
+    assert status == 303, "somebody else is free behind the same address"
+
+
+def test_a_stranger_stops_nobody_from_registering_by_pin(ines: Person, decide: Decide, sign_in: SignedIn) -> None:
+    decide(sign_in="pin")
+    plain = pins.issue(person=ines, actor=OPERATOR)
+    known = sign_in(ines)
+    cookie = known.cookies[COOKIE].value
+    session = sign_in(ines)
+    for number in range(61):  # a whole office's worth, for as many people
+        typed = {"email": f"nobody{number}@aldermoor.example", "pin": "ZZZZZZ"}
+        assert Client().post(BY_PIN, typed).status_code == (403 if number < 60 else 429)
+    for _try in range(7):
+        Client().post(BY_PIN, {"email": ines.email, "pin": "ZZZZZZ"})
+    stranger, typed = Client(), {"email": ines.email, "pin": plain}
+    assert stranger.post(BY_PIN, typed).status_code == 429
+    assert stranger.post(BY_PIN, typed, REMOTE_ADDR="198.51.100.7").status_code == 303, "elsewhere"
+    at_home = Client()
+    at_home.cookies[COOKIE] = cookie
+    assert at_home.post(BY_PIN, typed).status_code == 303, "in a browser that knows her"
+    assert session.post(REGISTER, {**CHOICE, "pin": plain}).status_code == 303, "in her session"
+
+
+def test_wrong_short_addresses_do_not_close_the_right_ones(ines: Person) -> None:
+    ticket = services.open_ticket(person=ines, ownership="personal", intended="phone", actor=factories.actor(ines))
+    right = reverse("portal:open_ticket", args=[services.code_of(ticket)])
+    wrong = [Client().get(f"/r/wrong{number:04}wrong").status_code for number in range(61)]
+    assert wrong == [404] * 60 + [429]
+    assert Client().get(right).status_code == 200
+
+
+# What an answer costs
+
+
+class Work:
+    """What the server did for an answer: the statements, by their kind and table, and the hashes."""
+
+    def __init__(self) -> None:
+        self.hashes = 0
+
+    def _counting(self, function: Callable[..., object]) -> Callable[..., object]:
+        def counted(*arguments: object, **named: object) -> object:
+            self.hashes += 1
+            return function(*arguments, **named)
+
+        return counted
+
+    def measure(self, ask: Callable[[], HttpResponseBase], status: int) -> tuple[int, list[str]]:
+        kind = Argon2PasswordHasher
+        self.hashes = 0
+        with (
+            patch.object(kind, "encode", self._counting(kind.encode)),
+            patch.object(kind, "verify", self._counting(kind.verify)),
+            CaptureQueriesContext(connection) as captured,
+        ):
+            assert ask().status_code == status
+        return self.hashes, [_shape(query["sql"]) for query in captured.captured_queries]
+
+
+def _shape(sql: str) -> str:
+    words = sql.replace('"', "").split()
+    table = next((word for before, word in pairwise(words) if before in {"FROM", "INTO", "UPDATE"}), "")
+    return f"{words[0]} {table}"
+
+
+TYPED: Final[Mapping[str, Mapping[str, str]]] = {
+    "a PIN": {"pin": "ZZZZZZ"},
+    "a password": {"password": "not this one either"},
+    "both": {"pin": "ZZZZZZ", "password": "not this one either"},
+    "neither": {},
+}
+
+
+@pytest.mark.parametrize("typed", TYPED)
+def test_registering_by_pin_costs_the_same_whoever_it_is(ines: Person, decide: Decide, typed: str) -> None:
+    """Who registers by PIN, who has one at the moment and who is here is told by nothing: a policy of each kind, and
+    people with and without what it asks for."""
+    decide(sign_in="password")
+    people = {"by password": ines}
+    for sign_in in ("pin", "both"):
+        group = Group.objects.create(name=sign_in)
+        policy = policies.create(
+            actor=OPERATOR,
+            name=sign_in,
+            values=RegistrationRules(sign_in=sign_in),
+            assignment=Assignment(to=To.GROUPS, groups=frozenset([group.id])),
+        )
+        policies.move(actor=OPERATOR, policy=policy, direction=-1)
+        for holds in ("with a PIN", "without a PIN", "with a PIN that is over", "suspended"):
+            one = people[f"{sign_in}, {holds}"] = factories.person(holds, password=factories.PASSWORD)
+            Membership.objects.create(group=group, person=one)
+            if holds != "without a PIN":
+                pins.issue(person=one, actor=OPERATOR)
+            if holds == "with a PIN that is over":
+                RegistrationPin.objects.filter(person=one).update(tries=LOCKED_AFTER)
+            if holds == "suspended":
+                Person.objects.filter(id=one.id).update(is_active=False)
+    addresses = {name: one.email for name, one in people.items()} | {"nobody": "nobody@aldermoor.example"}
+    work, places = Work(), count(1)
+    Client().post(BY_PIN, {"email": "warm@up.example", **TYPED[typed]}, REMOTE_ADDR="198.18.0.1")
+    costs = {
+        name: work.measure(
+            partial(
+                Client().post,
+                BY_PIN,
+                {"email": email, **TYPED[typed]},
+                REMOTE_ADDR=f"198.18.{next(places)}.1",
+            ),
+            403,
+        )
+        for name, email in addresses.items()
+    }
+    assert len({str(cost) for cost in costs.values()}) == 1, costs
+
+
+def test_asking_for_a_pin_costs_the_same_whoever_it_is_for(ines: Person, decide: Decide) -> None:
+    decide(sign_in="pin")
+    work = Work()
+    Client().post(ASK, {"email": "warm@up.example"})
+    costs = [
+        work.measure(partial(Client().post, ASK, {"email": email}), 200) for email in (ines.email, "nobody@b.example")
+    ]
+    assert costs[0] == costs[1]
+    assert costs[0][0] == 0
 
 
 @pytest.mark.parametrize("page", [BY_PIN, DEVICE, ASK, TERMS, REGISTER])

@@ -1,24 +1,24 @@
-"""PINs: given once, kept as a sealed digest, spent by a device, locked after six wrong tries, and asked for anew
-without telling strangers who is here."""
+"""PINs: given once, kept as a sealed digest, spent by a device, guessed by nobody, and asked for anew without telling
+strangers who is here."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
-from functools import partial
-from unittest.mock import patch
 
 import pytest
-from django.contrib.auth.hashers import Argon2PasswordHasher
 from django.utils import timezone
 
-from mydevices.accounts.models import Person
+from mydevices.accounts.attempts import PINS, PINS_IN_ALL, PINS_THEN, renewed_cookie
+from mydevices.accounts.models import Attempts, Person
 from mydevices.accounts.notices import Notice
 from mydevices.audit.actor import Actor
 from mydevices.audit.models import Entry
-from mydevices.errors import Conflict, NotAllowed
+from mydevices.errors import Conflict, NotAllowed, TooMany
 from mydevices.outbox.models import Message
-from mydevices.registration import pins, selectors, services
+from mydevices.outbox.registry import Delivery
+from mydevices.registration import pins, selectors, services, tasks
 from mydevices.registration.models import RegistrationPin, Ticket
 from mydevices.registration.refusals import Refused, Why
+from mydevices.registration.selectors import LOCKED_AFTER
 from simulator import fleet
 from simulator.errors import SimulatorError
 from tests import factories
@@ -37,11 +37,24 @@ def issued(person: Person, now: datetime | None = None) -> str:
     return pins.issue(person=person, actor=OPERATOR, now=now)
 
 
-def right(person: Person | None, typed: str, now: datetime | None = None) -> RegistrationPin | None:
+def checked(
+    person: Person | None, typed: str, now: datetime | None = None, *, address: str = "192.0.2.1", cookie: str = ""
+) -> RegistrationPin:
+    email = person.email if person else "nobody@aldermoor.example"
+    stranger = Actor(kind="anonymous", address=address)
+    return pins.check(person=person, email=email, typed=typed, actor=stranger, cookie=cookie, now=now)
+
+
+def right(person: Person | None, typed: str, now: datetime | None = None, **where: str) -> RegistrationPin | None:
     try:
-        return pins.check(person=person, typed=typed, actor=STRANGER, now=now)
+        return checked(person, typed, now, **where)
     except NotAllowed:
         return None
+
+
+def networks() -> Iterator[str]:
+    """Addresses, each in a network of its own."""
+    yield from (f"198.{number // 256}.{number % 256}.7" for number in range(65_536))
 
 
 def test_a_pin_has_the_length_and_life_of_the_policy_and_is_mailed_sealed(owner: Person, by_pin: None) -> None:
@@ -85,21 +98,71 @@ def test_wrong_expired_replaced_and_foreign_pins_are_refused_alike(owner: Person
         (None, plain, None),
     ]:
         with pytest.raises(NotAllowed, match="not right, or no longer valid"):
-            pins.check(person=person, typed=typed, actor=STRANGER, now=now)
+            checked(person, typed, now)
     assert Entry.objects.filter(verb="registration_pin.wrong").count() == 6
 
 
-def test_six_wrong_tries_lock_a_pin_and_a_new_one_opens_again(owner: Person, by_pin: None) -> None:
+def test_wrong_tries_make_whoever_is_there_wait_and_nobody_elsewhere(owner: Person, by_pin: None) -> None:
     plain = issued(owner)
-    for _try in range(5):
+    for _try in range(PINS.most - 1):
         assert not right(owner, "ZZZZZZ")
-    assert right(owner, plain), "the sixth try may be right, and begins the count anew"
-    for _try in range(6):
-        assert not right(owner, "ZZZZZZ")
+    assert right(owner, plain), "a right one is no try"
+    assert not right(owner, "ZZZZZZ")
+    for typed in ("ZZZZZZ", plain):
+        with pytest.raises(TooMany):
+            checked(owner, typed)
+    assert right(owner, plain, address="198.51.100.9")
+    assert right(owner, plain, cookie=renewed_cookie("", owner)), "this browser knows its person"
+    other = factories.person()
+    assert right(other, issued(other)), "and others are free behind the same address"
+
+
+def test_after_many_tries_from_everywhere_strangers_have_one_an_hour_together(owner: Person, by_pin: None) -> None:
+    plain, places = issued(owner), networks()
+    for _try in range(PINS_IN_ALL.most + PINS_THEN.most):
+        assert not right(owner, "ZZZZZZ", address=next(places))
+    for _try in range(3):
+        with pytest.raises(TooMany):
+            checked(owner, plain, address=next(places))
+    assert right(owner, plain, cookie=renewed_cookie("", owner))
+    Attempts.objects.update(ends_at=timezone.now())
+    assert right(owner, plain, address=next(places))
+
+
+def test_a_browser_that_knows_its_person_has_a_share_of_its_own(owner: Person, by_pin: None) -> None:
+    issued(owner)
+    cookie = renewed_cookie("", owner)
+    for _try in range(PINS.most):
+        assert not right(owner, "ZZZZZZ", cookie=cookie)
+    with pytest.raises(TooMany):
+        checked(owner, "ZZZZZZ", cookie=cookie)
+    forged = cookie[:-1] + ("A" if cookie[-1] != "A" else "B")
+    for _try in range(PINS.most):
+        assert not right(owner, "ZZZZZZ", cookie=forged)
+    with pytest.raises(TooMany):
+        checked(owner, "ZZZZZZ", cookie=forged)
+
+
+def test_a_pin_is_over_after_hundreds_of_wrong_tries_and_a_new_one_opens_again(owner: Person, by_pin: None) -> None:
+    plain = issued(owner)
+    RegistrationPin.objects.update(tries=LOCKED_AFTER - 1)
+    assert right(owner, plain), "the last try may be right, and is given back"
+    assert RegistrationPin.objects.get().tries == LOCKED_AFTER - 1
+    assert not right(owner, "ZZZZZZ")
     assert not right(owner, plain)
     assert Entry.objects.filter(verb="registration_pin.locked").count() == 1
     assert selectors.pin_of(owner, timezone.now()) is None
     assert right(owner, issued(owner))
+
+
+def test_the_odds_of_guessing_a_pin_are_as_the_constants_say() -> None:
+    letters = len(pins.ALPHABET)
+    assert LOCKED_AFTER / letters**6 < 1 / 2_900_000
+    assert LOCKED_AFTER / letters**4 < 1 / 3_000
+    a_day = PINS_IN_ALL.most + PINS_THEN.most * (PINS_IN_ALL.within // PINS_THEN.within)
+    assert a_day == 54
+    assert 365 * a_day / letters**6 <= 1 / 45_000
+    assert 365 * a_day / letters**4 < 1 / 46
 
 
 def test_who_may_give_a_pin(owner: Person, decide: Decide) -> None:
@@ -173,56 +236,22 @@ def test_a_refused_device_spends_no_pin(owner: Person, decide: Decide) -> None:
 # Asking without a session
 
 
-class Work:
-    """What an answer cost: hashes, outbox rows and audit entries."""
-
-    def __init__(self) -> None:
-        self.hashes = 0
-
-    def _counting(self, function: Callable[..., object]) -> Callable[..., object]:
-        def counted(*arguments: object, **named: object) -> object:
-            self.hashes += 1
-            return function(*arguments, **named)
-
-        return counted
-
-    def measure(self, ask: Callable[[], object]) -> tuple[int, int, int]:
-        before = Message.objects.count(), Entry.objects.count()
-        kind = Argon2PasswordHasher
-        self.hashes = 0
-        with (
-            patch.object(kind, "encode", self._counting(kind.encode)),
-            patch.object(kind, "verify", self._counting(kind.verify)),
-        ):
-            ask()
-        return self.hashes, Message.objects.count() - before[0], Entry.objects.count() - before[1]
-
-
-def test_asking_costs_the_same_whoever_is_asked_for(owner: Person, decide: Decide) -> None:
-    work = Work()
-
-    def ask(email: str) -> tuple[int, int, int]:
-        return work.measure(lambda: pins.ask(email=email, actor=STRANGER))
+def test_the_worker_answers_whoever_asks_for_a_pin(owner: Person, decide: Decide) -> None:
+    def ask(email: str) -> None:
+        pins.ask(email=email, actor=STRANGER)
+        message = Message.objects.get(topic=pins.ASKED)
+        tasks.answer([Delivery(message.pk, message.key, message.payload, 1)])
+        message.delete()
 
     decide(sign_in="pin")
     suspended = factories.person()
     Person.objects.filter(id=suspended.id).update(is_active=False)
-    known, unknown, closed = ask(owner.email.upper()), ask("nobody@aldermoor.example"), ask(suspended.email)
+    for email in (owner.email.upper(), "nobody@aldermoor.example", suspended.email):
+        ask(email)
     decide(sign_in="pin", pin_on_request=False)
-    not_on_request = ask(owner.email)
+    ask(owner.email)
     decide(sign_in="password")
-    without_pins = ask(owner.email)
-    assert known == unknown == closed == not_on_request == without_pins == (1, 1, 1)
-    sent = [message.payload["notice"] for message in Message.objects.order_by("id")]
+    ask(owner.email)
+    sent = [message.payload["notice"] for message in Message.objects.filter(topic="mail").order_by("id")]
     assert sent == [Notice.REGISTRATION_PIN, *[Notice.REGISTRATION_PIN_UNKNOWN] * 4]
-
-
-def test_checking_costs_the_same_whoever_is_asked_for(owner: Person, by_pin: None) -> None:
-    pins._nothing()
-    plain = issued(owner)
-    work = Work()
-    without_pin = factories.person()
-    costs = {
-        work.measure(partial(right, who, typed))[0] for who in (owner, without_pin, None) for typed in ("ZZ", plain)
-    }
-    assert costs == {1}
+    assert RegistrationPin.objects.get().person == owner

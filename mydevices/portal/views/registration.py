@@ -22,16 +22,15 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from mydevices.accounts import addresses, factors
+from mydevices.accounts import addresses, attempts, factors
 from mydevices.accounts import selectors as accounts
+from mydevices.accounts.attempts import Limit
 from mydevices.accounts.models import Person
-from mydevices.accounts.requests import actor_of, address_of, person_of, prove_by_password
-from mydevices.audit.actor import Actor
+from mydevices.accounts.requests import actor_of, address_of, cookie_of, person_of, prove_by_password
+from mydevices.audit.actor import FRESH, Actor
 from mydevices.devices.models import Device
 from mydevices.errors import Conflict, Invalid, NotAllowed, NotFound, TooMany
 from mydevices.organisation import selectors as organisation
-from mydevices.policies.kinds.registration import RegistrationRules
-from mydevices.policies.selectors import Effective
 from mydevices.portal import desks, tickets
 from mydevices.portal.forms import AskPinForm, ProofForm, RegisterForm
 from mydevices.presentation import present
@@ -41,14 +40,16 @@ from mydevices.registration.models import Ticket
 from mydevices.registration.refusals import Refused
 
 GUESSES: Final = {"ticket": "60/10m/ip"}
-"""Short addresses opened from one place: plenty for people, nothing against 59 random bits."""
-PIN_TYPED: Final = {"pin_typed": "60/10m/ip,10/10m/key"}
-"""Proofs tried from one place, and for one address. A PIN of its own is locked after six wrong ones."""
+"""Wrong short addresses opened from one place that are answered as such. Right ones always open: nobody guesses 59
+random bits, and a whole office may register behind one address."""
 PIN_ASKED: Final = {"pin_asked": "20/10m/ip,2/10m/key"}
-"""New PINs asked for."""
+"""New PINs asked for without a session."""
+OWN_PIN_ASKED: Final = Limit(2, timedelta(minutes=10))
+"""New PINs that somebody asks for signed in: whoever is behind the same address does not matter."""
 PROVED: Final = "registering"
 """Where an anonymous session keeps who proved to be whom."""
 PROVED_FOR: Final = timedelta(minutes=15)
+"""By a PIN, which registers one device and nothing else. A password is good for `FRESH`, as everywhere."""
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -92,7 +93,7 @@ def _open(form: RegisterForm, person: Person, actor: Actor, *, typed: str | None
         actor=actor,
         ownership=form.ownership_given(),
         intended=form.intended(),
-        pin=None if typed is None else pins.check(person=person, typed=typed, actor=actor),
+        pin=None if typed is None else pins.check(person=person, email=person.email, typed=typed, actor=actor),
     )
 
 
@@ -102,7 +103,7 @@ def new_pin(request: HttpRequest) -> HttpResponse:
     """A signed-in person asks for a new PIN: it goes by mail, and the former one stops."""
     person = person_of(request)
     actor_of(request).require_fresh(timezone.now())  # before it is counted
-    if not consume_or_none(request, "pin_asked", PIN_ASKED, str(person.id)):
+    if not attempts.take("registration PIN asked for", str(person.id), OWN_PIN_ASKED):
         raise TooMany(_("A PIN was sent a moment ago. Look into your mail, or wait ten minutes."))
     pins.issue(person=person, actor=actor_of(request))
     messages.success(request, _("A new PIN is on its way to %(email)s.") % {"email": person.email})
@@ -163,9 +164,7 @@ def by_pin(request: HttpRequest) -> HttpResponse:
     form = ProofForm(sent(request), with_password=with_password, with_pin=with_pin)
     status = 200
     if request.method == "POST" and form.is_valid():
-        if not consume_or_none(request, "pin_typed", PIN_TYPED, addresses.counted_as(form.cleaned_data["email"])):
-            raise TooMany(_("That was tried too often. Wait ten minutes."))
-        proved = _prove(request, form, with_password=with_password)
+        proved = _prove(request, form)
         if isinstance(proved, str):
             form.add_error(None, proved)
         else:
@@ -178,35 +177,32 @@ def by_pin(request: HttpRequest) -> HttpResponse:
     return render(request, "portal/by_pin.html", {"form": form, "with_pin": with_pin}, status=status)
 
 
-def _prove(request: HttpRequest, form: ProofForm, *, with_password: bool) -> dict[str, str] | str:
-    """What the session keeps of whoever proved who they are, or why it is not proved. A comparison of a password and
-    one of a PIN each time, whoever it is and whatever they need."""
+def _prove(request: HttpRequest, form: ProofForm) -> dict[str, str] | str:
+    """What the session keeps of whoever proved who they are, or why it is not proved.
+
+    What is compared goes by what was typed and never by who it is: somebody who needs no PIN, somebody with a wrong one
+    and nobody at all are the same questions to the database and the same hashes."""
     typed, actor = form.cleaned_data, Actor(kind="anonymous", address=address_of(request))
+    email, password, plain = typed["email"], typed.get("password", ""), typed.get("pin", "")
     try:
-        person: Person | None = accounts.by_email(typed["email"])
+        person: Person | None = accounts.by_email(email)
     except NotFound:
         person = None
-    rules = (selectors.rules_of(person) if person is not None else Effective(RegistrationRules())).values
-    # A person who registers by PIN alone has typed no password, which is no failed sign-in of theirs.
-    right = True
-    if with_password and (rules.asks_password or typed.get("password")):
-        found = prove_by_password(request, email=typed["email"], password=typed.get("password", ""))
-        right = found is not None and found == person
-    elif with_password:
-        pins.compare_nothing()
-    pin = None
-    if rules.asks_pin or typed.get("pin"):
+    rules = selectors.rules_of(person or Person()).values
+    right, pin = bool(password or not rules.asks_password), None
+    if plain:
         try:
-            pin = pins.check(person=person, typed=typed.get("pin", ""), actor=actor)
+            pin = pins.check(person=person, email=email, typed=plain, actor=actor, cookie=cookie_of(request))
         except NotAllowed:
             right = False
-    else:
-        pins.compare_nothing()
+    if password:  # one that is not asked for must be right all the same
+        found = prove_by_password(request, email=email, password=password)
+        right = right and found is not None and found == person
     if person is None or not right or (rules.asks_pin and pin is None):
-        return _("What you typed is not right, or no longer valid.")
+        return pins.wrong()
     if not rules.asks_pin and factors.has_one(person):
         return _("Your account has a second factor. Sign in, and register the device there.")
-    until = timezone.now() + PROVED_FOR
+    until = timezone.now() + (PROVED_FOR if pin else FRESH)
     return {"person": str(person.id), "pin": str(pin.id) if pin else "", "until": until.isoformat()}
 
 
@@ -390,17 +386,9 @@ def profile(request: HttpRequest, code: str) -> HttpResponse:
 
 
 def _by_code(request: HttpRequest, code: str) -> Ticket:
-    if not _count(request, dry_run=True):
-        raise TooMany(_("Too many wrong addresses tried from here. Wait ten minutes."))
     try:
         return services.find_by_code(code=code)
-    except NotFound:
-        _count(request)
+    except NotFound as unknown:
+        if consume(request, app="mydevices", action="ticket", config=GUESSES, limit_get=True) is None:
+            raise TooMany(_("Too many wrong addresses tried from here. Wait ten minutes.")) from unknown
         raise
-
-
-def _count(request: HttpRequest, *, dry_run: bool = False) -> bool:
-    """Count a wrong address, or only ask whether there have been too many. Right ones are free: a whole office may
-    register behind one address."""
-    usage = consume(request, app="mydevices", action="ticket", config=GUESSES, limit_get=True, dry_run=dry_run)
-    return usage is not None
