@@ -53,8 +53,15 @@ def _second(at: int) -> tuple[str, str]:
     return time.strftime("%Y-%m-%dT%H:%M:%S", local), f"{offset[:3]}:{offset[3:]}"
 
 
+_CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+
+
 class Line(logging.Formatter):
-    """One line for each record, with such a time."""
+    """One line for each record, with such a time. What a stranger sent begins no line of its own; a traceback, which
+    follows the line, has its lines."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  the library's
+        return _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", super().formatMessage(record))
 
     def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: ARG002, N802  the library's
         return moment(record.created)

@@ -53,6 +53,8 @@ TICKET_LIFETIME: Final = timedelta(minutes=15)
 TICKET_GRACE: Final = timedelta(minutes=2)
 """How long after a ticket's end a device that has its certificate already may still finish."""
 RENEWAL_LIFETIME: Final = timedelta(days=30)
+MOST_USERS: Final = 100
+"""Users of one device that have a channel."""
 RENEW_AGAIN_AFTER: Final = timedelta(days=1)
 """How long a device that refused a new certificate is left alone."""
 
@@ -423,7 +425,11 @@ def reachable(
     unlock_token: bytes | None,
     now: datetime,
 ) -> Channel:
-    """A channel told how to wake it. The device's own completes its registration, which ends with a first check in."""
+    """A channel told how to wake it. The device's own completes its registration, which ends with a first check in.
+    Raises NotAllowed for more users than any computer has."""
+    others = Channel.objects.filter(registration=registration).exclude(user_id__in=["", user_id])
+    if user_id and others.count() >= MOST_USERS:
+        raise NotAllowed("This device has too many users.")
     channel, _created = devices.put_channel(
         registration=registration,
         user_id=user_id,

@@ -14,6 +14,8 @@ from mydevices.protocols.apple.identity import Identity, identity
 
 MAX_TOPIC = 255
 MAX_PUSH_MAGIC = 200
+MAX_TOKEN = 64 * 1024
+"""Bytes of a push, unlock or bootstrap token. Real ones have up to some thousand; what is kept must have an end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,8 +131,15 @@ def _authenticate(message: Fields) -> Authenticate:
     )
 
 
+def _token(message: Fields, key: str) -> bytes | None:
+    token = data(message, key)
+    if token is not None and len(token) > MAX_TOKEN:
+        raise ProtocolError(f"{key} is too long.")
+    return token
+
+
 def _token_update(message: Fields) -> TokenUpdate:
-    token = data(message, "Token")
+    token = _token(message, "Token")
     if token is None:
         raise ProtocolError("Token is missing.")
     return TokenUpdate(
@@ -138,7 +147,7 @@ def _token_update(message: Fields) -> TokenUpdate:
         topic=required(message, "Topic", MAX_TOPIC),
         push_magic=required(message, "PushMagic", MAX_PUSH_MAGIC),
         token=token,
-        unlock_token=data(message, "UnlockToken"),
+        unlock_token=_token(message, "UnlockToken"),
         awaiting_configuration=flag(message, "AwaitingConfiguration") or False,
         not_on_console=flag(message, "NotOnConsole") or False,
     )
@@ -155,7 +164,7 @@ def _user_authenticate(message: Fields) -> UserAuthenticate:
 def _set_bootstrap_token(message: Fields) -> SetBootstrapToken:
     return SetBootstrapToken(
         identity=identity(message),
-        token=data(message, "BootstrapToken"),
+        token=_token(message, "BootstrapToken"),
         awaiting_configuration=flag(message, "AwaitingConfiguration") or False,
     )
 

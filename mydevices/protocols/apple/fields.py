@@ -1,10 +1,11 @@
 """Reading the dictionaries that devices send: a missing key is None, a wrong type is a ProtocolError.
 
-What only describes (names, versions) is cut at a length, as it decides nothing; what identifies is refused when too
-long.
+What only describes (names, versions) is made one line that can be shown and cut at a length, as it decides nothing;
+what identifies is refused when too long.
 """
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 
 from mydevices.errors import ProtocolError
@@ -15,18 +16,26 @@ MAX_IDENTIFIER = 128
 _WORDS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
 
+_BREAK = re.compile("[\t-\r\x1c-\x1e\x85\u2028\u2029]+")
+_UNSHOWN = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]")
+"""What no page, mail or log should show of a description: control characters, those that turn the direction of what
+follows, and halves of characters."""
+
+
 def _wrong(key: str, kind: str) -> ProtocolError:
     return ProtocolError(f"{key} is not {kind}.")
 
 
 def text(fields: Fields, key: str, limit: int = 255) -> str | None:
-    """A description, cut at `limit` characters; None when missing or empty."""
+    """A description in one line, cut at `limit` characters; None when missing or empty."""
     value = fields.get(key)
     if value is None:
         return None
     if not isinstance(value, str):
         raise _wrong(key, "text")
-    return value[:limit] or None
+    if not value.isprintable():
+        value = _UNSHOWN.sub("", _BREAK.sub(" ", value))
+    return value[:limit].strip() or None
 
 
 def identifier(fields: Fields, key: str, limit: int = MAX_IDENTIFIER) -> str | None:

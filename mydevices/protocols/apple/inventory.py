@@ -5,7 +5,6 @@ other users are not.
 """
 
 import hashlib
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -243,15 +242,6 @@ APPLICATION_ITEMS = ("BundleSize", "Identifier", "Name", "ShortVersion", "Versio
 MAX_APPLICATIONS = 2000
 """What is beyond is not read: no device has so many, and a list must not be an attack."""
 _MAX_SIZE = 1 << 50
-_UNSHOWN = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]")
-"""What no page should show of a name: control characters, those that turn the direction of what follows, and halves of
-characters."""
-
-
-def _shown(fields: Fields, key: str, limit: int = 255) -> str | None:
-    """A description without what cannot be shown."""
-    written = text(fields, key, limit)
-    return (_UNSHOWN.sub("", written).strip() or None) if written else None
 
 
 def _size(fields: Fields, key: str) -> int | None:
@@ -264,9 +254,9 @@ def installed_application_list(result: Mapping[str, object]) -> tuple[InstalledA
     Raises ProtocolError for a key of the wrong type."""
     read = (
         InstalledApplication(
-            identifier=_shown(item, "Identifier"),
-            name=_shown(item, "Name"),
-            version=_shown(item, "ShortVersion", 64) or _shown(item, "Version", 64),
+            identifier=text(item, "Identifier"),
+            name=text(item, "Name"),
+            version=text(item, "ShortVersion", 64) or text(item, "Version", 64),
             size=_size(item, "BundleSize"),
         )
         for item in dictionaries(result, "InstalledApplicationList")[:MAX_APPLICATIONS]

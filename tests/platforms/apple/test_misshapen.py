@@ -276,6 +276,41 @@ def given(channel: Channel, request_type: str) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("kind", "key"), [("TokenUpdate", "Token"), ("TokenUpdate", "UnlockToken"), ("SetBootstrapToken", "BootstrapToken")]
+)
+def test_a_token_beyond_all_measure_is_not_kept(owner: Person, register: Registers, kind: str, key: str) -> None:
+    simulated, _device = register(owner, "mac")
+    message = {**CHECK_INS[kind], "MessageType": kind, "UDID": simulated.udid}
+    before = everything()
+    assert signed(simulated, CHECKIN, dumped({**message, key: bytes(64 * 1024 + 1)})) == 400
+    assert everything() == before
+    assert signed(simulated, CHECKIN, dumped({**message, key: bytes(64 * 1024)})) == 200
+
+
+def test_a_device_cannot_have_users_without_end(
+    owner: Person, register: Registers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(registration, "MOST_USERS", 3)
+    simulated, device = register(owner, "mac")
+    message = {**CHECK_INS["TokenUpdate"], "MessageType": "TokenUpdate", "UDID": simulated.udid}
+    answers = [signed(simulated, CHECKIN, dumped({**message, "UserID": f"user {number}"})) for number in range(5)]
+    assert answers == [200, 200, 400, 400, 400]  # it had one
+    assert Channel.objects.filter(registration=device.registration_id, kind=Channel.Kind.USER).count() == 3
+    assert signed(simulated, CHECKIN, dumped({**message, "UserID": "user 0"})) == 200
+
+
+def test_a_name_with_line_ends_becomes_one_line(owner: Person, register: Registers) -> None:
+    """It stands on pages, in mails and in the log."""
+    simulated, _device = register(owner)
+    name = "Ines\r\n\nPlease call\u2028me:\x85 \u202eenohp"
+    body = dumped(
+        {**CHECK_INS["Authenticate"], "MessageType": "Authenticate", "UDID": simulated.udid, "DeviceName": name}
+    )
+    assert signed(simulated, CHECKIN, body) == 200
+    assert Device.objects.get().name == "Ines Please call me:  enohp"
+
+
 METHODS = ("GET", "HEAD", "DELETE", "PATCH", "TRACE", "PROPFIND", "", "put", "OPTIONS")
 
 
