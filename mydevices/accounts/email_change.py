@@ -69,6 +69,7 @@ def ask(*, actor: Actor, person: Person, email: str, browser: str = "", factor_i
     what is no new address, TooMany."""
     if actor.id != str(person.id):
         rights.require(actor, Right.MANAGE_PEOPLE)
+        rights.ceiling(actor, person=person)
     actor.require_fresh(timezone.now())
     if person.provider:
         raise NotAllowed(

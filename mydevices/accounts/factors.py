@@ -227,6 +227,7 @@ def take_away(*, actor: Actor, person: Person, now: datetime | None = None) -> i
     for an administrator's, unless there is nobody to ask."""
     now = now or timezone.now()
     rights.require(actor, Right.MANAGE_PEOPLE)
+    rights.ceiling(actor, person=person)
     actor.require_fresh(now)
     with transaction.atomic():
         organisation_services.hold()

@@ -172,12 +172,16 @@ class Group(models.Model):
     description = models.CharField(max_length=300, blank=True)
     second_factor_since = models.DateTimeField(null=True, blank=True)
     """Since when its members need a second factor to sign in; empty: they do not."""
+    open_to_helpdesk = models.BooleanField(default=False)
+    """The helpdesk may put people into it, by invitation. Otherwise only those who manage people: what is assigned to a
+    group, keys that its members share among it, goes to whoever is in it."""
     created_at = models.DateTimeField(auto_now_add=True)
 
     LOOSER: ClassVar[Mapping[str, looser.Direction]] = {
         "name": looser.neither("is a name"),
         "description": looser.neither("is read, and decides nothing"),
         "second_factor_since": looser.EMPTY,
+        "open_to_helpdesk": looser.HIGHER,
         "created_at": looser.neither("is written by the server"),
     }
 

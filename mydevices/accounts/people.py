@@ -30,6 +30,7 @@ def _check(actor: Actor, person: Person) -> None:
     rights.require(actor, Right.MANAGE_PEOPLE)
     if actor.id == str(person.id):
         raise NotAllowed(_("Not to yourself: ask another administrator."))
+    rights.ceiling(actor, person=person)
 
 
 def _hold(person: Person) -> None:
@@ -96,6 +97,7 @@ def change_role(*, actor: Actor, person: Person, role: str, now: datetime | None
     actor.require_fresh(now := now or timezone.now())
     if role not in Person.Role.values:
         raise Invalid(_("There is no such role."))
+    rights.ceiling(actor, role=role)
     with transaction.atomic():
         _hold(person)
         if role != Person.Role.ADMINISTRATOR:
@@ -221,7 +223,9 @@ def put_in_groups(*, actor: Actor, person: Person, groups: Collection[UUID]) -> 
     """Into exactly these groups, but for those that a provider's claim brought: they stay until it takes them back."""
     rights.require(actor, Right.MANAGE_PEOPLE)
     _hold_groups_of(person)
-    wanted = set(Group.objects.filter(id__in=groups).values_list("id", flat=True))
+    known = list(Group.objects.filter(id__in=groups))
+    rights.ceiling(actor, groups=known)
+    wanted = {group.id for group in known}
     here = {row.group_id: row.provider for row in Membership.objects.filter(person=person)}
     leaving = [group for group, provider in here.items() if group not in wanted and not provider]
     Membership.objects.filter(person=person, group_id__in=leaving).delete()
@@ -234,6 +238,7 @@ def put_in_groups(*, actor: Actor, person: Person, groups: Collection[UUID]) -> 
 def put_in_group(*, actor: Actor, person: Person, group: Group) -> None:
     """Beside those where they are. Raises Conflict when they are in it, or it is gone."""
     rights.require(actor, Right.MANAGE_PEOPLE)
+    rights.ceiling(actor, groups=[group])
     _hold_groups_of(person)
     if Membership.objects.filter(person=person, group=group).exists():
         raise Conflict(_("%(name)s is in this group already.") % {"name": person.name})
@@ -297,6 +302,7 @@ def bring_up_to_date(
     Raises NotAllowed without the right, Invalid for a name or language that will not do, Conflict for a group that has
     been deleted meanwhile."""
     rights.require(actor, Right.MANAGE_PEOPLE)
+    rights.ceiling(actor, person=person, groups=groups)
     held = Person.objects.select_for_update().filter(id=person.id).first()
     if held is None:
         raise Conflict(_("There is no such person."))
@@ -362,7 +368,11 @@ def _save_group(actor: Actor, group: Group, since: datetime | None) -> Group:
     except IntegrityError as error:
         raise Conflict(_("There is a group of this name.")) from error
     transaction.on_commit(factors.forget)
-    details: dict[str, str | bool] = {"group": group.name, "second_factor": since is not None}
+    details: dict[str, str | bool] = {
+        "group": group.name,
+        "second_factor": since is not None,
+        "open_to_helpdesk": group.open_to_helpdesk,
+    }
     audit.record(Verb.GROUP_CHANGED, actor=actor, details=details)
     return group
 

@@ -3,13 +3,13 @@
 A person with devices has no right at all: what is theirs they do as its owner.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
 from typing import Final
 
 from django.utils.translation import gettext as _
 
-from mydevices.accounts.models import Person
+from mydevices.accounts.models import Group, Person
 from mydevices.audit.actor import Actor
 from mydevices.errors import NotAllowed
 
@@ -65,3 +65,31 @@ def require(actor: Actor, right: Right) -> None:
     if right not in of(actor):
         roles = [str(role.label) for role in Person.Role if right in BY_ROLE[role]]
         raise NotAllowed(_("Your role does not allow this. Those who may: %(roles)s.") % {"roles": _(", ").join(roles)})
+
+
+def is_above(actor: Actor, person: Person) -> bool:
+    """Whether this person has a right here that the actor has not."""
+    return actor.id != str(person.id) and not BY_ROLE[person.role] <= of(actor)
+
+
+def may_fill(actor: Actor, group: Group) -> bool:
+    """Whether this actor may put people into the group: a group is a key to whatever is assigned to it."""
+    return Right.MANAGE_PEOPLE in of(actor) or (group.open_to_helpdesk and Right.INVITE in of(actor))
+
+
+def ceiling(actor: Actor, *, person: Person | None = None, role: str = "", groups: Iterable[Group] = ()) -> None:
+    """Nobody gives, opens, sends or shows what would make somebody, or themselves, more than they are.
+
+    `person` is whose account, device or link this opens, `role` and `groups` are what somebody gets by it. Beside the
+    right, which the verb asks for. Raises NotAllowed, with whom to ask."""
+    if person is not None and is_above(actor, person):
+        words = {"name": person.name, "role": Person.Role(person.role).label}
+        raise NotAllowed(_("%(name)s (%(role)s) has rights here that you don't. Ask an administrator.") % words)
+    if role and not BY_ROLE[role] <= of(actor):
+        words = {"role": Person.Role(role).label}
+        raise NotAllowed(_("The role “%(role)s” has rights that you don't. Ask an administrator.") % words)
+    for group in groups:
+        if not may_fill(actor, group):
+            raise NotAllowed(
+                _("The group “%(group)s” isn't open to the helpdesk. Ask an administrator.") % {"group": group.name}
+            )

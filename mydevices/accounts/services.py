@@ -73,8 +73,10 @@ def _tell_of_administrator(person: Person) -> None:
 
 @transaction.atomic
 def set_first_password(*, actor: Actor, person: Person, password: str) -> None:
-    """The password of somebody who had none, and knows of this one: nobody is told. Raises Invalid for one that the
-    rules refuse, with every reason."""
+    """The password of somebody who had none, and knows of this one: nobody is told. Raises Conflict for somebody who
+    has one, Invalid for one that the rules refuse, with every reason."""
+    if person.has_usable_password():
+        raise Conflict(_("You have a password already. Sign in with it."))
     try:
         validate_password(password, person)
     except ValidationError as error:

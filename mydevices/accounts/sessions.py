@@ -126,6 +126,7 @@ def end_idle(*, person: Person, session_key: str) -> None:
 def _check(actor: Actor, person: Person) -> None:
     if actor.kind != "person" or actor.id != str(person.id):
         rights.require(actor, Right.MANAGE_PEOPLE)
+        rights.ceiling(actor, person=person)
 
 
 def _delete(keys: Sequence[str]) -> int:

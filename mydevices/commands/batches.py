@@ -125,10 +125,13 @@ def _do(batch: Batch, item_id: int, device: Device, person: Person | None, now: 
         if not item.filter(state=State.WAITING).update(state=State.ASKED):
             return
         try:
+            actor = _actor(batch, person)
+            if batch.kind != ActionKind.CHECK_IN:  # one by one, with a reason for each, it may be
+                rights.ceiling(actor, person=device.owner)
             services.enqueue(
                 device=device,
                 kind=ActionKind(batch.kind),
-                actor=_actor(batch, person),
+                actor=actor,
                 parameters=Parameters(**batch.parameters),
                 reason=batch.reason,
                 now=now,

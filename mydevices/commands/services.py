@@ -47,6 +47,10 @@ TOLD: Final[Mapping[ActionKind, Notice]] = {
 }
 """What a device's owner gets a mail about, at once, when somebody else asks it."""
 
+OPENING: Final = frozenset({ActionKind.UNLOCK, ActionKind.FOUND})
+"""What gives a device to whoever holds it. Whoever assists does not ask it of the device of somebody with more rights;
+to lock it or mark it as lost, with a reason, only protects it."""
+
 UNDOABLE: Final = frozenset({ActionKind.WIPE, ActionKind.RETIRE})
 
 LIFETIMES: Final[Mapping[str, timedelta]] = {
@@ -227,8 +231,8 @@ def _check_right(device: Device, kind: str, actor: Actor) -> None:
     if actor.kind == "system" or (actor.kind == "person" and not _is_another(device, actor)):
         return
     rights.require(actor, Right.MANAGE_DEVICES if kind in UNDOABLE else Right.ASSIST)
-    if device.owner.is_administrator and kind == ActionKind.UNLOCK:
-        rights.require(actor, Right.MANAGE_DEVICES)
+    if kind in OPENING:
+        rights.ceiling(actor, person=device.owner)
 
 
 def secret_place(action_id: UUID, device_id: UUID) -> dict[str, str]:
@@ -299,6 +303,8 @@ def cancel(*, action: Action, actor: Actor, now: datetime | None = None) -> bool
     it has ended."""
     device = action.device
     _check_right(device, action.kind, actor)
+    if _is_another(device, actor) and actor.id != action.actor_id:
+        rights.ceiling(actor, person=device.owner)
     moved = Command.objects.filter(action=action, state__in=before(State.CANCELLED)).update(
         state=State.CANCELLED, finished_at=now or timezone.now()
     )

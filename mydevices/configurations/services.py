@@ -9,6 +9,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from mydevices.accounts import attempts, rights
+from mydevices.accounts.models import Group
 from mydevices.accounts.rights import Right
 from mydevices.audit import services as audit
 from mydevices.audit.actor import Actor
@@ -59,6 +60,7 @@ def create(
 
     Raises Invalid for what cannot be kept, Conflict for a name that is taken."""
     rights.require(actor, Right.MANAGE_POLICIES)
+    rights.ceiling(actor, groups=Group.objects.filter(id__in=assignment.groups))
     name = _checked(name, description, values, icon)
     with transaction.atomic():
         organisation.hold()
@@ -101,6 +103,7 @@ def change(
     one to have from now on; without a `file` the present one stays. Raises as `create` does, and Conflict when it has
     been deleted, or accounts use it for what it is not for any more."""
     rights.require(actor, Right.MANAGE_POLICIES)
+    rights.ceiling(actor, groups=Group.objects.filter(id__in=assignment.groups))
     name = _checked(name, description, values, icon)
     if configuration.kind != values.name():
         raise Invalid(_("A configuration stays of its kind."))

@@ -7,9 +7,11 @@ from django import forms
 from django.conf import settings
 from django.utils.translation import gettext_lazy as _
 
-from mydevices.accounts import providers
+from mydevices.accounts import providers, rights
 from mydevices.accounts.fields import AddressField
 from mydevices.accounts.models import Group, Person, Provider
+from mydevices.accounts.rights import Right
+from mydevices.audit.actor import Actor
 from mydevices.devices.models import Device
 from mydevices.errors import Invalid
 from mydevices.platforms.port import LONGEST_MESSAGE, LONGEST_PHONE
@@ -326,6 +328,14 @@ class GroupForm(forms.Form):
         required=False,
         help_text=_("A passkey or an authenticator app. They have a week to add one; after that nothing else opens."),
     )
+    open_to_helpdesk = forms.BooleanField(
+        label=_("The helpdesk may invite people into it"),
+        required=False,
+        help_text=_(
+            "Members get whatever is assigned to the group, such as accounts and keys that they share. Leave it off "
+            "where not everybody whom the helpdesk invites should have that."
+        ),
+    )
 
 
 class LogoForm(forms.Form):
@@ -486,12 +496,14 @@ class InviteForm(forms.Form):
     )
     language = forms.ChoiceField(label=_("Language of the mail"), required=False)
 
-    def __init__(self, *args: object, **options: object) -> None:
-        super().__init__(*args, **options)  # type: ignore[arg-type]  # handed on as they come
+    def __init__(self, *args: Any, actor: Actor, **options: Any) -> None:
+        super().__init__(*args, **options)
         groups, language = self.fields["groups"], self.fields["language"]
         if not isinstance(groups, forms.ModelMultipleChoiceField) or not isinstance(language, forms.ChoiceField):
             raise TypeError(self.fields)
         groups.queryset = Group.objects.order_by("name")
+        if Right.MANAGE_PEOPLE not in rights.of(actor):
+            groups.queryset = groups.queryset.filter(open_to_helpdesk=True)
         language.choices = [("", _("The organisation’s")), *settings.LANGUAGES]
 
 

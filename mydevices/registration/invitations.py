@@ -13,8 +13,9 @@ from typing import Final
 from uuid import UUID, uuid4
 
 from django.conf import settings
+from django.contrib.auth.hashers import UNUSABLE_PASSWORD_PREFIX
 from django.db import IntegrityError, transaction
-from django.db.models import Q, QuerySet
+from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -44,12 +45,17 @@ def known(emails: Iterable[str]) -> Mapping[str, Person]:
     return {person.email_key: person for person in found}
 
 
+def has_come(person: Person) -> bool:
+    """Whether somebody has a way in already, or has been in: an invitation of theirs is over, whatever its link."""
+    return person.signed_in_at is not None or person.has_usable_password() or bool(person.provider)
+
+
 def obstacle(person: Person, now: datetime | None = None) -> str:
     """Why somebody who is here already cannot be invited; empty where they can be: they have never been in, and no
     invitation is open."""
     if not person.is_active:
         return _("%(name)s is suspended.") % {"name": person.name}
-    if person.signed_in_at is not None or person.has_usable_password() or person.provider:
+    if has_come(person):
         return _("%(name)s has an account with this address already.") % {"name": person.name}
     at = now or timezone.now()
     if any(one.state(at) == Invitation.State.OPEN for one in person.invitations.all()):
@@ -71,6 +77,7 @@ def invite(
     Raises NotAllowed without the right, Invalid for an address, name or language that will not do, Conflict with the
     reason for somebody who cannot be invited."""
     rights.require(actor, Right.INVITE)
+    rights.ceiling(actor, groups=groups)
     if language and language not in dict(settings.LANGUAGES):
         raise Invalid(_("MyDevices does not speak “%(language)s”.") % {"language": language})
     now = now or timezone.now()
@@ -82,6 +89,7 @@ def invite(
             reason = obstacle(person, now)
             if reason:
                 raise Conflict(reason)
+            rights.ceiling(actor, person=person)
         if language:
             person.language = language
             person.save(update_fields=["language"])
@@ -137,12 +145,23 @@ def invite_many(*, actor: Actor, wishes: Sequence[Wish]) -> Sequence[Invitation 
 @transaction.atomic
 def resend(*, invitation_id: UUID, actor: Actor, now: datetime | None = None) -> Invitation:
     """Send an invitation again, with a new link and all its days; the old link stops. Raises Conflict for one that is
-    accepted or revoked, or whose person is suspended."""
+    accepted or revoked, or whose person is suspended or has an account already, NotAllowed for somebody with more
+    rights than the actor, NeedsFreshAuthentication."""
     rights.require(actor, Right.INVITE)
+    actor.require_fresh(timezone.now())
+    now = now or timezone.now()
     invitation = _held(invitation_id)
+    rights.ceiling(actor, person=invitation.person)
     if not invitation.person.is_active:
         raise Conflict(_("%(name)s is suspended.") % {"name": invitation.person.name})
-    return _renew(invitation, actor, now or timezone.now())
+    _check_awaited(invitation)
+    return _renew(invitation, actor, now)
+
+
+def _check_awaited(invitation: Invitation) -> None:
+    if has_come(invitation.person):
+        words = {"name": invitation.person.name}
+        raise Conflict(_("%(name)s has an account already, and needs no invitation any more.") % words)
 
 
 def _renew(invitation: Invitation, actor: Actor, now: datetime) -> Invitation:
@@ -187,26 +206,49 @@ def _held(invitation_id: UUID) -> Invitation:
 
 @transaction.atomic
 def show_link(*, invitation_id: UUID, actor: Actor, now: datetime | None = None) -> str:
-    """The link of an open invitation, to be handed over without mail. Recorded: who has it can accept. Raises Conflict
-    for an invitation that is over."""
+    """The link of an open invitation, to be handed over without mail. Recorded: who has it can accept, and has then
+    what its person has. Raises Conflict for an invitation that is over, NotAllowed where that would be more than the
+    actor has or may give, NeedsFreshAuthentication."""
     rights.require(actor, Right.INVITE)
+    actor.require_fresh(timezone.now())
+    now = now or timezone.now()
     invitation = _held(invitation_id)
-    if invitation.state(now or timezone.now()) != Invitation.State.OPEN or not invitation.token:
+    rights.ceiling(actor, person=invitation.person, groups=invitation.person.groups.all())
+    _check_awaited(invitation)
+    if invitation.state(now) != Invitation.State.OPEN or not invitation.token:
         raise Conflict(_("The invitation of %(name)s has expired. Send it again.") % {"name": invitation.person.name})
+    if not is_of_now(invitation):
+        raise Conflict(
+            _("%(name)s has another role now, so the old link has stopped. Send the invitation again.")
+            % {"name": invitation.person.name}
+        )
     _record(Verb.INVITATION_LINK_SHOWN, invitation, actor)
     return _link(invitation)
 
 
 def find(*, token: str) -> Invitation:
     """The invitation of a link, whatever became of it. Raises NotFound for a link that never was, or was replaced."""
-    found = Invitation.objects.select_related("person").filter(token_hash=_hash(token), person__is_active=True).first()
-    if found is None:
+    return _of(token, Invitation.objects.select_related("person"))
+
+
+def _of(token: str, among: QuerySet[Invitation]) -> Invitation:
+    found = among.filter(token_hash=_hash(token), person__is_active=True).first()
+    if found is None or not is_of_now(found):
         raise NotFound(_("This link is not good. Use the one in the newest mail, or ask for another invitation."))
     return found
 
 
-def why_over(invitation: Invitation, now: datetime) -> str:
-    """Why a link is of no use any more; empty for an open one."""
+def is_of_now(invitation: Invitation) -> bool:
+    """Whether the link opens what its person is. Whoever was given another role meanwhile gets a new link: nobody knows
+    who has the old one, which was made by somebody who may have less rights."""
+    return invitation.role == invitation.person.role or invitation.accepted_at is not None
+
+
+def why_over(invitation: Invitation, now: datetime, *, visitor: Person | None = None) -> str:
+    """Why a link is of no use any more; empty for an open one. It is over once its person has come in, though they
+    themselves (`visitor`, signed in) may still say that they have."""
+    if invitation.state(now) == Invitation.State.OPEN and invitation.person != visitor and has_come(invitation.person):
+        return _("You have an account already. Sign in instead.")
     match invitation.state(now):
         case Invitation.State.ACCEPTED:
             return _("This invitation has been accepted. Sign in instead.")
@@ -233,11 +275,16 @@ def accept(*, token: str, password: str, address: str = "", now: datetime | None
     provider = providers.required()
     if provider is not None:
         raise NotAllowed(_("Here you sign in with %(provider)s. It needs no password.") % {"provider": provider.name})
-    invitation = _open(token, now or timezone.now())
-    person = invitation.person
-    actor = Actor(kind="person", id=str(person.id), name=person.name, role=person.role, address=address)
+    now = now or timezone.now()
+    invitation = _open(token, now)
+    # Whoever sets a password in another way at this moment was first, and theirs stays.
+    invitation.person = person = Person.objects.select_for_update().get(id=invitation.person_id)
+    reason = why_over(invitation, now)
+    if reason:
+        raise Conflict(reason)
+    actor = Actor.by_link(person, address=address)
     accounts.set_first_password(actor=actor, person=person, password=password)
-    _accepted(invitation, actor, now or timezone.now())
+    _accepted(invitation, actor, now)
     return person
 
 
@@ -246,19 +293,17 @@ def accept_signed_in(*, token: str, actor: Actor, now: datetime | None = None) -
     """Spend the link for its person, who has signed in with the organisation's provider instead of choosing a password.
 
     Raises NotFound and Conflict as `accept`, NotAllowed for somebody else."""
-    invitation = _open(token, now or timezone.now())
+    now = now or timezone.now()
+    invitation = _open(token, now)
     if actor.kind != "person" or actor.id != str(invitation.person_id):
         raise NotAllowed(_("This invitation is for somebody else."))
-    _accepted(invitation, actor, now or timezone.now())
+    _accepted(invitation, actor, now)
     return invitation.person
 
 
 def _open(token: str, now: datetime) -> Invitation:
-    held = Invitation.objects.select_for_update(of=("self",)).select_related("person")
-    invitation = held.filter(token_hash=_hash(token), person__is_active=True).first()
-    if invitation is None:
-        raise NotFound(_("This link is not good. Use the one in the newest mail, or ask for another invitation."))
-    reason = why_over(invitation, now)
+    invitation = _of(token, Invitation.objects.select_for_update(of=("self",)).select_related("person"))
+    reason = why_over(invitation, now, visitor=invitation.person)
     if reason:
         raise Conflict(reason)
     return invitation
@@ -286,6 +331,7 @@ def remind(*, now: datetime) -> int:
         person__is_active=True,
         person__signed_in_at=None,
         person__provider="",
+        role=F("person__role"),
     )
     reminded = 0
     for invitation_id in list(due.order_by("sent_at").values_list("id", flat=True)[:BATCH]):
@@ -304,8 +350,10 @@ def remind(*, now: datetime) -> int:
 
 
 def settle(*, now: datetime) -> int:
-    """Whoever has come in by the organisation's provider without the link has accepted as well; how many."""
-    here = Q(person__signed_in_at__isnull=False) | ~Q(person__provider="")
+    """Whoever has come in without the link, by the organisation's provider or with a password, has accepted as well;
+    how many."""
+    has_password = ~Q(person__password__startswith=UNUSABLE_PASSWORD_PREFIX)
+    here = Q(person__signed_in_at__isnull=False) | ~Q(person__provider="") | has_password
     arrived = Invitation.objects.filter(here, accepted_at=None, revoked_at=None)
     count = 0
     for invitation_id in list(arrived.values_list("id", flat=True)[:BATCH]):
@@ -345,6 +393,7 @@ def _open_ones(now: datetime) -> QuerySet[Invitation]:
 
 def _give_token(invitation: Invitation, now: datetime) -> None:
     token = secrets.token_urlsafe(TOKEN_BYTES)
+    invitation.role = invitation.person.role
     invitation.token_hash = _hash(token)
     invitation.token = vault.seal(token.encode(), **_place(invitation))
     invitation.expires_at = now + timedelta(days=invitation_rules.current().good_for_days)

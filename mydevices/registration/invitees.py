@@ -15,10 +15,12 @@ from django.conf import settings
 from django.db.models import prefetch_related_objects
 from django.utils.translation import gettext as _
 
-from mydevices.accounts import addresses, people
+from mydevices.accounts import addresses, people, rights
 from mydevices.accounts.models import Group, Person
 from mydevices.accounts.people import Difference
-from mydevices.errors import Invalid
+from mydevices.accounts.rights import Right
+from mydevices.audit.actor import Actor
+from mydevices.errors import Invalid, NotAllowed
 from mydevices.registration import invitations
 
 LARGEST: Final = 512 * 1024
@@ -71,14 +73,14 @@ class Row:
         return str(dict(settings.LANGUAGES).get(self.language, self.language))
 
 
-def read(content: bytes, *, may_change: bool = False) -> Sequence[Row]:
-    """The rows of a file, checked against each other and against who is here already: with `may_change`, these may be
-    changed by the list, and are wrong in it otherwise.
+def read(content: bytes, *, actor: Actor) -> Sequence[Row]:
+    """The rows of a file, checked against each other, against who is here already, and against what the actor may do:
+    who is here may be changed by those who manage people, and is wrong in the list otherwise.
 
     Raises Invalid for a file that is no list of people."""
     if len(content) > LARGEST:
         raise Invalid(_("This file is too large. Split it: %(most)d people are the most at once.") % {"most": MOST})
-    return check(_rows(_text(content)), may_change=may_change)
+    return check(_rows(_text(content)), actor=actor)
 
 
 def written(rows: Iterable[Row]) -> str:
@@ -151,18 +153,18 @@ def _row(number: int, cells: Sequence[str], columns: Mapping[str, int]) -> Row:
     return Row(number, name, cell("email"), groups, cell("language"))
 
 
-def check(rows: Iterable[Row], *, may_change: bool = False) -> Sequence[Row]:
+def check(rows: Iterable[Row], *, actor: Actor) -> Sequence[Row]:
     """The same rows with what is wrong with each now, or what it would change."""
     rows = list(rows)
     seen = Counter(addresses.key_of(row.email) for row in rows)
     groups = known_groups(name for row in rows for name in row.groups)
     here = invitations.known(row.email for row in rows)
     prefetch_related_objects(list(here.values()), "groups")
-    return [_checked(row, seen, groups, here, may_change=may_change) for row in rows]
+    return [_checked(row, seen, groups, here, actor) for row in rows]
 
 
 def _checked(
-    row: Row, seen: Counter[str], groups: Mapping[str, Group], here: Mapping[str, Person], *, may_change: bool
+    row: Row, seen: Counter[str], groups: Mapping[str, Group], here: Mapping[str, Person], actor: Actor
 ) -> Row:
     problems = []
     person = None
@@ -179,13 +181,11 @@ def _checked(
             problems.append(_("This address is in the file more than once."))
         somebody = here.get(key)
         obstacle = invitations.obstacle(somebody) if somebody else ""
-        if obstacle and may_change:
+        if obstacle and Right.MANAGE_PEOPLE in rights.of(actor):
             person = somebody
         elif obstacle:
             problems.append(obstacle)
-    problems += [
-        _("There is no group “%(name)s”.") % {"name": name} for name in row.groups if name.casefold() not in groups
-    ]
+    problems += _of_groups(row, groups, here.get(addresses.key_of(row.email)), actor)
     language = known_language(row.language)
     if language is None:
         problems.append(_("MyDevices does not speak “%(language)s”.") % {"language": row.language})
@@ -195,6 +195,19 @@ def _checked(
         return checked
     wanted = [groups[name.casefold()] for name in row.groups]
     return replace(checked, difference=people.difference(person, name=row.name, language=spoken, groups=wanted))
+
+
+def _of_groups(row: Row, groups: Mapping[str, Group], person: Person | None, actor: Actor) -> Sequence[str]:
+    """Groups that there are not, and what this actor may not give, or not to this person."""
+    problems = [
+        _("There is no group “%(name)s”.") % {"name": name} for name in row.groups if name.casefold() not in groups
+    ]
+    known = [groups[name.casefold()] for name in row.groups if name.casefold() in groups]
+    try:
+        rights.ceiling(actor, person=person, groups=known)
+    except NotAllowed as refusal:
+        problems.append(refusal.message)
+    return problems
 
 
 def known_groups(names: Iterable[str]) -> Mapping[str, Group]:

@@ -68,6 +68,8 @@ class Invitation(models.Model):
     """SHA-256 of what the link carries; kept after the end, so that an old link is told apart from a wrong one."""
     token = models.BinaryField(null=True)
     """Sealed, for reminders and for the console where no mail is sent. Null once the invitation is over."""
+    role = models.CharField(max_length=20, default="person")
+    """The role that its person had when the link was made. The link opens nothing once they have another one."""
     created_at = models.DateTimeField()
     created_by = models.CharField(max_length=120, blank=True)
     """Who invited, as their name was."""

@@ -58,6 +58,7 @@ def issue(*, person: Person, actor: Actor, now: datetime | None = None, mail: bo
             raise NotAllowed(_("New PINs are given by the people who invite. Ask them for one."))
     else:
         rights.require(actor, Right.INVITE)
+        rights.ceiling(actor, person=person)
     return _issue(person, rules, actor, now or timezone.now(), mail=mail)
 
 

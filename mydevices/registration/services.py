@@ -89,6 +89,7 @@ def open_ticket(
     actor.require_fresh(now)
     if actor.id != str(person.id):
         rights.require(actor, Right.INVITE)
+        rights.ceiling(actor, person=person, groups=person.groups.all())
     rules = selectors.rules_of(person)
     _refuse_ticket(person=person, rules=rules, ownership=ownership, intended=intended)
     if actor.id == str(person.id):

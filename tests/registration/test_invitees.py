@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mydevices.accounts.models import Group, Person
+from mydevices.audit.actor import Actor
 from mydevices.errors import Invalid
 from mydevices.registration import invitees
 from mydevices.registration.models import Invitation
@@ -15,13 +16,14 @@ from tests import factories
 
 pytestmark = pytest.mark.django_db
 
+HELPDESK = Actor(kind="person", id="1", role="helpdesk")
 PLAIN = "Name,E-mail,Groups,Language\nInes Okafor,ines@a.example,Sales;Berlin,en\nZoë Müller,zoe@a.example,,\n"
 
 
 @pytest.fixture
 def groups() -> None:
     for name in ("Sales", "Berlin"):
-        Group.objects.create(name=name)
+        Group.objects.create(name=name, open_to_helpdesk=True)
 
 
 @pytest.mark.parametrize(
@@ -38,7 +40,7 @@ def groups() -> None:
     ],
 )
 def test_a_list_is_read_whatever_wrote_it(groups: None, content: bytes) -> None:
-    rows = invitees.read(content)
+    rows = invitees.read(content, actor=HELPDESK)
     assert [(row.name, row.email, row.groups, row.language, row.problems) for row in rows] == [
         ("Ines Okafor", "ines@a.example", ("Sales", "Berlin"), "en-gb", ()),
         ("Zoë Müller", "zoe@a.example", (), "", ()),
@@ -46,7 +48,7 @@ def test_a_list_is_read_whatever_wrote_it(groups: None, content: bytes) -> None:
 
 
 def test_first_and_last_name_may_have_columns_of_their_own() -> None:
-    rows = invitees.read(b"Nachname;Vorname;E-Mail\nBerg;Nils;nils@a.example\n")
+    rows = invitees.read(b"Nachname;Vorname;E-Mail\nBerg;Nils;nils@a.example\n", actor=HELPDESK)
     assert [(row.number, row.name, row.email) for row in rows] == [(2, "Nils Berg", "nils@a.example")]
 
 
@@ -65,7 +67,7 @@ def test_each_row_says_what_is_wrong_with_it(groups: None) -> None:
         f"{'N' * 121},long@a.example,,",
         "Fine,fine@a.example,sales,English",
     ]
-    rows = invitees.read("\n".join(lines).encode())
+    rows = invitees.read("\n".join(lines).encode(), actor=HELPDESK)
     said = [" ".join(row.problems) for row in rows]
     assert said[0] == "The name is missing."
     assert said[1] == "The e-mail address is missing."
@@ -81,7 +83,7 @@ def test_each_row_says_what_is_wrong_with_it(groups: None) -> None:
 
 def test_reading_changes_nothing() -> None:
     before = Person.objects.count()
-    invitees.read(PLAIN.encode())
+    invitees.read(PLAIN.encode(), actor=HELPDESK)
     assert Person.objects.count() == before
     assert not Invitation.objects.exists()
 
@@ -103,7 +105,7 @@ def test_reading_changes_nothing() -> None:
 )
 def test_what_is_no_list_of_people_is_refused_in_words(content: bytes, said: str) -> None:
     with pytest.raises(Invalid, match=said):
-        invitees.read(content)
+        invitees.read(content, actor=HELPDESK)
 
 
 words = st.text(st.characters(blacklist_categories=("Cs", "Cc", "Zs", "Zl", "Zp")), min_size=1, max_size=20)
@@ -120,7 +122,7 @@ def test_what_a_spreadsheet_wrote_is_what_is_read(names: list[str], separator: s
     table = csv.writer(written, delimiter=separator, lineterminator=ends)
     table.writerow(["name", "e-mail"])
     table.writerows([name, f"person{number}@a.example"] for number, name in enumerate(names))
-    rows = invitees.read(written.getvalue().encode(encoding))
+    rows = invitees.read(written.getvalue().encode(encoding), actor=HELPDESK)
     assert [row.name for row in rows] == names
     assert [row.email for row in rows] == [f"person{number}@a.example" for number in range(len(names))]
 
@@ -128,7 +130,7 @@ def test_what_a_spreadsheet_wrote_is_what_is_read(names: list[str], separator: s
 @given(st.binary(max_size=400), st.booleans())
 def test_whatever_the_bytes_there_are_rows_or_a_refusal_in_words(content: bytes, has_heading: bool) -> None:
     try:
-        rows = invitees.read(b"name,email,groups,language\n" + content if has_heading else content)
+        rows = invitees.read(b"name,email,groups,language\n" + content if has_heading else content, actor=HELPDESK)
     except Invalid as refusal:
         said = refusal.message
         rows = []
@@ -142,10 +144,10 @@ def test_whatever_the_bytes_there_are_rows_or_a_refusal_in_words(content: bytes,
 def test_a_list_that_is_written_again_has_the_same_rows_in_the_same_places(text: str) -> None:
     """The page sends it back with the places of those chosen."""
     try:
-        rows = invitees.read(b"name,email,groups,language\n" + text.encode())
+        rows = invitees.read(b"name,email,groups,language\n" + text.encode(), actor=HELPDESK)
     except Invalid:
         return
-    again = invitees.read(invitees.written(rows).encode()) if rows else rows
+    again = invitees.read(invitees.written(rows).encode(), actor=HELPDESK) if rows else rows
     assert [(row.name, row.email, row.groups, row.language) for row in again] == [
         (row.name, row.email, row.groups, row.language) for row in rows
     ]

@@ -30,7 +30,7 @@ from mydevices.accounts.rights import Right
 from mydevices.audit.actor import Actor
 from mydevices.console.access import console_page
 from mydevices.console.forms import InviteForm, ListForm
-from mydevices.errors import Conflict, Invalid, MyDevicesError, NotFound
+from mydevices.errors import Conflict, Invalid, MyDevicesError, NotAllowed, NotFound
 from mydevices.organisation import outgoing
 from mydevices.presentation import moments
 from mydevices.presentation.access import sent
@@ -83,12 +83,18 @@ def _shown(one: Invitation, now: datetime) -> Shown:
         state=_("Opened, not accepted") if is_open and one.opened_at else str(state.label),
         tone="accent" if is_open else "warn" if state == Invitation.State.EXPIRED else "",
         can_change=can_change,
-        problem=one.mail_problem if is_open else "",
+        problem=_problem(one) if is_open else "",
         sent=moments.moment(one.sent_at, now) if one.sent_at else "",
         made=moments.moment(one.created_at, now),
         by=one.created_by,
         until=moments.moment(one.expires_at, now),
     )
+
+
+def _problem(one: Invitation) -> str:
+    if not invitations.is_of_now(one):
+        return _("Their role was changed since, so the link has stopped. Send the invitation again.")
+    return one.mail_problem
 
 
 @require_safe
@@ -131,7 +137,7 @@ def change(request: HttpRequest) -> HttpResponse:
         try:
             verb(one, actor)
             done += 1
-        except (Conflict, NotFound) as refusal:
+        except (Conflict, NotAllowed, NotFound) as refusal:
             reasons.append(refusal.message)
     if done:
         messages.success(request, _done(request.POST["do"], done))
@@ -202,7 +208,7 @@ def _one(request: HttpRequest, invitation_id: UUID, address: str = "") -> HttpRe
 @console_page(Right.INVITE)
 def new(request: HttpRequest) -> HttpResponse:
     """Invite one person, or choose a list; with the mail as they will read it."""
-    form = InviteForm(sent(request))
+    form = InviteForm(sent(request), actor=actor_of(request))
     if request.method == "POST" and form.is_valid() and "look" not in request.POST:
         values = form.cleaned_data
         try:
@@ -285,12 +291,12 @@ def read_list(request: HttpRequest) -> HttpResponse:
     if list_form.is_valid():
         file = list_form.cleaned_data["file"]
         try:
-            rows = invitees.read(file.read(invitees.LARGEST + 1), may_change=_may_change(request))
+            rows = invitees.read(file.read(invitees.LARGEST + 1), actor=actor_of(request))
         except Invalid as refusal:
             list_form.add_error("file", refusal.message)
         else:
             return _list(request, rows)
-    return _new(request, InviteForm(), list_form)
+    return _new(request, InviteForm(actor=actor_of(request)), list_form)
 
 
 def _may_change(request: HttpRequest) -> bool:
@@ -344,7 +350,7 @@ def _list(request: HttpRequest, rows: Sequence[Row], *, status: int = 200) -> Ht
 def send_list(request: HttpRequest) -> HttpResponse:
     """Invite the chosen rows of a list, and change those who are here already. What a row was shown to do is in the
     name of its box: one that would do something else meanwhile is left out."""
-    rows = invitees.read(request.POST.get("list", "").encode(), may_change=_may_change(request))
+    rows = invitees.read(request.POST.get("list", "").encode(), actor=actor_of(request))
     # The number is the place in the list as it came back: one line a row.
     new, here = (set(request.POST.getlist(name)) for name in ("row", "change"))
     places = [(str(place), row) for place, row in enumerate(rows, 1)]

@@ -274,10 +274,16 @@ def _kept(group_id: UUID) -> Group:
 
 def _group(request: HttpRequest, row: Group) -> HttpResponse:
     is_new = row._state.adding  # noqa: SLF001  Django's own word for whether a row exists
-    initial = {"name": row.name, "description": row.description, "factor": row.second_factor_since is not None}
+    initial = {
+        "name": row.name,
+        "description": row.description,
+        "factor": row.second_factor_since is not None,
+        "open_to_helpdesk": row.open_to_helpdesk,
+    }
     form = GroupForm(sent(request), initial=initial)
     if request.method == "POST" and form.is_valid():
         row.name, row.description = form.cleaned_data["name"], form.cleaned_data["description"]
+        row.open_to_helpdesk = form.cleaned_data["open_to_helpdesk"]
         try:
             people.save_group(actor=actor_of(request), group=row, demands_factor=form.cleaned_data["factor"])
         except (Invalid, Conflict) as refusal:

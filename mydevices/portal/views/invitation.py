@@ -12,6 +12,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 
+from mydevices.accounts.models import Person
 from mydevices.accounts.requests import actor_of, address_of, enter
 from mydevices.audit.actor import Actor
 from mydevices.errors import Conflict, Invalid, NotFound, TooMany
@@ -30,7 +31,8 @@ GUESSES: Final = {"invitation": "60/10m/ip"}
 @never_cache
 def invitation(request: HttpRequest, token: str) -> HttpResponse:
     found = _by_token(request, token)
-    reason = invitations.why_over(found, timezone.now())
+    visitor = request.user if isinstance(request.user, Person) else None
+    reason = invitations.why_over(found, timezone.now(), visitor=visitor)
     if reason:
         return _over(request, reason)
     try:
