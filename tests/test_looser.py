@@ -52,6 +52,7 @@ CASES: Final[Mapping[tuple[Declared, str], tuple[Any, Any]]] = {
     (SignInRules, "idle_minutes"): (60, 0),
     (SignInRules, "limited_sign_in"): (False, True),
     (Group, "second_factor_since"): (timezone.now(), None),
+    (Group, "open_to_helpdesk"): (False, True),
     (InvitationRules, "good_for_days"): (14, 15),
     (ApprovalRules, "from_devices"): (10, 11),
     (ApprovalRules, "batch_devices"): (10, 11),

@@ -336,7 +336,7 @@ def note_groups(*, actor: Actor, person: Person, joined: Collection[UUID], left:
 def save_group(*, actor: Actor, group: Group, demands_factor: bool, now: datetime | None = None) -> Group:
     """Keep a new group or a changed one. `demands_factor`: its members need a second factor, after a week of grace.
     Raises Invalid, and Conflict for a name that is taken; Waits, and NeedsFreshAuthentication, where a second factor is
-    demanded no longer."""
+    demanded no longer, or the helpdesk may put people into it from now on."""
     rights.require(actor, Right.MANAGE_PEOPLE)
     group.name, now = group.name.strip(), now or timezone.now()
     try:
@@ -346,9 +346,13 @@ def save_group(*, actor: Actor, group: Group, demands_factor: bool, now: datetim
     with transaction.atomic():
         organisation.hold()
         present, approval = Group.objects.filter(id=group.id).first(), None
-        after = {"name": group.name, "description": group.description, "second_factor": demands_factor}
+        after = _said_of(group) | {"second_factor": demands_factor}
         before = _said_of(present) if present is not None else {}
-        if present is not None and present.second_factor_since is not None and not demands_factor:
+        loosens = present is not None and (
+            (present.second_factor_since is not None and not demands_factor)
+            or (group.open_to_helpdesk and not present.open_to_helpdesk)
+        )
+        if present is not None and loosens:
             arguments = {"group": str(group.id), "before": before, "after": after}
             wanted = Wanted("group.change", f"group:{group.id}", present.name, arguments)
             approval = approvals.loosen(actor=actor, wanted=wanted, now=now)
@@ -425,6 +429,7 @@ def _said_of(group: Group) -> dict[str, Any]:
         "name": group.name,
         "description": group.description,
         "second_factor": group.second_factor_since is not None,
+        "open_to_helpdesk": group.open_to_helpdesk,
     }
 
 
@@ -438,7 +443,12 @@ def _title_of_group_end(approval: Approval) -> str:
 
 def _lines_of_group(approval: Approval) -> Sequence[Change]:
     before, after = approval.arguments["before"], approval.arguments["after"]
-    labels = {"name": _("Name"), "description": _("Description"), "second_factor": _("Needs a second factor")}
+    labels = {
+        "name": _("Name"),
+        "description": _("Description"),
+        "second_factor": _("Needs a second factor"),
+        "open_to_helpdesk": _("Open to the helpdesk"),
+    }
     return [
         Change(label, approvals.said(before.get(name, "")), approvals.said(after.get(name, "")))
         for name, label in labels.items()
@@ -457,6 +467,7 @@ def _unchanged_group(approval: Approval) -> Group:
 def _carry_out_group(approval: Approval, actor: Actor, now: datetime) -> None:
     group, after = _unchanged_group(approval), approval.arguments["after"]
     group.name, group.description = after["name"], after["description"]
+    group.open_to_helpdesk = after["open_to_helpdesk"]
     _save_group(actor, group, (group.second_factor_since or now) if after["second_factor"] else None)
 
 

@@ -375,7 +375,7 @@ def test_registering_by_pin_costs_the_same_whoever_it_is(ines: Person, decide: D
             values=RegistrationRules(sign_in=sign_in),
             assignment=Assignment(to=To.GROUPS, groups=frozenset([group.id])),
         )
-        policies.move(actor=OPERATOR, policy=policy, direction=-1)
+        policies.move(actor=OPERATOR, policy=policy, direction=policies.Direction.UP)
         for holds in ("with a PIN", "without a PIN", "with a PIN that is over", "suspended"):
             one = people[f"{sign_in}, {holds}"] = factories.person(holds, password=factories.PASSWORD)
             Membership.objects.create(group=group, person=one)

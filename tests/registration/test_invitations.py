@@ -343,10 +343,11 @@ def test_where_a_pin_is_asked_for_the_mail_holds_one_that_works(amara: Actor) ->
     sealed = base64.b64decode(message.payload["facts"]["secret_pin"])
     place = accounts.sealed_fact_place(str(message.key), invitation.person.email)
     typed = vault.open_sealed(sealed, **place).decode()
-    assert pins.check(person=invitation.person, typed=typed, actor=Actor(kind="anonymous")).person == invitation.person
+    whose, stranger = invitation.person, Actor(kind="anonymous")
+    assert pins.check(person=whose, email=whose.email, typed=typed, actor=stranger).person == whose
     again = invitations.resend(invitation_id=invitation.id, actor=amara)
     with pytest.raises(NotAllowed):
-        pins.check(person=again.person, typed=typed, actor=Actor(kind="anonymous"))
+        pins.check(person=again.person, email=again.person.email, typed=typed, actor=stranger)
 
 
 def test_links_that_have_ended_are_forgotten_once(amara: Actor) -> None:

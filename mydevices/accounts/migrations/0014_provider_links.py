@@ -36,7 +36,7 @@ def move(apps: Any, _editor: Any) -> None:
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("accounts", "0012_factor_counters"),
+        ("accounts", "0013_groups_open_to_the_helpdesk"),
         ("socialaccount", "0006_alter_socialaccount_extra_data"),
     ]
 
