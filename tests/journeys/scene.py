@@ -19,6 +19,7 @@ _MAKE: Final = f"""
 import json
 from datetime import timedelta
 from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
+from django.db import transaction
 from django.utils import timezone
 from mydevices.accounts import codes, email_change, people, providers, services, sign_in_rules
 from mydevices.accounts.models import ApprovalRules, Group, Person, Provider
@@ -73,7 +74,8 @@ policies.create(
 for wipes in Policy.objects.filter(kind="self_service", name="Field wipes"):
     policies.move(actor=actor, policy=wipes, direction=-1)
 unconfirmed = factories.device(kofi, name="Kofi’s iPhone", keys_held=True, now=now)
-confirmations.begin(registration=unconfirmed.registration, person=kofi, address="192.0.2.7", now=now)
+with transaction.atomic():
+    confirmations.begin(registration=unconfirmed.registration, person=kofi, address="192.0.2.7", now=now)
 tablet = factories.device(lena, name="Field iPad", model="iPad14,8", now=now)
 wipe = commands.enqueue(
     device=tablet,

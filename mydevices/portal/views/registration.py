@@ -33,7 +33,7 @@ from mydevices.errors import Conflict, Invalid, NotAllowed, NotFound, TooMany
 from mydevices.organisation import selectors as organisation
 from mydevices.portal import desks, tickets
 from mydevices.portal.forms import AskPinForm, ProofForm, RegisterForm
-from mydevices.presentation import present
+from mydevices.presentation import confirming, present
 from mydevices.presentation.access import freshly_signed_in, sent
 from mydevices.registration import pins, selectors, services
 from mydevices.registration.models import Ticket
@@ -319,6 +319,7 @@ def _ticket(found: Ticket) -> dict[str, object]:
         "address": link.partition("://")[2].replace(code, tickets.readable(code)),
         "device": device,
         "device_name": present.name_of(device) if device else "",
+        "unconfirmed": confirming.unconfirmed(device, now) if device else None,
     }
 
 
