@@ -5,7 +5,6 @@ MyDevicesError
 │   ├── ProtocolError            bytes from a device that are not what the specification says
 │   └── CannotOpen               a sealed field that does not open: wrong key, wrong row, or damaged
 ├── NotAllowed                   the rules forbid it to this actor
-│   ├── NeedsFreshAuthentication the actor must prove again who they are
 │   ├── ForbiddenByPolicy        a policy says no: the message names it, and whom to ask
 │   └── LimitedSession           the actor has given a password and no second factor, and this needs both
 ├── Unsupported                  this device cannot do it
@@ -13,6 +12,10 @@ MyDevicesError
 ├── Waits                        nothing is wrong: another administrator is asked first
 ├── Conflict                     somebody else was faster, or the state has moved on
 └── TooMany                      a rate limit
+
+NeedsFreshAuthentication stands beside the tree. It is no answer to what was asked but a question back: who asks must
+prove again who they are. Nothing that turns refusals into sentences may take it for one, so nothing that catches a
+MyDevicesError catches it. The edge asks the question, in one place (`presentation.confirm`).
 
 Services know no HTTP status: `portal`, `front` and the endpoints choose it.
 """
@@ -42,10 +45,6 @@ class CannotOpen(Invalid):
 
 class NotAllowed(MyDevicesError):
     """The rules forbid this to this actor."""
-
-
-class NeedsFreshAuthentication(NotAllowed):
-    """The actor's last proof of identity is too old for what they ask."""
 
 
 class ForbiddenByPolicy(NotAllowed):
@@ -79,3 +78,11 @@ class Waits(MyDevicesError):
 
 class TooMany(MyDevicesError):
     """Too many attempts; wait before trying again."""
+
+
+class NeedsFreshAuthentication(Exception):
+    """The actor's last proof of identity is too old for what they ask. Not a MyDevicesError: see above."""
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(message)
+        self.message = message

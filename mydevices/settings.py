@@ -75,6 +75,7 @@ MIDDLEWARE = [
     "mydevices.portal.middleware.Limited",
     "mydevices.portal.middleware.SignedIn",
     "mydevices.portal.middleware.SecondFactor",
+    "mydevices.portal.middleware.Confirmed",
     "mydevices.portal.middleware.Preferences",
     "mydevices.portal.middleware.TranslateErrors",
 ]

@@ -90,6 +90,7 @@ OWN: Final = frozenset(
     {
         "account_change_password",
         "account_reauthenticate",
+        "confirmed",
         "mfa_activate_totp",
         "mfa_add_webauthn",
         "mfa_deactivate_totp",

@@ -29,18 +29,21 @@ from mydevices.devices import selectors as devices
 from mydevices.devices import services as devices_services
 from mydevices.devices.assignment import EVERYONE
 from mydevices.devices.models import Device, Registration
-from mydevices.errors import ForbiddenByPolicy, MyDevicesError, NotAllowed, Unsupported
+from mydevices.errors import ForbiddenByPolicy, MyDevicesError, NeedsFreshAuthentication, NotAllowed, Unsupported
 from mydevices.organisation import selectors as organisation
 from mydevices.platforms.port import ActionKind, Parameters
 from mydevices.policies import services as policies
 from mydevices.policies.kinds import privacy
 from mydevices.policies.kinds.privacy import Privacy
 from mydevices.policies.kinds.self_service import SelfServiceRules
-from tests import factories
+from tests import confirming, factories
+from tests.confirming import grow_stale
 
 pytestmark = pytest.mark.django_db
 
-WHO: Final = ("owner", "other", "administrator", "signed out")
+WHO: Final = ("owner", "other", "administrator", "signed out", "owner, stale", "administrator, stale")
+"""The stale have not proved for six minutes who they are."""
+STALE: Final = ", stale"
 OF_THE_LOST: Final = frozenset({ActionKind.LOCATE, ActionKind.SOUND, ActionKind.FOUND})
 """What can be asked of a device that is lost, and of no other."""
 WHY: Final = "It was left on a train."
@@ -73,13 +76,16 @@ class Stage:
     people: Mapping[str, Person]
     browsers: dict[str, Client] = field(default_factory=dict)
 
+    def person(self, who: str) -> Person | None:
+        return self.people.get(who.removesuffix(STALE))
+
     def browser(self, who: str) -> Client:
         if who not in self.browsers:
-            browser = Client()
-            if who in self.people:
-                form = {"login": self.people[who].email, "password": factories.PASSWORD}
+            browser, person = Client(), self.person(who)
+            if person is not None:
+                form = {"login": person.email, "password": factories.PASSWORD}
                 assert browser.post(reverse("account_login"), form).status_code == 302
-            self.browsers[who] = browser
+            self.browsers[who] = grow_stale(browser) if who.endswith(STALE) else browser
         return self.browsers[who]
 
 
@@ -119,9 +125,11 @@ def undone() -> Iterator[None]:
 # The verb, and the edges
 
 
-def by_verb(stage: Stage, who: str, kind: ActionKind) -> MyDevicesError | None:
+def by_verb(stage: Stage, who: str, kind: ActionKind) -> MyDevicesError | NeedsFreshAuthentication | None:
     """The refusal, if it is one."""
-    actor = factories.actor(stage.people[who], proved=timezone.now())
+    person, now = stage.person(who), timezone.now()
+    assert person is not None
+    actor = factories.actor(person, proved=now - confirming.STALE if who.endswith(STALE) else now)
     try:
         with undone():
             commands.enqueue(
@@ -131,7 +139,7 @@ def by_verb(stage: Stage, who: str, kind: ActionKind) -> MyDevicesError | None:
                 reason=WHY,
                 parameters=Parameters(message=MESSAGE) if kind in {ActionKind.LOCK, ActionKind.LOST} else None,
             )
-    except MyDevicesError as refusal:
+    except (MyDevicesError, NeedsFreshAuthentication) as refusal:
         return refusal
     return None
 
@@ -167,8 +175,9 @@ def by_command(stage: Stage, who: str, kind: ActionKind) -> Verdict:
     arguments = [kind.value, str(stage.device.id), "--reason", WHY]
     if kind in {ActionKind.LOCK, ActionKind.LOST}:
         arguments += ["--message", MESSAGE]
-    if who in stage.people:
-        arguments += ["--as", stage.people[who].email]
+    person = stage.person(who)
+    if person is not None:
+        arguments += ["--as", person.email]
     try:
         call_command("device", *arguments, stdout=StringIO())
     except CommandError as refusal:
@@ -187,6 +196,8 @@ CLOSED: Final[Mapping[tuple[str, str], tuple[int, str]]] = {
     ("other", "console"): (403, "Your role does not allow this."),
     ("other", "command line"): (0, "There is no such device here."),
     ("administrator", "portal"): (404, "There is no such device here."),
+    ("owner, stale", "console"): (403, "Your role does not allow this."),
+    ("administrator, stale", "portal"): (404, "There is no such device here."),
     ("signed out", "portal"): (200, "Sign in to your devices"),
     ("signed out", "console"): (200, "Sign in to your devices"),
     ("signed out", "command line"): (0, "the following arguments are required: --as"),
@@ -201,6 +212,10 @@ def test_the_edges_and_their_visitors_are_all_here() -> None:
         ("owner", "command line"),
         ("administrator", "console"),
         ("administrator", "command line"),
+        ("owner, stale", "portal"),
+        ("owner, stale", "command line"),
+        ("administrator, stale", "console"),
+        ("administrator, stale", "command line"),
     }
 
 
@@ -215,17 +230,43 @@ def test_every_edge_gives_the_verbs_verdict_and_its_reason(
         with undone():
             if kind in OF_THE_LOST:
                 devices_services.lost(device_id=stage.device.id, now=timezone.now())
-            refusal = by_verb(stage, who, kind) if who in stage.people else NotAllowed("")
+            fresh = by_verb(stage, who.removesuffix(STALE), kind) if stage.person(who) else NotAllowed("")
+            session = by_verb(stage, who, kind) if stage.person(who) else fresh
             for edge, ask in EDGES.items():
                 with subtests.test(action=kind.value, edge=edge), undone():
                     verdict = ask(stage, who, kind)
-                    if (who, edge) in CLOSED:
+                    # Whoever has a shell on the server is as fresh as can be.
+                    refusal = fresh if edge == "command line" else session
+                    if isinstance(session, NeedsFreshAuthentication) and verdict.gives("Confirm that it’s you"):
+                        # Some pages ask before they say that there is nothing here for them.
+                        assert (verdict.asked, verdict.status) == (False, 403)
+                    elif (who, edge) in CLOSED:
                         status, words = CLOSED[who, edge]
                         assert (verdict.asked, verdict.status) == (False, status)
                         assert verdict.gives(words)
                     else:
                         assert verdict.asked is (refusal is None), verdict.said[-3000:]
                         assert refusal is None or verdict.gives(refusal.message), refusal
+
+
+@pytest.mark.parametrize(
+    ("who", "asked"),
+    [
+        ("owner, stale", {"lock", "lost", "locate", "sound", "found", "check_in"}),
+        ("administrator, stale", {"lock", "lost", "sound", "found", "check_in"}),
+    ],
+)
+def test_without_a_fresh_proof_only_what_protects_one_device_is_asked(stage: Stage, who: str, asked: set[str]) -> None:
+    decide(allows=True)
+    found = set()
+    for kind in ActionKind:
+        with undone():
+            if kind in OF_THE_LOST:
+                devices_services.lost(device_id=stage.device.id, now=timezone.now())
+            refusal = by_verb(stage, who, kind)
+            assert refusal is None or isinstance(refusal, NeedsFreshAuthentication)
+            found |= {kind.value} if refusal is None else set()
+    assert found == asked
 
 
 @pytest.mark.parametrize("who", ["owner", "administrator"])

@@ -1,6 +1,7 @@
 """How django-allauth behaves here: nobody signs up by themselves, and every sign-in and new password is recorded."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 from allauth.account.adapter import DefaultAccountAdapter
@@ -126,7 +127,8 @@ class Adapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth carries n
         if not isinstance(user, Person):
             raise TypeError(user)
         services.change_password(
-            actor=actor_in(request, user),
+            # The form has just compared the present one (`forms.ChangePassword`).
+            actor=replace(actor_in(request, user), authenticated_at=timezone.now()),
             person=user,
             password=password,
             browser=browser_of(request),

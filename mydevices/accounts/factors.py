@@ -29,7 +29,7 @@ from mydevices.accounts.approvals import Change, Matter, Wanted
 from mydevices.accounts.browsers import described
 from mydevices.accounts.models import Approval, Group, Membership, Person, SetAsideFactor
 from mydevices.accounts.notices import Notice
-from mydevices.accounts.requests import actor_in, address_of
+from mydevices.accounts.requests import actor_of, address_of
 from mydevices.accounts.rights import Right
 from mydevices.audit import services as audit
 from mydevices.audit.actor import Actor
@@ -126,7 +126,7 @@ def _tell(verb: Verb, notice: Notice, authenticator: Authenticator) -> None:
     with transaction.atomic():
         audit.record(
             verb,
-            actor=actor_in(request, user),
+            actor=actor_of(request),
             person_id=user.id,
             person_name=user.name,
             details={"factor": str(authenticator.type)},

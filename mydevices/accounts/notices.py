@@ -25,6 +25,7 @@ iPhone"), `address` an IP address, `by` the name of who did it, where that was n
 | CODES_GUESSED | signed_in (1: in a session of theirs, 0: after their password), at, browser, address |
 | ADMINISTRATOR_RESTORED | name (whose way back it is), at |
 | RECOVERY_CODE_USED | left (how many remain), at, browser, address |
+| NOTICES_OFF | at, browser, address |
 | DEVICE_REGISTERED | device (its name), model, at, address, by |
 | DEVICE_WAITS | device (its name), model, at, address, secret_link (to confirm or disown it), until |
 | DEVICE_IS_PERSONAL, DEVICE_IS_COMPANY | device (its name), by, reason, at |
@@ -86,6 +87,8 @@ class Notice(StrEnum):
     ADMINISTRATOR_RESTORED = "administrator_restored"
     """To administrators: the server's command line made a link with which one of them signs in again."""
     RECOVERY_CODE_USED = "recovery_code_used"
+    NOTICES_OFF = "notices_off"
+    """They, or somebody in their name, did without a kind of mail from now on."""
     DEVICE_REGISTERED = "device_registered"
     DEVICE_WAITS = "device_waits"
     """It was registered, and gets no private key before its owner confirms it."""
@@ -128,8 +131,9 @@ class Notice(StrEnum):
     """To an administrator who tries out the mail server: never waits in the outbox."""
 
 
-OPTIONAL: Final[Collection[Notice]] = frozenset({Notice.NEW_SIGN_IN, Notice.DEVICE_REGISTERED})
-"""What a person may do without. Everything else is about the safety of their account, or was asked for."""
+OPTIONAL: Final[Collection[Notice]] = frozenset({Notice.CERTIFICATE_EXPIRES, Notice.CERTIFICATE_KEY_ENDS})
+"""What a person may do without: reminders of what My Certificates says as well. Everything else is about the safety of
+their account, or was asked for."""
 
 _WHERE: Final = frozenset({"at", "browser", "address"})
 _CERTIFICATE: Final = frozenset({"certificate", "issuer"})
@@ -157,6 +161,7 @@ FACTS: Final[Mapping[Notice, frozenset[str]]] = {
     Notice.CODES_GUESSED: _WHERE | {"signed_in"},
     Notice.ADMINISTRATOR_RESTORED: frozenset({"name", "at"}),
     Notice.RECOVERY_CODE_USED: _WHERE | {"left"},
+    Notice.NOTICES_OFF: _WHERE,
     Notice.DEVICE_REGISTERED: _WHERE | {"device", "model", "by"},
     Notice.DEVICE_WAITS: frozenset({"device", "model", "at", "address", "secret_link", "until"}),
     Notice.DEVICE_IS_PERSONAL: frozenset({"device", "by", "reason", "at"}),

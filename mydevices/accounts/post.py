@@ -141,6 +141,7 @@ def try_out(*, actor: Actor, person: Person) -> str:
     it. Empty: it did; else why not, in words, with the server's own. Raises NotAllowed, and Conflict when there is no
     mail server."""
     rights.require(actor, Right.MANAGE_SETTINGS)
+    actor.require_fresh(timezone.now())
     where = outgoing.current()
     if where is None:
         raise Conflict(_("No mail server is set."))

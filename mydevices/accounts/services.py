@@ -160,19 +160,29 @@ def change_preferences(*, actor: Actor, person: Person, language: str, time_zone
 
 
 @transaction.atomic
-def change_notices(*, actor: Actor, person: Person, unwanted: Collection[Notice]) -> Person:
-    """Which mails a person does without. Raises Invalid for one that nobody may do without."""
+def change_notices(*, actor: Actor, person: Person, unwanted: Collection[Notice], browser: str = "") -> Person:
+    """Which mails a person does without. Turning one off needs a fresh proof, and is mailed: so nobody else does it
+    unnoticed. Raises Invalid for one that nobody may do without, NeedsFreshAuthentication."""
     if not set(unwanted) <= set(OPTIONAL):
         raise Invalid(_("These mails are about the safety of your account, and always sent."))
+    before = Person.objects.select_for_update(no_key=True).get(id=person.id).unwanted_notices
+    off = sorted(set(unwanted) - set(before))
     person.unwanted_notices = sorted(notice.value for notice in unwanted)
     person.save(update_fields=["unwanted_notices"])
     audit.record(
-        Verb.PREFERENCES_CHANGED,
+        Verb.NOTICES_CHANGED,
         actor=actor,
         person_id=person.id,
         person_name=person.name,
-        details={"without": ", ".join(person.unwanted_notices)},
+        details={
+            "without": ", ".join(person.unwanted_notices),
+            **({"off": ", ".join(off)} if off else {}),
+        },
     )
+    if off:
+        at = timezone.now().isoformat(timespec="seconds")
+        facts = {"at": at, "browser": browser, "address": actor.address}
+        notify(person=person, notice=Notice.NOTICES_OFF, facts={name: fact for name, fact in facts.items() if fact})
     return person
 
 
@@ -304,6 +314,5 @@ def set_up(*, token: str, address: str, email: str, name: str, password: str, or
         password=password,
         role=Person.Role.ADMINISTRATOR,
     )
-    actor = Actor(kind="person", id=str(person.id), name=person.name, role=person.role, address=address)
-    organisation.describe(actor=actor, name=organisation_name)
+    organisation.describe(actor=Actor.by_link(person, address=address), name=organisation_name)
     return person

@@ -1,4 +1,4 @@
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final, Protocol, Self
@@ -26,7 +26,8 @@ class Proof(StrEnum):
     SESSION = "session"
     """Their session, in which they proved it at `authenticated_at`."""
     LINK = "link"
-    """A link that was sent to them and carries a token of its own: an invitation, a forgotten password, an undo."""
+    """A link that was sent to them and carries a token of its own: an invitation, a forgotten password, an undo. Also a
+    PIN that was sent to them, where it stands for one."""
     EARLIER = "earlier"
     """They asked with a fresh proof, and the worker carries it out later."""
 
@@ -76,6 +77,10 @@ class Actor:
             address=address,
             proof=Proof.LINK,
         )
+
+    def through_link(self) -> Self:
+        """The same person, who is signed in besides. As `by_link`."""
+        return replace(self, proof=Proof.LINK)
 
     @classmethod
     def as_asked(cls, person: Somebody, *, address: str = "", authenticated_at: datetime | None = None) -> Self:

@@ -31,6 +31,7 @@ EXCEPTIONS: Final[Mapping[Verb, str]] = {
     Verb.SIGNED_OUT_IDLE: _STOPS,
     Verb.SESSION_ENDED: _STOPS,
     Verb.EMAIL_CHANGE_DROPPED: _STOPS,
+    Verb.FACTOR_REMOVAL_STOPPED: _STOPS,
     Verb.INVITATION_REVOKED: _STOPS,
     Verb.TICKET_REVOKED: _STOPS,
     Verb.ACTION_CANCELLED: _STOPS,
@@ -39,6 +40,7 @@ EXCEPTIONS: Final[Mapping[Verb, str]] = {
     Verb.REPORTER_REMOVED: "A device sends its position no longer: somebody turned a collection off.",
     Verb.LOCATION_SWITCHED_OFF: "Somebody turned a collection off for themselves.",
     Verb.PREFERENCES_CHANGED: "Language, time zone and look.",
+    Verb.NOTICES_CHANGED: "Somebody wants mails again that they did without.",
     Verb.CERTIFICATE_NOTE_CHANGED: "A note for oneself.",
     Verb.ACTION_REQUESTED: "To lock, find or check in one device protects it, and has to be quick.",
     Verb.POSITION_SEEN: "Somebody looks where a device of their own is, which has to be quick when it is lost.",
@@ -74,6 +76,8 @@ ONLY: Final[Mapping[Verb, Condition]] = {
     Verb.ACTION_REQUESTED: _protects,
     Verb.LOCATION_SWITCHED_OFF: _is_own,
     Verb.POSITION_SEEN: _is_own,
+    Verb.PREFERENCES_CHANGED: _is_own,
+    Verb.NOTICES_CHANGED: lambda _actor, _person, details: not details.get("off"),
 }
 """Where an exception does not hold in every case: whether it does, by who acts, whom it concerns and the details."""
 

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from django.utils import timezone
 
+from mydevices.audit import proof
 from mydevices.audit.actor import Actor
 from mydevices.audit.models import Entry
 from mydevices.audit.verbs import Verb
@@ -37,8 +38,10 @@ def record(
     `details` takes flat public values; long texts are cut. Raises ValueError for other values, and for a name with a
     word in it that sounds like a secret ("pin", "unlock_token"): such a thing is not for here.
 
-    Every verb that changes something comes here, in its own transaction. So this is where a limited session ends:
-    raises LimitedSession for whatever is not named as open to one, and with it goes what the verb has done.
+    Every verb that changes something comes here, in its own transaction. So this is where a limited session ends, and
+    where a fresh proof of identity is asked for: raises LimitedSession for whatever is not named as open to such a
+    session, and NeedsFreshAuthentication for whatever `proof.EXCEPTIONS` does not name, to a person whose proof is
+    older than five minutes. With it goes what the verb has done.
     """
     details = dict(details or {})
     if actor.is_limited:
@@ -46,6 +49,7 @@ def record(
         if verb not in LIMITED_MAY or (verb == Verb.ACTION_REQUESTED and not actor.may_ask(action)):
             actor.require_full()
         details["limited"] = True
+    proof.require(actor, verb, details, timezone.now(), person_id=person_id)
     return Entry.objects.create(
         at=timezone.now(),
         verb=verb,

@@ -27,6 +27,7 @@ class Verb(StrEnum):
     """The chain over these entries has a new key, because the one before was lost."""
     PASSWORD_FORGOTTEN = "person.password_forgotten"  # noqa: S105  the same
     PREFERENCES_CHANGED = "person.preferences_changed"
+    NOTICES_CHANGED = "person.notices_changed"
     EMAIL_CHANGE_ASKED = "person.email_change_asked"
     EMAIL_CHANGE_DROPPED = "person.email_change_dropped"
     EMAIL_CHANGED = "person.email_changed"

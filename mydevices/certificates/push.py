@@ -21,12 +21,13 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes, PublicKeyTypes
 from cryptography.x509.oid import NameOID
 from django.db import transaction
-from django.utils import formats
+from django.utils import formats, timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext, pgettext
 
 from mydevices.accounts import rights
 from mydevices.accounts.rights import Right
+from mydevices.audit import proof
 from mydevices.audit import services as audit
 from mydevices.audit.actor import Actor
 from mydevices.audit.models import Entry
@@ -136,6 +137,7 @@ def request(*, actor: Actor, organisation_name: str) -> bytes:
     Each call makes another key: an answer fits the request it was given for, whichever that is. Raises NotAllowed
     without the right to settings."""
     rights.require(actor, Right.MANAGE_SETTINGS)
+    proof.require(actor, Verb.PUSH_CERTIFICATE_REQUESTED, None, timezone.now())
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     subject = [x509.NameAttribute(NameOID.COMMON_NAME, f"{organisation_name} push"[:64])]
     if organisation_name:

@@ -21,6 +21,7 @@ from mydevices.accounts import services as accounts
 from mydevices.accounts.attempts import Limit
 from mydevices.accounts.models import Person
 from mydevices.accounts.notices import Notice
+from mydevices.audit import proof
 from mydevices.audit import services as audit
 from mydevices.audit.actor import Actor
 from mydevices.audit.verbs import Verb
@@ -68,6 +69,7 @@ def examine(*, actor: Actor, person: Person, type_id: UUID, data: bytes, passwor
 
     Raises `wording.NotTaken` (an Invalid that says what to correct), NotFound for a type that is gone or somebody
     else's certificates, ForbiddenByPolicy, TooMany. Neither file nor password is kept anywhere."""
+    proof.require(actor, Verb.CERTIFICATE_UPLOADED, None, timezone.now())
     _require_own(actor, person)
     _require_policy(actor, person)
     one = selectors.type_by_id(type_id)

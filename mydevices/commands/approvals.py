@@ -54,7 +54,8 @@ def approve(*, action: Action, actor: Actor, reason: str = "", now: datetime | N
     for it, NeedsFreshAuthentication, Invalid for a reason too long, Conflict with the reason where it can no longer be
     done."""
     now = now or timezone.now()
-    reason = _check(actor, reason, now)
+    reason = _check(actor, reason)
+    actor.require_fresh(now)
     why_not = obstacle(action, actor, now)
     if why_not:
         raise NotAllowed(why_not)
@@ -80,9 +81,9 @@ def approve(*, action: Action, actor: Actor, reason: str = "", now: datetime | N
 @transaction.atomic
 def refuse(*, action: Action, actor: Actor, reason: str, now: datetime | None = None) -> None:
     """Refuse a wipe: nothing is sent, and whoever asked reads why. Raises NotAllowed without the right to manage
-    devices, NeedsFreshAuthentication, Invalid without a reason, Conflict when it no longer waits."""
+    devices, Invalid without a reason, Conflict when it no longer waits."""
     now = now or timezone.now()
-    reason = _check(actor, reason, now)
+    reason = _check(actor, reason)
     if not reason:
         raise Invalid(_("Say why. Whoever asked for it reads it."))
     _refuse(_held(action), actor, reason, now)
@@ -101,9 +102,8 @@ def expire(*, now: datetime) -> int:
     return number
 
 
-def _check(actor: Actor, reason: str, now: datetime) -> str:
+def _check(actor: Actor, reason: str) -> str:
     rights.require(actor, Right.MANAGE_DEVICES)
-    actor.require_fresh(now)
     return services.checked(reason)
 
 

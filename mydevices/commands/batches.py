@@ -18,6 +18,7 @@ from django.utils.translation import gettext as _
 from mydevices.accounts import rights
 from mydevices.accounts.models import Person
 from mydevices.accounts.rights import Right
+from mydevices.audit import proof
 from mydevices.audit import services as audit
 from mydevices.audit.actor import Actor
 from mydevices.audit.verbs import Verb
@@ -60,8 +61,7 @@ def start(
     if kind not in RIGHTS:
         raise Unsupported(_("This is asked of one device at a time."))
     rights.require(actor, RIGHTS[kind])
-    if kind in services.FRESH:
-        actor.require_fresh(now)
+    proof.require(actor, Verb.BATCH_STARTED, None, now)
     reason = reason.strip()
     if not reason or len(reason) > services.LONGEST_REASON:
         raise Invalid(_("Say why. Its owner reads it."))
@@ -145,14 +145,7 @@ def _actor(batch: Batch, person: Person | None) -> Actor:
     """Whoever asked, with the role that they have now. Raises NotAllowed for somebody who was suspended meanwhile."""
     if person is None or not person.is_active:
         raise NotAllowed(_("Whoever asked for this has no account here any more, or is suspended."))
-    return Actor(
-        kind="person",
-        id=batch.actor_id,
-        name=batch.actor_name,
-        role=person.role,
-        address=batch.address,
-        authenticated_at=batch.authenticated_at,
-    )
+    return Actor.as_asked(person, address=batch.address, authenticated_at=batch.authenticated_at)
 
 
 @transaction.atomic

@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from mydevices.accounts import attempts, rights
 from mydevices.accounts.models import Group
 from mydevices.accounts.rights import Right
+from mydevices.audit import proof
 from mydevices.audit import services as audit
 from mydevices.audit.actor import Actor
 from mydevices.audit.verbs import Verb
@@ -150,6 +151,7 @@ def examine_file(*, actor: Actor, purpose: Purpose, data: bytes, password: str) 
     Raises `certificates.wording.NotTaken` (an Invalid that says what to correct), TooMany. Neither file nor password is
     kept anywhere."""
     rights.require(actor, Right.MANAGE_POLICIES)
+    proof.require(actor, Verb.CONFIGURATION_CHANGED, None, timezone.now())
     if purpose not in CertificateType.Purpose.values:
         raise Invalid(_("A certificate is for signing, for encryption, or for both."))
     if not attempts.take("certificate upload", actor.id, uploads.LIMIT):

@@ -18,6 +18,7 @@ from mydevices.accounts.attempts import Limit
 from mydevices.accounts.models import Person
 from mydevices.accounts.notices import Notice
 from mydevices.accounts.rights import Right
+from mydevices.audit import proof
 from mydevices.audit import services as audit
 from mydevices.audit.actor import Actor
 from mydevices.audit.verbs import Verb
@@ -95,6 +96,7 @@ def share(
     now = timezone.now()
     if actor.id != str(device.owner_id):
         raise NotAllowed(_("Only its owner can share where a device is."))
+    proof.require(actor, Verb.POSITION_SHARED, None, now)
     selectors.require(device=device)
     try:
         fix = Fix(latitude=latitude, longitude=longitude, accuracy=accuracy, measured_at=now)
@@ -190,6 +192,8 @@ def choose(*, person: Person, actor: Actor, shares: bool, now: datetime | None =
     if actor.id != str(person.id):
         raise NotAllowed(_("Everybody chooses for themselves whether their devices say where they are."))
     now = now or timezone.now()
+    verb = Verb.LOCATION_SWITCHED_ON if shares else Verb.LOCATION_SWITCHED_OFF
+    proof.require(actor, verb, None, timezone.now(), person_id=person.id)  # also where nothing changes for now
     Person.objects.select_for_update(no_key=True).get(id=person.id)
     before = selectors.shares(person.id)
     Choice.objects.update_or_create(person=person, defaults={"shares": shares, "changed_at": now})
@@ -199,12 +203,7 @@ def choose(*, person: Person, actor: Actor, shares: bool, now: datetime | None =
         for device in Device.objects.filter(owner=person).select_related("owner"):
             if not selectors.permission_now(device).may_collect:
                 forget(device=device)
-    audit.record(
-        Verb.LOCATION_SWITCHED_ON if shares else Verb.LOCATION_SWITCHED_OFF,
-        actor=actor,
-        person_id=person.id,
-        person_name=person.name,
-    )
+    audit.record(verb, actor=actor, person_id=person.id, person_name=person.name)
 
 
 def require_looker(*, device: Device, actor: Actor) -> None:
@@ -229,11 +228,12 @@ def look(
     """The positions of a device, newest first. That somebody has seen one is written down once for each of them, and
     its owner sees by whom.
 
-    Whoever is not its owner gives a `reason`. Each of their looks is recorded with it and mailed to the owner, unless
-    it only goes on (`again`): then it is recorded when there is something new. Raises as `require_looker`, and Invalid
-    without a reason."""
+    Whoever is not its owner needs a fresh proof and gives a `reason`. Each of their looks is recorded with it and
+    mailed to the owner, unless it only goes on (`again`): then it is recorded when there is something new. Raises as
+    `require_looker`, NeedsFreshAuthentication, and Invalid without a reason."""
     now, reason = now or timezone.now(), " ".join(reason.split())
     require_looker(device=device, actor=actor)
+    proof.require(actor, Verb.POSITION_SEEN, None, timezone.now(), person_id=device.owner_id)
     is_other = actor.kind == "person" and not _is_owner(device, actor)
     if is_other and not reason:
         raise Invalid(_("Say why. Its owner reads it."))

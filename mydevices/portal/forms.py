@@ -314,6 +314,6 @@ class NoticesForm(forms.Form):
         if not isinstance(field, forms.MultipleChoiceField):
             raise TypeError(field)
         field.choices = [
-            (Notice.NEW_SIGN_IN.value, _("somebody signs in as me in a browser that is new here")),
-            (Notice.DEVICE_REGISTERED.value, _("a device of mine is registered")),
+            (Notice.CERTIFICATE_EXPIRES.value, _("a certificate of mine is about to expire")),
+            (Notice.CERTIFICATE_KEY_ENDS.value, _("a private key of mine is about to be deleted here")),
         ]

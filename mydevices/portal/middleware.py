@@ -26,12 +26,14 @@ from mydevices.errors import (
     Invalid,
     LimitedSession,
     MyDevicesError,
+    NeedsFreshAuthentication,
     NotAllowed,
     NotFound,
     TooMany,
     Unsupported,
     Waits,
 )
+from mydevices.presentation import confirm
 from mydevices.presentation.access import go
 
 STATUS: dict[type[MyDevicesError], int] = {
@@ -55,6 +57,8 @@ class TranslateErrors:
         return self.get_response(request)
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
+        if isinstance(error, NeedsFreshAuthentication):
+            return confirm.ask(request)
         if not isinstance(error, MyDevicesError):
             return None
         if isinstance(error, LimitedSession):
@@ -275,3 +279,21 @@ class SecondFactor:
         if due is None or due > now:
             return None
         return HttpResponseRedirect(reverse("mfa_index"), status=303)
+
+
+class Confirmed:
+    """A form that comes with a proof of identity (`presentation.confirm`): the proof is checked here, and the view sees
+    the form as it was first sent. A limited session proves nothing by it."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_view(
+        self, request: HttpRequest, _view: object, _args: tuple[object, ...], _named: dict[str, object]
+    ) -> HttpResponse | None:
+        if signed_in(request) is None or limited.until_of(request) is not None:
+            return None
+        return confirm.take(request)

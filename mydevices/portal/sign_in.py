@@ -11,6 +11,7 @@ urlpatterns = [
     path("sign-in/again/with/<slug:provider_id>", providers.again, name="provider_again"),
     path("sign-in/passkey", factors.sign_in_with_passkey, name="mfa_login_webauthn"),
     path("sign-in/code", factors.second_step, name="mfa_authenticate"),
+    path("sign-in/again/done", factors.confirmed, name="confirmed"),
     path("sign-in/again/code", factors.again_with_code, name="mfa_reauthenticate"),
     path("sign-in/again/passkey", factors.again_with_passkey, name="mfa_reauthenticate_webauthn"),
     path("account/security", account.sign_in, name="mfa_index"),

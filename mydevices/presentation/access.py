@@ -3,15 +3,12 @@
 from collections.abc import Callable
 from functools import wraps
 from typing import Concatenate, ParamSpec
-from urllib.parse import urlencode
 
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
-from django.urls import reverse
 from django.utils import timezone
 
 from mydevices.accounts.requests import actor_of
-from mydevices.errors import NeedsFreshAuthentication
 
 P = ParamSpec("P")
 
@@ -19,17 +16,12 @@ P = ParamSpec("P")
 def freshly_signed_in(
     view: Callable[Concatenate[HttpRequest, P], HttpResponse],
 ) -> Callable[Concatenate[HttpRequest, P], HttpResponse]:
-    """Ask for a proof of identity before the form is shown. A form that is sent too late is asked for again: nothing of
-    it is kept meanwhile, for a session is no place for a suspended wipe."""
+    """Ask for a proof of identity before the form is shown. Who sends it too late is asked then (`confirm`), and
+    nothing that they typed is lost."""
 
     @wraps(view)
     def guarded(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
-        try:
-            actor_of(request).require_fresh(timezone.now())
-        except NeedsFreshAuthentication:
-            back = request.get_full_path() if request.method in {"GET", "HEAD"} else request.path
-            address = f"{reverse('account_reauthenticate')}?{urlencode({'next': back})}"
-            return go(request, address)
+        actor_of(request).require_fresh(timezone.now())
         return view(request, *args, **kwargs)
 
     return login_required(guarded)

@@ -179,6 +179,11 @@ OF_PEOPLE: Final[Mapping[Verb, Say | Callable[[Entry], Say]]] = {
         lazy("You changed your preferences."),
         lazy("{who} changed the preferences."),
     ),
+    Verb.NOTICES_CHANGED: Say(
+        lazy("{who} changed which mails you get."),
+        lazy("You changed which mails you get."),
+        lazy("{who} changed which mails they get."),
+    ),
     Verb.EMAIL_CHANGE_ASKED: Say(
         lazy("{who} asked for another e-mail address for you."),
         lazy("You asked for another e-mail address."),

@@ -27,6 +27,7 @@ NAMES: Final[Mapping[Verb, Promise]] = {
     Verb.AUDIT_BEGUN_ANEW: lazy("Audit log continued with a new key"),
     Verb.PASSWORD_FORGOTTEN: lazy("New password asked for"),
     Verb.PREFERENCES_CHANGED: lazy("Preferences changed"),
+    Verb.NOTICES_CHANGED: lazy("Choice of mails changed"),
     Verb.EMAIL_CHANGE_ASKED: lazy("Other e-mail address asked for"),
     Verb.EMAIL_CHANGE_DROPPED: lazy("Change of e-mail address dropped"),
     Verb.EMAIL_CHANGED: lazy("E-mail address changed"),

@@ -297,7 +297,7 @@ def accept_signed_in(*, token: str, actor: Actor, now: datetime | None = None) -
     invitation = _open(token, now)
     if actor.kind != "person" or actor.id != str(invitation.person_id):
         raise NotAllowed(_("This invitation is for somebody else."))
-    _accepted(invitation, actor, now)
+    _accepted(invitation, actor.through_link(), now)
     return invitation.person
 
 

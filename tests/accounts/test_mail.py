@@ -171,7 +171,12 @@ def test_only_what_can_be_turned_off_says_where() -> None:
     for notice in Notice:
         assert ("turn these mails off" in sample(notice).text) is (notice in OPTIONAL)
     message = mail.compose(
-        sample(Notice.NEW_SIGN_IN), to="a@b.example", sender="c@d.example", mail_id="1", posted=POSTED, optional=True
+        sample(Notice.CERTIFICATE_EXPIRES),
+        to="a@b.example",
+        sender="c@d.example",
+        mail_id="1",
+        posted=POSTED,
+        optional=True,
     )
     assert message["List-Unsubscribe"] == f"<{settings.PUBLIC_URL}/account>"
 

@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase
 
 from mydevices.audit import chain, selectors, services
-from mydevices.audit.actor import Actor
+from mydevices.audit.actor import Actor, Proof
 from mydevices.audit.models import Entry, Seal
 from mydevices.audit.verbs import Verb
 
 DEVICE = UUID("0c3b16a8-55c6-4a0e-a0a1-4b6b4a2f7f8f")
 PERSON = UUID("3f0b9d3e-8ad1-4b0e-9a51-0d9f1c7f2f11")
-INES = Actor(kind="person", id=str(PERSON), name="Ines Okafor", role="person", address="192.0.2.7")
+INES = Actor(kind="person", id=str(PERSON), name="Ines Okafor", role="person", address="192.0.2.7", proof=Proof.LINK)
 
 
 def record(verb: Verb = Verb.ACTION_REQUESTED, **more: Any) -> Entry:

@@ -16,6 +16,7 @@ from mydevices.commands.models import Action, Batch, BatchItem
 from mydevices.devices.models import Device
 from mydevices.platforms.port import ActionKind
 from tests import factories
+from tests.confirming import is_asked
 from tests.console.conftest import SignedInAs
 
 pytestmark = pytest.mark.django_db
@@ -122,7 +123,8 @@ def test_retiring_asks_for_a_proof_and_comes_back_to_the_question(administrator:
     answer = administrator.get(bulk("retire"), {"id": str(phones[0].id)})
     assert answer["Location"].startswith(reverse("account_reauthenticate"))
     assert str(phones[0].id) in answer["Location"]
-    assert administrator.post(bulk("retire"), form("retire", phones))["Location"].startswith("/sign-in/again")
+    for kind in ("retire", "lock", "check_in"):
+        assert is_asked(administrator.post(bulk(kind), form(kind, phones)))
     assert not Batch.objects.exists()
 
 

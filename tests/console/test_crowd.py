@@ -13,6 +13,7 @@ from mydevices.audit.verbs import Verb
 from mydevices.console.views import crowd
 from mydevices.registration import invitations
 from tests import factories
+from tests.confirming import is_asked
 from tests.console.conftest import SignedInAs
 
 pytestmark = pytest.mark.django_db
@@ -114,7 +115,7 @@ def test_suspending_needs_a_fresh_proof(administrator: Client, some: list[Person
         record["at"] -= timedelta(minutes=6).total_seconds()
     session.save()
     answer = administrator.post(at("suspend"), ids(some))
-    assert reverse("account_reauthenticate") in answer.headers["Location"]
+    assert is_asked(answer)
     assert Person.objects.filter(is_active=False).count() == 0
 
 

@@ -232,6 +232,33 @@ def _half_signed_in(page: Page, _scene: Scene) -> None:
     expect(page.get_by_role("heading", name="One more step")).to_be_visible()
 
 
+def _too_late(page: Page, scene: Scene) -> None:
+    """Send a form six minutes after the last proof."""
+    _six_minutes_later(page, scene, FACTORED.email)
+    page.goto(reverse("portal:account"))
+    page.get_by_label("Name").fill("Kofi Mensah-Addo")
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_role("heading", name="Confirm that it’s you")).to_be_visible()
+
+
+def _too_late_in_a_dialog(page: Page, scene: Scene) -> None:
+    _six_minutes_later(page, scene, BOUND.email)
+    page.goto(reverse("portal:certificates"))
+    page.get_by_role("link", name="Add Certificate").first.click()
+    dialog = page.get_by_role("dialog")
+    file = {"name": "mine.p12", "mimeType": "application/x-pkcs12", "buffer": b"no certificate"}
+    dialog.locator("input[type=file]").set_input_files(file)  # type: ignore[arg-type]  # as Playwright documents it
+    dialog.get_by_label("Password").fill("of the file")
+    dialog.get_by_role("button", name="Upload certificate").click()
+    expect(dialog.get_by_role("heading", name="Confirm that it’s you")).to_be_visible()
+    assert page.url.endswith(reverse("portal:certificates"))
+
+
+def _six_minutes_later(page: Page, scene: Scene, email: str) -> None:
+    page.context.clear_cookies()
+    page.context.add_cookies(scene.enter(email, ago=360)["cookies"])  # type: ignore[arg-type]  # of one shape
+
+
 def _say_why(page: Page, _scene: Scene) -> None:
     page.get_by_label("Why").fill("You asked us to look for it.")
     page.get_by_role("button", name="Show where it is").click()
@@ -408,6 +435,9 @@ LOOKS: Final = (
     Look("mfa_deactivate_totp", FACTORED.email),
     Look("account_reauthenticate", FACTORED.email, name="again-with-factors"),
     Look("mfa_reauthenticate", FACTORED.email),
+    Look("portal:account", FACTORED.email, then=_too_late, name="confirm-again"),
+    Look("portal:certificates", BOUND.email, then=_too_late_in_a_dialog, name="confirm-again-dialog"),
+    Look("confirmed", "ines"),
     # Errors.
     Look("portal:device", "ines", {"device_id": "person"}, status=404, name="404"),
     Look("console:overview", "ines", status=403, name="403"),

@@ -145,7 +145,7 @@ person = Person.objects.get(email={email!r})
 client = Client()
 client.force_login(person, backend="mydevices.accounts.backends.Passwords")
 session = client.session
-session["account_authentication_methods"] = [{{"method": "password", "at": timezone.now().timestamp()}}]
+session["account_authentication_methods"] = [{{"method": "password", "at": timezone.now().timestamp() - {ago}}}]
 session["account_authentication_methods_user"] = str(person.id)
 session.save()
 print(json.dumps([settings.SESSION_COOKIE_NAME, session.session_key]))
@@ -182,9 +182,9 @@ class Scene:
     def _ask(self, code: str) -> Any:
         return json.loads(self.stack.do(code))
 
-    def enter(self, email: str) -> StorageState:
-        """The cookies of somebody who has proved a moment ago who they are, with every factor of theirs."""
-        name, key = self._ask(_ENTER.format(email=email))
+    def enter(self, email: str, *, ago: int = 0) -> StorageState:
+        """The cookies of somebody who has proved a moment ago who they are, or so many seconds ago."""
+        name, key = self._ask(_ENTER.format(email=email, ago=ago))
         cookie: Any = {"name": name, "value": key, "domain": "localhost", "path": "/", "httpOnly": True}
         cookie |= {"secure": False, "sameSite": "Lax", "expires": -1}
         return {"cookies": [cookie], "origins": []}

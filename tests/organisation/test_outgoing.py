@@ -119,7 +119,7 @@ def test_only_an_administrator_who_has_just_signed_in_may(boss: Actor) -> None:
             change(other)
         with pytest.raises(NotAllowed):
             outgoing.remove(actor=other)
-    stale = factories.actor(factories.administrator("stale@aldermoor.example"))
+    stale = factories.actor(factories.administrator("stale@aldermoor.example"), proved=None)
     with pytest.raises(NeedsFreshAuthentication):
         change(stale)
 

@@ -23,6 +23,7 @@ from mydevices.errors import Invalid
 from mydevices.location import selectors as location
 from mydevices.outbox.models import Message
 from tests import factories
+from tests.confirming import grow_stale, is_asked, send_again
 from tests.portal.conftest import SignedIn
 
 PAGES = ["portal:account", "portal:email", "mfa_index", "portal:preferences", "portal:notices"]
@@ -65,11 +66,9 @@ def test_the_pages_know_no_other_methods(browser: Client, page: str, method: str
 
 def test_another_address_takes_a_fresh_proof(sign_in: SignedIn, ines: Person) -> None:
     browser = sign_in(ines, ago=timedelta(minutes=6))
-    for answer in (
-        browser.get(reverse("portal:email")),
-        browser.post(reverse("portal:email"), {"email": "a@b.example"}),
-    ):
-        assert answer["Location"].startswith(reverse("account_reauthenticate"))
+    answer = browser.get(reverse("portal:email"))
+    assert answer["Location"].startswith(reverse("account_reauthenticate"))
+    assert is_asked(browser.post(reverse("portal:email"), {"email": "a@b.example"}))
     assert not Message.objects.filter(payload__notice=Notice.EMAIL_CONFIRM).exists()
 
 
@@ -107,13 +106,45 @@ def test_what_there_is_not_cannot_be_chosen(browser: Client, ines: Person, wrong
 
 
 def test_a_person_does_without_mails_that_they_may_do_without(browser: Client, ines: Person, sign_in: SignedIn) -> None:
-    browser.post(reverse("portal:notices"), {"wanted": [Notice.DEVICE_REGISTERED.value]})
+    browser.post(reverse("portal:notices"), {"wanted": [Notice.CERTIFICATE_EXPIRES.value]})
     ines.refresh_from_db()
-    assert ines.unwanted_notices == [Notice.NEW_SIGN_IN]
-    sign_in(ines)
-    assert not Message.objects.filter(payload__notice=Notice.NEW_SIGN_IN).exists()
+    assert ines.unwanted_notices == [Notice.CERTIFICATE_KEY_ENDS]
+    services.notify(person=ines, notice=Notice.CERTIFICATE_KEY_ENDS)
+    assert not Message.objects.filter(payload__notice=Notice.CERTIFICATE_KEY_ENDS).exists()
+
+
+@pytest.mark.parametrize(
+    "notice", [Notice.NEW_SIGN_IN, Notice.DEVICE_REGISTERED, Notice.NOTICES_OFF, Notice.PASSWORD_CHANGED]
+)
+def test_what_tells_of_an_intruder_cannot_be_turned_off(browser: Client, ines: Person, notice: Notice) -> None:
+    browser.post(reverse("portal:notices"), {"wanted": [notice.value]})
     with pytest.raises(Invalid):
-        services.change_notices(actor=factories.actor(ines), person=ines, unwanted=[Notice.PASSWORD_CHANGED])
+        services.change_notices(actor=factories.actor(ines), person=ines, unwanted=[notice])
+    # Not even for those who turned it off while they could.
+    Person.objects.filter(id=ines.id).update(unwanted_notices=[notice.value])
+    ines.refresh_from_db()
+    services.notify(person=ines, notice=notice)
+    assert Message.objects.filter(payload__notice=notice).exists()
+
+
+def test_to_turn_mails_off_needs_a_proof_and_is_mailed_and_to_turn_them_on_is_neither(
+    browser: Client, ines: Person
+) -> None:
+    told = Message.objects.filter(payload__notice=Notice.NOTICES_OFF)
+    both = [Notice.CERTIFICATE_EXPIRES.value, Notice.CERTIFICATE_KEY_ENDS.value]
+    grow_stale(browser)
+    answer = browser.post(reverse("portal:notices"), {"wanted": both[:1]})
+    assert is_asked(answer)
+    assert not told.exists()
+    assert send_again(browser, answer).status_code == 303
+    assert told.get().payload["to"] == ines.email
+    entry = Entry.objects.get(verb=Verb.NOTICES_CHANGED)
+    assert entry.details == {"without": "certificate_key_ends", "off": "certificate_key_ends"}
+    grow_stale(browser)
+    assert browser.post(reverse("portal:notices"), {"wanted": both}).status_code == 303
+    ines.refresh_from_db()
+    assert ines.unwanted_notices == []
+    assert told.count() == 1
 
 
 def test_a_sign_in_in_a_new_browser_is_told_by_mail_and_one_in_a_known_browser_is_not(

@@ -169,8 +169,8 @@ def _is_invited(person: Person) -> bool:
 
 
 @EITHER
-@freshly_signed_in
 @console_page(Right.MANAGE_PEOPLE)
+@freshly_signed_in
 def change(request: HttpRequest, person_id: UUID) -> HttpResponse:
     """Name, role and groups."""
     found, actor = _person(person_id), actor_of(request)
@@ -198,8 +198,8 @@ def _see(found: Person) -> HttpResponse:
 
 
 @EITHER
-@freshly_signed_in
 @console_page(Right.MANAGE_PEOPLE)
+@freshly_signed_in
 def suspend(request: HttpRequest, person_id: UUID) -> HttpResponse:
     found = _person(person_id)
     if request.method != "POST":
@@ -230,8 +230,8 @@ def end_sessions(request: HttpRequest, person_id: UUID) -> HttpResponse:
 
 
 @EITHER
-@freshly_signed_in
 @console_page(Right.MANAGE_PEOPLE)
+@freshly_signed_in
 def take_factors(request: HttpRequest, person_id: UUID) -> HttpResponse:
     found = _person(person_id)
     if request.method != "POST":
@@ -296,8 +296,8 @@ def _group(request: HttpRequest, row: Group) -> HttpResponse:
 
 
 @EITHER
-@freshly_signed_in
 @console_page(Right.MANAGE_PEOPLE)
+@freshly_signed_in
 def group_delete(request: HttpRequest, group_id: UUID) -> HttpResponse:
     row = _kept(group_id)
     if request.method == "POST":

@@ -175,13 +175,10 @@ def mail(request: HttpRequest) -> HttpResponse:
     return _mail(request, form)
 
 
-mail = freshly_signed_in(mail)
-
-
 @waits("POST")
 @require_POST
-@freshly_signed_in
 @console_page(Right.MANAGE_SETTINGS)
+@freshly_signed_in
 def mail_trial(request: HttpRequest) -> HttpResponse:
     """Send a mail to who asks, and say what the mail server answered."""
     failed = post.try_out(actor=actor_of(request), person=person_of(request))
@@ -286,9 +283,6 @@ def push_certificate(request: HttpRequest) -> HttpResponse:
     )
 
 
-push_certificate = freshly_signed_in(push_certificate)
-
-
 @require_POST
 @console_page(Right.SEE_SETTINGS)
 def push_request(request: HttpRequest) -> HttpResponse:
@@ -301,16 +295,16 @@ def push_request(request: HttpRequest) -> HttpResponse:
 
 @waits("POST")
 @EITHER
-@freshly_signed_in
 @console_page(Right.MANAGE_SETTINGS)
+@freshly_signed_in
 def provider_new(request: HttpRequest) -> HttpResponse:
     return _provider(request, Provider(), is_new=True)
 
 
 @waits("POST")
 @EITHER
-@freshly_signed_in
 @console_page(Right.MANAGE_SETTINGS)
+@freshly_signed_in
 def provider(request: HttpRequest, provider_id: str) -> HttpResponse:
     return _provider(request, _kept(provider_id), is_new=False)
 
@@ -338,8 +332,8 @@ def _provider(request: HttpRequest, row: Provider, *, is_new: bool) -> HttpRespo
 
 
 @EITHER
-@freshly_signed_in
 @console_page(Right.MANAGE_SETTINGS)
+@freshly_signed_in
 def provider_remove(request: HttpRequest, provider_id: str) -> HttpResponse:
     row, fault = _kept(provider_id), ""
     if request.method == "POST":

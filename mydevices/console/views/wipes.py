@@ -23,12 +23,11 @@ from mydevices.organisation import selectors as organisation
 from mydevices.platforms import port
 from mydevices.platforms.port import ActionKind
 from mydevices.presentation import moments, present
-from mydevices.presentation.access import freshly_signed_in, sent
+from mydevices.presentation.access import sent
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @console_page(Right.MANAGE_DEVICES)
-@freshly_signed_in
 def decide(request: HttpRequest, action_id: UUID) -> HttpResponse:
     """Let one go, or refuse it, with the reason that whoever asked reads."""
     action, back = approvals.one(action_id), reverse("console:approvals")

@@ -144,7 +144,7 @@ def notices(request: HttpRequest) -> HttpResponse:
     form = NoticesForm(sent(request), initial={"wanted": wanted})
     if request.method == "POST" and form.is_valid():
         unwanted = {notice for notice in OPTIONAL if notice not in form.cleaned_data["wanted"]}
-        accounts.change_notices(actor=actor_of(request), person=person, unwanted=unwanted)
+        accounts.change_notices(actor=actor_of(request), person=person, unwanted=unwanted, browser=browser_of(request))
         messages.success(request, _("Saved."))
         return HttpResponseRedirect(reverse("portal:notices"), status=303)
     return render(request, "portal/account/notices.html", {"form": form}, status=400 if form.errors else 200)

@@ -239,6 +239,14 @@ again_with_code = never_cache(AgainWithCode.as_view())
 again_with_passkey = never_cache(AgainWithPasskey.as_view())
 
 
+@require_safe
+@login_required
+@never_cache
+def confirmed(request: HttpRequest) -> HttpResponse:
+    """The end of a proof that was given in a tab of its own."""
+    return render(request, "account/confirmed.html")
+
+
 def ways_in(request: HttpRequest) -> dict[str, object]:
     """What the person signs in with beside a password, for their page."""
     person, now = person_of(request), timezone.now()

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from uuid import UUID
 
-from django.contrib.auth.decorators import login_required
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
@@ -15,12 +14,13 @@ from mydevices.audit import selectors as audit
 from mydevices.audit.models import Entry
 from mydevices.devices import selectors as devices
 from mydevices.presentation import files, past, present
+from mydevices.presentation.access import freshly_signed_in
 
 AT_ONCE = 1000
 
 
 @require_safe
-@login_required
+@freshly_signed_in
 @never_cache
 def account(request: HttpRequest) -> HttpResponse:
     """The history of the account and its devices, as CSV or, with `?as=json`, as JSON."""
@@ -30,7 +30,7 @@ def account(request: HttpRequest) -> HttpResponse:
 
 
 @require_safe
-@login_required
+@freshly_signed_in
 @never_cache
 def device(request: HttpRequest, device_id: UUID) -> HttpResponse:
     """The history of one device."""
