@@ -91,7 +91,7 @@ def ask(request: HttpRequest, form: ProofForm | None = None, *, status: int = 40
     """The page that asks, instead of what was asked for. It carries what was sent; where nothing was sent, it is a
     detour by the page that asks for a proof."""
     if request.method != "POST":
-        return to_proof(request)
+        return go(request, to_proof(request.get_full_path()))
     ways, dialog = _ways(request), in_dialog(request)
     if form is None:
         form = ProofForm(ways=[way["id"] for way in ways])
@@ -119,10 +119,9 @@ def ask(request: HttpRequest, form: ProofForm | None = None, *, status: int = 40
     return response
 
 
-def to_proof(request: HttpRequest) -> HttpResponse:
-    """Away to the page that asks for a proof, and back to where they are."""
-    back = request.get_full_path() if request.method in {"GET", "HEAD"} else request.path
-    return go(request, f"{reverse('account_reauthenticate')}?{urlencode({'next': back})}")
+def to_proof(back: str) -> str:
+    """The address of the page that asks for a proof and leads back to where somebody was."""
+    return f"{reverse('account_reauthenticate')}?{urlencode({'next': back})}"
 
 
 def _is_answer(request: HttpRequest) -> bool:

@@ -18,14 +18,18 @@ from mydevices.accounts.models import Attempts, Group, Membership, Person
 from mydevices.accounts.requests import LIMITED
 from mydevices.audit.models import Entry
 from mydevices.audit.verbs import Verb
+from mydevices.certificates import push
 from mydevices.certificates.models import Certificate
 from mydevices.configurations.models import Configuration
 from mydevices.devices.models import Device
 from mydevices.organisation.models import Organisation
+from mydevices.portal.tickets import readable
 from mydevices.presentation import confirm
+from mydevices.registration import services as registration
+from mydevices.registration.models import Ticket
 from tests import factories, passkeys
 from tests.certificates import identities
-from tests.confirming import form_of, grow_stale, is_asked, send_again
+from tests.confirming import STALE, form_of, grow_stale, is_asked, send_again
 from tests.factories import PASSWORD
 from tests.portal.conftest import SignedIn
 
@@ -56,7 +60,7 @@ def test_the_page_carries_what_was_typed_and_nothing_is_changed_or_kept(stale: C
     before = dict(stale.session)
     answer = rename(stale, 'Ines "><script>alert(1)</script> Stone')
     assert is_asked(answer)
-    assert answer["Cache-Control"] == "no-store"
+    assert "no-store" in answer["Cache-Control"]
     page = answer.content.decode()
     assert "<script>alert" not in page
     assert ("name", "hidden", 'Ines "><script>alert(1)</script> Stone') in form_of(page).fields
@@ -264,3 +268,27 @@ def test_what_is_read_with_get_goes_by_the_page_that_asks_for_a_proof(sign_in: S
     page = boss.post(answer["Location"], {"password": PASSWORD})
     assert page["Location"] == address, back
     assert boss.get(address).status_code == 200
+
+
+def test_the_address_of_an_open_registration_is_shown_for_five_minutes(
+    sign_in: SignedIn, ines: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who has it registers a device, and is sent what that device gets."""
+    monkeypatch.setattr(push, "topic", lambda: "com.apple.mgmt.External.test")
+    browser = sign_in(ines)
+    page = browser.post(reverse("portal:register"), {"which": "phone", "ownership": "personal"})["Location"]
+    ticket = Ticket.objects.get()
+    code = readable(registration.code_of(ticket))
+    picture = reverse("portal:qr", args=[ticket.id])
+    grow_stale(browser)
+    assert code in browser.get(page).content.decode(), "it was opened with a proof, a moment ago"
+    Ticket.objects.update(created_at=timezone.now() - STALE)
+    for address in (page, f"{page}/now"):
+        shown = browser.get(address).content.decode()
+        assert code not in shown
+        assert registration.code_of(ticket) not in shown
+        assert reverse("account_reauthenticate") in shown
+    assert browser.get(picture)["Location"].startswith(reverse("account_reauthenticate"))
+    browser.post(reverse("account_reauthenticate"), {"password": PASSWORD})
+    assert code in browser.get(page).content.decode()
+    assert browser.get(picture).status_code == 200

@@ -29,12 +29,13 @@ from mydevices.accounts.models import Person
 from mydevices.accounts.requests import actor_of, address_of, cookie_of, person_of, prove_by_password
 from mydevices.audit.actor import FRESH, Actor
 from mydevices.devices.models import Device
-from mydevices.errors import Conflict, Invalid, NotAllowed, NotFound, TooMany
+from mydevices.errors import Conflict, Invalid, NeedsFreshAuthentication, NotAllowed, NotFound, TooMany
 from mydevices.organisation import selectors as organisation
 from mydevices.portal import desks, tickets
 from mydevices.portal.forms import AskPinForm, ProofForm, RegisterForm
 from mydevices.presentation import confirming, present
 from mydevices.presentation.access import freshly_signed_in, sent
+from mydevices.presentation.confirm import to_proof
 from mydevices.registration import pins, selectors, services
 from mydevices.registration.models import Ticket
 from mydevices.registration.refusals import Refused
@@ -293,7 +294,11 @@ def _open_tickets(request: HttpRequest, here: Ticket | None = None) -> list[tick
 @never_cache
 def ticket(request: HttpRequest, ticket_id: UUID) -> HttpResponse:
     found = selectors.ticket_of(person_of(request), ticket_id)
-    context = {**_ticket(found), "tickets": _open_tickets(request, found), **_promise(found.person, found.ownership)}
+    context = {
+        **_ticket(request, found),
+        "tickets": _open_tickets(request, found),
+        **_promise(found.person, found.ownership),
+    }
     return render(request, "portal/register_ticket.html", context)
 
 
@@ -302,10 +307,16 @@ def ticket(request: HttpRequest, ticket_id: UUID) -> HttpResponse:
 @never_cache
 def ticket_now(request: HttpRequest, ticket_id: UUID) -> HttpResponse:
     """The steps alone, asked for until the device is there."""
-    return render(request, "portal/_ticket.html", _ticket(selectors.ticket_of(person_of(request), ticket_id)))
+    return render(request, "portal/_ticket.html", _ticket(request, selectors.ticket_of(person_of(request), ticket_id)))
 
 
-def _ticket(found: Ticket) -> dict[str, object]:
+def _may_see_code(request: HttpRequest, found: Ticket, now: datetime) -> bool:
+    """Whoever has the code can register a device, and is sent what it gets. So it is shown for five minutes after a
+    proof; the one with which the ticket was opened counts from then on."""
+    return actor_of(request).is_fresh(now) or now - found.created_at <= FRESH
+
+
+def _ticket(request: HttpRequest, found: Ticket) -> dict[str, object]:
     now = timezone.now()
     code = services.code_of(found)
     link = settings.PUBLIC_URL + reverse("portal:open_ticket", args=[code])
@@ -314,6 +325,7 @@ def _ticket(found: Ticket) -> dict[str, object]:
     return {
         "ticket": tickets.shown(found, now, here=True),
         "closed": closed,
+        "confirm": "" if _may_see_code(request, found, now) else to_proof(reverse("portal:ticket", args=[found.id])),
         "pending": not closed and (device is None or present.is_registering(device)),
         "link": link,
         "address": link.partition("://")[2].replace(code, tickets.readable(code)),
@@ -329,6 +341,8 @@ def _ticket(found: Ticket) -> dict[str, object]:
 def qr(request: HttpRequest, ticket_id: UUID) -> HttpResponse:
     """The short address as a QR code, for the camera of the other device."""
     found = selectors.ticket_of(person_of(request), ticket_id)
+    if not _may_see_code(request, found, timezone.now()):
+        raise NeedsFreshAuthentication
     link = settings.PUBLIC_URL + reverse("portal:open_ticket", args=[services.code_of(found)])
     picture = io.BytesIO()
     segno.make(link, error="m", micro=False).save(
