@@ -347,6 +347,8 @@ ACTS: Final = (
     Act("portal:wipe", {"typed": "Another iPhone"}, before=another_device),
     Act("session_end"),
     # The console's
+    Act("console:approvals_one", {"decision": "approve", "reason": WHY}, what="approve"),
+    Act("console:approvals_one", {"decision": "stop", "reason": WHY}, what="stop"),
     Act("console:audit_export", by_get=True),
     Act("console:certificates_export", by_get=True),
     Act("console:configurations_delete"),
@@ -403,6 +405,7 @@ ACTS: Final = (
     Act("console:policies_move", before=two_policies),
     Act("console:policies_new", POLICY),
     Act("console:settings_about", {"name": "Changed"}),
+    Act("console:settings_approvals", {"from_devices": "9", "batch_devices": "9", "configuration_devices": "9"}),
     Act("console:settings_brand", {"language": "de"}),
     Act(
         "console:settings_invitations", {"good_for_days": "14", "remind_every_days": "4", "reminders": "2"}, what="set"
@@ -435,6 +438,7 @@ QUIET: Final = frozenset(
     {
         "account_reauthenticate",
         "confirmed",
+        "console:approvals",
         "console:audit",
         "console:certificates",
         "console:configurations",
@@ -449,7 +453,6 @@ QUIET: Final = frozenset(
         "console:devices_now",
         "console:devices_one",
         "console:devices_where_now",
-        "console:devices_wipes",
         "console:groups",
         "console:invitations",
         "console:invitations_list",
@@ -507,6 +510,7 @@ MAY: Final = frozenset(
         "portal:revoke",
         "session_end",
         "sessions_end_others",
+        "console:approvals_one stop",
         "console:devices_batch_stop",
         "console:devices_cancel",
         "console:devices_wipes_one refuse",

@@ -36,6 +36,7 @@ EXCEPTIONS: Final[Mapping[Verb, str]] = {
     Verb.TICKET_REVOKED: _STOPS,
     Verb.ACTION_CANCELLED: _STOPS,
     Verb.WIPE_REFUSED: _STOPS,
+    Verb.CHANGE_STOPPED: _STOPS,
     Verb.BATCH_STOPPED: _STOPS,
     Verb.REPORTER_REMOVED: "A device sends its position no longer: somebody turned a collection off.",
     Verb.LOCATION_SWITCHED_OFF: "Somebody turned a collection off for themselves.",
