@@ -93,6 +93,10 @@ def another_device(scene: Scene) -> Overrides:
     return {"device_id": factories.device(scene.people["owner"], name="Another iPhone", now=timezone.now()).id}
 
 
+def unconfirmed_device(scene: Scene) -> Overrides:
+    return {"device_id": factories.device(scene.people["owner"], keys_held=True, now=timezone.now()).id}
+
+
 def lost_device(scene: Scene) -> Overrides:
     """Supervised, lost, and not yet looked for."""
     device = factories.device(scene.people["owner"], name="Lost iPhone", now=timezone.now())
@@ -264,6 +268,7 @@ POLICY: Final = {
     "sign_in": "both",
     "pin_length": "8",
     "pin_days": "3",
+    "confirm_devices": "everybody",
     "ownership": "company",
     "device_limit": "2",
     "systems": ["iOS", "macOS"],
@@ -329,6 +334,7 @@ ACTS: Final = (
     Act("portal:certificate_take", {"password": "only mine 7", "again": "only mine 7"}),
     Act("portal:certificate_withdraw"),
     Act("portal:check_in", before=another_device),
+    Act("portal:confirm_device", before=unconfirmed_device),
     Act("portal:device_history_file", by_get=True),
     Act("portal:found", before=lost_device),
     Act("portal:locate", before=lost_device),
@@ -375,6 +381,7 @@ ACTS: Final = (
         for kind in ("lock", "check_in", "retire")
     ),
     Act("console:devices_cancel"),
+    Act("console:devices_confirmation", before=unconfirmed_device),
     Act("console:devices_export", by_get=True),
     Act("console:devices_locate", before=lost_device, session=_looking),
     Act("console:devices_ownership", {"becomes": "personal", "reason": WHY}),
