@@ -504,6 +504,9 @@ READERS: Final = {
     *("accounts/rights.py: of", "audit/proof.py: is_excepted", "commands/capabilities.py: of"),
     *("commands/approvals.py: obstacle", "commands/limits.py: exceeded"),
     *("accounts/approvals.py: must_wait", "accounts/approvals.py: obstacle"),
+    *("accounts/rights.py: ceiling", "accounts/rights.py: is_above", "accounts/rights.py: may_fill"),
+    "registration/invitees.py: check",
+    "registration/pins.py: ask",  # of somebody without a session: the worker answers, and records
 }
 """Take an actor and change nothing."""
 ENDS: Final = re.compile(

@@ -22,7 +22,7 @@ from django.utils import timezone
 
 from mydevices.accounts import email_change, factors, providers
 from mydevices.accounts import selectors as accounts_selectors
-from mydevices.accounts.models import Group, Membership, Person, Provider
+from mydevices.accounts.models import Group, Membership, Person, Provider, ProviderLink
 from mydevices.audit import proof
 from mydevices.audit import services as audit
 from mydevices.audit.actor import Actor
@@ -220,6 +220,14 @@ def has_provider(_scene: Scene) -> Overrides:
     return {"provider_id": "aldermoor"}
 
 
+def linked(scene: Scene) -> Overrides:
+    more = has_provider(scene)
+    ProviderLink.objects.create(
+        person=scene.people["owner"], provider="aldermoor", issuer="https://login.example", subject="ines"
+    )
+    return more
+
+
 def sends_mail(_scene: Scene) -> Overrides:
     Organisation.objects.update_or_create(
         id=1,
@@ -294,8 +302,9 @@ PNG: Final = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR\x00\x00\x00\x10\x00\x00\x00\x
 LIST: Final = b"name,email\nNew Person,listed@aldermoor.example\n"
 
 
-def _listed(_scene: Scene, _more: Overrides) -> Mapping[str, object]:
-    return {"list": invitees.written(invitees.read(LIST, may_change=True)), "row": ["1"]}
+def _listed(scene: Scene, _more: Overrides) -> Mapping[str, object]:
+    rows = invitees.read(LIST, actor=factories.actor(scene.people["administrator"]))
+    return {"list": invitees.written(rows), "row": ["1"]}
 
 
 def _renamed(scene: Scene, more: Overrides) -> Mapping[str, object]:
@@ -304,6 +313,7 @@ def _renamed(scene: Scene, more: Overrides) -> Mapping[str, object]:
 
 ACTS: Final = (
     # A person's own
+    Act("provider_unlink", before=linked),
     Act(
         "account_change_password",
         {"oldpassword": PASSWORD, "password1": "granite meadow seventeen", "password2": "granite meadow seventeen"},
@@ -492,6 +502,7 @@ QUIET: Final = frozenset(
         "portal:ticket_now",
         "portal:where_now",
         "provider_again",
+        "provider_link",  # leads to the provider; the way back is tested with it
         "usersessions_list",
     }
 )
