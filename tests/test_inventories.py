@@ -85,3 +85,15 @@ def test_every_source_of_log_lines_is_listed() -> None:
                 found.add(str(name.value) if isinstance(name, ast.Constant) else module)
     listed = {row[0].strip("`") for row in table("logs.md", "Source")}
     assert {name for name in listed if name.startswith("mydevices")} == found
+
+
+def test_every_defence_against_a_threat_is_where_it_is_said_to_be() -> None:
+    """Files below `mydevices/`, or below the root where the text says so."""
+    text = (DOCS / "threats.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`((?:[\w-]+/)*[\w-]+\.(?:py|md|json|toml|lock))`", text))
+    missing = {path for path in named if not ((ROOT / path).exists() or (ROOT / "mydevices" / path).exists())}
+    assert not missing
+    assert len(named) > 50
+    planes = re.findall(r"^## (.+)$", text, re.MULTILINE)
+    assert len(planes) == 6
+    assert text.count("| Who wants what | What stands between |") == len(planes) == text.count("\nLeft open: ")
