@@ -161,6 +161,15 @@ def replace(*, actor: Actor, what: str, now: datetime) -> None:
         _tell_asker(approval, Notice.CHANGE_STOPPED, actor, now)
 
 
+def withdraw(*, actor: Actor, what: str, now: datetime) -> None:
+    """Somebody has stopped what waited to be done to this thing, in the transaction of the verb that does so."""
+    for approval in of(what):
+        _end(approval, Approval.State.STOPPED, now, by=_name(actor), reason="")
+        _record(Verb.CHANGE_STOPPED, approval, actor)
+        _drop(approval, now)
+        _tell_asker(approval, Notice.CHANGE_STOPPED, actor, now)
+
+
 def _unsaved(actor: Actor, wanted: Wanted, now: datetime) -> Approval:
     return Approval(
         id=uuid4(),

@@ -4,9 +4,9 @@ A device's part is one transaction: its item is moved and its action, commands, 
 together, or none of it. A worker that dies loses nothing and repeats nothing.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
@@ -14,9 +14,11 @@ from django.db import IntegrityError, transaction
 from django.db.models import Count, QuerySet
 from django.utils import timezone, translation
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
-from mydevices.accounts import rights
-from mydevices.accounts.models import Person
+from mydevices.accounts import approvals, rights
+from mydevices.accounts.approvals import Change, Matter, Wanted
+from mydevices.accounts.models import Approval, Person
 from mydevices.accounts.rights import Right
 from mydevices.audit import proof
 from mydevices.audit import services as audit
@@ -26,6 +28,7 @@ from mydevices.commands import services
 from mydevices.commands.models import Batch, BatchItem
 from mydevices.devices.models import Device
 from mydevices.errors import Conflict, Invalid, MyDevicesError, NotAllowed, NotFound, Unsupported
+from mydevices.organisation import services as organisation
 from mydevices.outbox import services as outbox
 from mydevices.platforms.port import ActionKind, Parameters
 
@@ -36,6 +39,16 @@ RIGHTS: Final[Mapping[ActionKind, Right]] = {
 }
 """What can be asked of many devices, and by whom. Nobody wipes or unlocks a list."""
 
+WAITS: Final[Mapping[ActionKind, tuple[timedelta, bool]]] = {
+    ActionKind.LOCK: (timedelta(minutes=15), True),
+    ActionKind.RETIRE: (approvals.WEEK, False),
+}
+"""What waits for another administrator beyond a number of devices: how long, and whether it goes by itself then. A lock
+protects, so it has to come soon; whoever asks devices to check in asks nothing of their owners."""
+
+_WHAT: Final = "batch:"
+NAMED: Final = 12
+"""Devices that an approval names."""
 MOST: Final = 10_000
 AT_ONCE: Final = 50
 """Devices of one delivery: well within its lease."""
@@ -56,7 +69,9 @@ def start(
     """Ask this of these devices. `batch_id` is drawn by the page that asks, so that a form sent twice is one batch.
 
     Raises Unsupported for a kind that is not for many, NotAllowed without the right, NeedsFreshAuthentication, Invalid
-    without a reason or for none or more than MOST devices, Conflict for an id that is another's batch."""
+    without a reason or for none or more than MOST devices, Conflict for an id that is another's batch.
+
+    Beyond a number of devices nothing is asked before another administrator has allowed it (`must_wait`)."""
     now = now or timezone.now()
     if kind not in RIGHTS:
         raise Unsupported(_("This is asked of one device at a time."))
@@ -81,11 +96,18 @@ def start(
     )
     try:
         with transaction.atomic():
+            organisation.hold()  # of two at the same moment the second counts the first
+            waits = must_wait(actor=actor, kind=kind, device_ids=device_ids, now=now)
             batch.save(force_insert=True)
             BatchItem.objects.bulk_create(
                 [BatchItem(batch=batch, device_id=device_id) for device_id in device_ids], batch_size=1000
             )
-            _post(batch.id)
+            if waits:
+                subject = title(kind, batch.number)
+                wanted = Wanted(f"batch.{kind.value}", what(batch.id), subject, {"batch": str(batch.id)})
+                approvals.hold(actor=actor, wanted=wanted, now=now)
+            else:
+                _post(batch.id)
             _record(Verb.BATCH_STARTED, batch, actor, {"devices": batch.number, "reason": reason})
     except IntegrityError as error:
         again = Batch.objects.filter(id=batch_id, actor_id=actor.id, kind=kind).first()
@@ -93,6 +115,97 @@ def start(
             raise Conflict(_("This could not be started. Choose the devices anew.")) from error
         return again
     return batch
+
+
+def must_wait(*, actor: Actor, kind: ActionKind, device_ids: Collection[UUID], now: datetime) -> bool:
+    """Whether another administrator is asked before these devices are. All that this actor has asked the same of in
+    batches within a day counts, but for what waits itself."""
+    if kind not in WAITS or not approvals.must_wait(actor):
+        return False
+    names = approvals.waiting().filter(what__startswith=_WHAT).values_list("what", flat=True)
+    held = [UUID(name.removeprefix(_WHAT)) for name in names]
+    lately = BatchItem.objects.filter(
+        batch__kind=kind,
+        batch__actor_id=actor.id,
+        batch__started_at__gt=now - approvals.DAY,
+        state__in=(State.WAITING, State.ASKED),
+    ).exclude(batch_id__in=held)
+    return len({*device_ids, *lately.values_list("device_id", flat=True)}) > approvals.rules().batch_devices
+
+
+def register() -> None:
+    """From the app's `ready`: what waits for another administrator."""
+    for kind, (lasts, goes) in WAITS.items():
+        matter = Matter(
+            right=Right.MANAGE_DEVICES,
+            asks=RIGHTS[kind],
+            title=_title,
+            lines=_lines,
+            carry_out=_carry_out,
+            dropped=_dropped,
+            lasts=lasts,
+            goes=goes,
+        )
+        approvals.register(f"batch.{kind.value}", matter)
+
+
+def what(batch_id: UUID) -> str:
+    """How an approval names a batch."""
+    return f"{_WHAT}{batch_id}"
+
+
+def title(kind: str, number: int) -> str:
+    """“Retire 37 devices”."""
+    return {
+        ActionKind.LOCK.value: ngettext("Lock %(number)d device", "Lock %(number)d devices", number),
+        ActionKind.RETIRE.value: ngettext("Retire %(number)d device", "Retire %(number)d devices", number),
+        ActionKind.CHECK_IN.value: ngettext(
+            "Ask %(number)d device to check in", "Ask %(number)d devices to check in", number
+        ),
+    }[kind] % {"number": number}
+
+
+def _of(approval: Approval) -> Batch:
+    return by_id(UUID(approval.arguments["batch"]))
+
+
+def _title(approval: Approval) -> str:
+    batch = Batch.objects.filter(id=approval.arguments["batch"]).first()
+    return title(batch.kind, batch.number) if batch is not None else approval.subject
+
+
+def _lines(approval: Approval) -> Sequence[Change]:
+    batch = Batch.objects.filter(id=approval.arguments["batch"]).first()
+    if batch is None:  # parked
+        return []
+    some = batch.items.select_related("device__owner").order_by("id")[:NAMED]
+    names = [
+        _("%(device)s (%(owner)s)") % {"device": item.device.known_as, "owner": item.device.owner.name} for item in some
+    ]
+    rest = batch.number - len(names)
+    if rest > 0:
+        names.append(ngettext("and %(number)d more", "and %(number)d more", rest) % {"number": rest})
+    said = [str(batch.parameters.get(name, "")) for name in ("message", "phone_number")]
+    texts = {
+        _("Devices"): _(", ").join(names),
+        _("Reason"): batch.reason,
+        _("On their screens"): _(", ").join(filter(None, said)),
+    }
+    return [Change(label, "", text) for label, text in texts.items() if text]
+
+
+def _carry_out(approval: Approval, _actor: Actor, _now: datetime) -> None:
+    batch = _of(approval)
+    if batch.finished_at is not None:
+        raise Conflict(_("Too late to stop this: every device has been asked."))
+    _post(batch.id)
+
+
+def _dropped(approval: Approval, now: datetime) -> None:
+    batch = Batch.objects.filter(id=approval.arguments["batch"]).first()
+    if batch is not None:
+        batch.items.filter(state=State.WAITING).update(state=State.STOPPED)
+        _finish(batch, now)
 
 
 def advance(*, batch_id: UUID, now: datetime) -> None:
@@ -153,10 +266,12 @@ def stop(*, batch: Batch, actor: Actor, now: datetime | None = None) -> int:
     """Ask no more devices; those that were asked stay asked. The number that were spared. Raises Conflict when none
     waits any more."""
     rights.require(actor, RIGHTS[ActionKind(batch.kind)])
+    organisation.hold()
     spared = batch.items.filter(state=State.WAITING).update(state=State.STOPPED)
     if not spared:
         raise Conflict(_("Too late to stop this: every device has been asked."))
     _record(Verb.BATCH_STOPPED, batch, actor, {"devices": spared})
+    approvals.withdraw(actor=actor, what=what(batch.id), now=now or timezone.now())
     _finish(batch, now or timezone.now())
     return spared
 

@@ -10,10 +10,11 @@ class Config(AppConfig):
     def ready(self) -> None:
         from mydevices.accounts import following  # noqa: PLC0415  models must be loaded first
         from mydevices.certificates import keeping  # noqa: PLC0415  the same
-        from mydevices.configurations import push, tasks  # noqa: PLC0415  models must be loaded first
+        from mydevices.configurations import push, services, tasks  # noqa: PLC0415  models must be loaded first
         from mydevices.configurations.models import SharedIdentity  # noqa: PLC0415  the same
 
         tasks.register()
+        services.register()
         following.follow(push.of_people)
         keeping.wait_for(push.waits_for_key)
         registry.column(SharedIdentity, "key")

@@ -1,15 +1,20 @@
 """The verbs of configurations. What follows for devices is the worker's, in parts (`push`)."""
 
 from base64 import b64encode
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final, TypeGuard
+from datetime import datetime
+from typing import Any, Final, TypeGuard
+from uuid import UUID
 
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
-from mydevices.accounts import attempts, rights
-from mydevices.accounts.models import Group
+from mydevices.accounts import approvals, attempts, rights
+from mydevices.accounts.approvals import Change, Matter, Wanted
+from mydevices.accounts.models import Approval, Group
 from mydevices.accounts.rights import Right
 from mydevices.audit import proof
 from mydevices.audit import services as audit
@@ -18,11 +23,12 @@ from mydevices.audit.verbs import Verb
 from mydevices.certificates import types, uploads
 from mydevices.certificates.models import CertificateType
 from mydevices.certificates.types import TypeRules
-from mydevices.configurations import push, resolve, selectors
+from mydevices.configurations import enclosing, push, resolve, selectors
 from mydevices.configurations.kinds import KINDS
 from mydevices.configurations.kinds.account import Account
 from mydevices.configurations.kinds.identity_certificate import IdentityCertificate
 from mydevices.configurations.models import Configuration, Installation, SharedIdentity
+from mydevices.devices import assignment as assignment_of
 from mydevices.devices.assignment import Assignment, assign
 from mydevices.errors import Conflict, Invalid, TooMany
 from mydevices.organisation import services as organisation
@@ -55,37 +61,24 @@ def create(
     icon: bytes | None = None,
     file: ExaminedFile | None = None,
     enabled: bool = True,
+    now: datetime | None = None,
 ) -> Configuration:
     """A new one, sent to the devices that it reaches. An identity certificate for which people bring their own becomes
     a certificate type; one of a single file needs that (`examine_file`).
 
-    Raises Invalid for what cannot be kept, Conflict for a name that is taken."""
+    Raises Invalid for what cannot be kept, Conflict for a name that is taken, Waits where it reaches so many devices
+    that another administrator is asked first."""
     rights.require(actor, Right.MANAGE_POLICIES)
     rights.ceiling(actor, groups=Group.objects.filter(id__in=assignment.groups))
-    name = _checked(name, description, values, icon)
+    name, now = _checked(name, description, values, icon), now or timezone.now()
+    given = _Given(name, description, values, assignment, icon, _identity(values, file), enabled)
     with transaction.atomic():
         organisation.hold()
-        _keep_names_apart(name)
-        _check_references(values)
-        try:
-            with transaction.atomic():
-                made = Configuration.objects.create(
-                    kind=values.name(),
-                    name=name,
-                    description=description,
-                    values=values.stored(),
-                    icon=icon,
-                    enabled=enabled,
-                )
-        except IntegrityError as error:
-            raise Conflict(_taken(name)) from error
-        assign(made, assignment)
-        if _is_type(values):
-            types.create(actor=actor, type_id=made.id, rules=_rules(name, values))
-        _keep_file(made, values, file)
-        _record(Verb.CONFIGURATION_CREATED, made, actor)
-        push.of_configuration(made.id)
-    return made
+        _check(given, None)
+        approval = _ask("configuration.create", actor, None, given, now)
+        if approval is None:
+            return _create(actor, given)
+    raise approvals.waits(approval)
 
 
 def change(
@@ -99,34 +92,236 @@ def change(
     icon: bytes | None = None,
     file: ExaminedFile | None = None,
     enabled: bool = True,
+    now: datetime | None = None,
 ) -> Configuration:
     """Other values, another name, other people: installed, updated or removed on the devices concerned. `icon` is the
     one to have from now on; without a `file` the present one stays. Raises as `create` does, and Conflict when it has
     been deleted, or accounts use it for what it is not for any more."""
     rights.require(actor, Right.MANAGE_POLICIES)
     rights.ceiling(actor, groups=Group.objects.filter(id__in=assignment.groups))
-    name = _checked(name, description, values, icon)
+    name, now = _checked(name, description, values, icon), now or timezone.now()
     if configuration.kind != values.name():
         raise Invalid(_("A configuration stays of its kind."))
+    given = _Given(name, description, values, assignment, icon, _identity(values, file), enabled)
     with transaction.atomic():
         organisation.hold()
         present = _present(configuration)
-        _keep_names_apart(name, present)
-        _check_references(values)
-        _check_purpose(present, values)
-        present.name, present.description, present.enabled = name, description, enabled
-        present.values, present.icon = values.stored(), icon
-        present.revision += 1
-        present.save(
-            update_fields=["name", "description", "values", "icon", "enabled", "revision", "changed_at"],
-        )
-        assign(present, assignment)
-        if _is_type(values):
-            types.change(actor=actor, type_id=present.id, rules=_rules(name, values))
-        _keep_file(present, values, file)
-        _record(Verb.CONFIGURATION_CHANGED, present, actor)
-        push.of_configuration(present.id)
+        _check(given, present)
+        approval = _ask("configuration.change", actor, present, given, now)
+        if approval is None:
+            return _change(actor, present, given)
+    raise approvals.waits(approval)
+
+
+@dataclass(frozen=True, slots=True)
+class _Given:
+    """All that a configuration is made of. `identity` are the columns of a `SharedIdentity`, its key in the clear."""
+
+    name: str
+    description: str
+    values: Kind
+    assignment: Assignment
+    icon: bytes | None = field(repr=False)
+    identity: Mapping[str, Any] | None = field(repr=False)
+    enabled: bool
+
+
+def _check(given: _Given, present: Configuration | None) -> None:
+    _keep_names_apart(given.name, present)
+    _check_references(given.values)
+    if present is not None:
+        _check_purpose(present, given.values)
+    _check_file(present, given)
+
+
+def _create(actor: Actor, given: _Given) -> Configuration:
+    try:
+        with transaction.atomic():
+            made = Configuration.objects.create(
+                kind=given.values.name(),
+                name=given.name,
+                description=given.description,
+                values=given.values.stored(),
+                icon=given.icon,
+                enabled=given.enabled,
+            )
+    except IntegrityError as error:
+        raise Conflict(_taken(given.name)) from error
+    assign(made, given.assignment)
+    if _is_type(given.values):
+        types.create(actor=actor, type_id=made.id, rules=_rules(given.name, given.values))
+    _keep_file(made, given)
+    _record(Verb.CONFIGURATION_CREATED, made, actor)
+    push.of_configuration(made.id)
+    return made
+
+
+def _change(actor: Actor, present: Configuration, given: _Given) -> Configuration:
+    present.name, present.description, present.enabled = given.name, given.description, given.enabled
+    present.values, present.icon = given.values.stored(), given.icon
+    present.revision += 1
+    present.save(
+        update_fields=["name", "description", "values", "icon", "enabled", "revision", "changed_at"],
+    )
+    assign(present, given.assignment)
+    if _is_type(given.values):
+        types.change(actor=actor, type_id=present.id, rules=_rules(given.name, given.values))
+    _keep_file(present, given)
+    _record(Verb.CONFIGURATION_CHANGED, present, actor)
+    push.of_configuration(present.id)
     return present
+
+
+# What waits for another administrator
+
+
+def register() -> None:
+    """From the app's `ready`."""
+    for name, title, carry_out in (
+        ("create", _title_of_create, _carry_out_create),
+        ("change", _title_of_change, _carry_out_change),
+    ):
+        matter = Matter(right=Right.MANAGE_POLICIES, title=title, lines=_lines, carry_out=carry_out)
+        approvals.register(f"configuration.{name}", matter)
+
+
+def what(configuration_id: UUID) -> str:
+    """How an approval names a configuration."""
+    return f"configuration:{configuration_id}"
+
+
+def reached(present: Configuration | None, given: _Given) -> int:
+    """How many devices would be told something new: those that it is new for, or all of them where it says something
+    else than before. Two statements at most. Taking it from devices tells them nothing; a name is a name."""
+    if not given.enabled:
+        return 0
+    after = assignment_of.devices(given.assignment)
+    if present is None or not present.enabled or _says_something_else(present, given):
+        return after.count()
+    return after.exclude(id__in=assignment_of.devices(present.assignment).values("id")).count()
+
+
+def _says_something_else(present: Configuration, given: _Given) -> bool:
+    icon = bytes(present.icon) if present.icon is not None else None
+    return (
+        KINDS[present.kind].read(present.values).stored() != given.values.stored()
+        or icon != given.icon
+        or given.identity is not None
+    )
+
+
+def _ask(kind: str, actor: Actor, present: Configuration | None, given: _Given, now: datetime) -> Approval | None:
+    """In the line of `organisation.hold`. Another change of the same replaces what waits."""
+    thing = what(present.id) if present is not None else f"configuration:new:{given.name.casefold()}"
+    number = reached(present, given) if approvals.must_wait(actor) else 0
+    if number <= approvals.rules().configuration_devices:
+        approvals.replace(actor=actor, what=thing, now=now)
+        return None
+    arguments = {
+        "kind": given.values.name(),
+        "devices": number,
+        "configuration": str(present.id) if present is not None else "",
+        "revision": present.revision if present is not None else 0,
+        "before": _stored(_of_row(present)) if present is not None else {},
+        "after": _stored(given),
+        "icon": given.icon is not None,
+        "file": given.identity["subject"] if given.identity is not None else "",
+    }
+    enclosure = enclosing.written(icon=given.icon, identity=given.identity)
+    wanted = Wanted(kind, thing, present.name if present is not None else given.name, arguments, enclosure)
+    return approvals.hold(actor=actor, wanted=wanted, now=now)
+
+
+def _of_row(present: Configuration) -> _Given:
+    values = KINDS[present.kind].read(present.values)
+    return _Given(present.name, present.description, values, present.assignment, None, None, present.enabled)
+
+
+def _stored(given: _Given) -> dict[str, Any]:
+    return {
+        "name": given.name,
+        "description": given.description,
+        "values": given.values.stored(),
+        "assignment": given.assignment.stored(),
+        "enabled": given.enabled,
+    }
+
+
+def _given(approval: Approval) -> _Given:
+    after, enclosed = approval.arguments["after"], enclosing.read(approvals.enclosed(approval))
+    return _Given(
+        name=after["name"],
+        description=after["description"],
+        values=KINDS[approval.arguments["kind"]].read(after["values"]),
+        assignment=Assignment.read(after["assignment"]),
+        icon=enclosed.icon,
+        identity=enclosed.identity,
+        enabled=after["enabled"],
+    )
+
+
+def _carry_out_create(approval: Approval, actor: Actor, _now: datetime) -> None:
+    given = _given(approval)
+    _check(given, None)
+    _create(actor, given)
+
+
+def _carry_out_change(approval: Approval, actor: Actor, _now: datetime) -> None:
+    given = _given(approval)
+    present = Configuration.objects.filter(id=approval.arguments["configuration"]).first()
+    if present is None:
+        raise Conflict(_("This configuration has been deleted."))
+    if present.revision != approval.arguments["revision"]:
+        raise Conflict(_("It has been changed meanwhile. Look at it again."))
+    _check(given, present)
+    _change(actor, present, given)
+
+
+def _title_of_create(approval: Approval) -> str:
+    number = approval.arguments["devices"]
+    return ngettext(
+        "Make the configuration “%(name)s” for %(number)d device",
+        "Make the configuration “%(name)s” for %(number)d devices",
+        number,
+    ) % {"name": approval.subject, "number": number}
+
+
+def _title_of_change(approval: Approval) -> str:
+    number = approval.arguments["devices"]
+    return ngettext(
+        "Change the configuration “%(name)s”, new to %(number)d device",
+        "Change the configuration “%(name)s”, new to %(number)d devices",
+        number,
+    ) % {"name": approval.subject, "number": number}
+
+
+def _lines(approval: Approval) -> Sequence[Change]:
+    kind = approval.arguments["kind"]
+    before, after = (_in_words(kind, approval.arguments[when]) for when in ("before", "after"))
+    found = [
+        Change(label, before.get(label, ""), after.get(label, ""))
+        for label in dict.fromkeys([*before, *after])
+        if before.get(label, "") != after.get(label, "")
+    ]
+    if approval.arguments["file"]:
+        found.append(Change(_("File"), "", approval.arguments["file"]))
+    return found
+
+
+def _in_words(kind: str, given: Mapping[str, Any]) -> dict[str, str]:
+    if not given:
+        return {}
+    said = selectors.lines(Configuration(kind=kind, values=given["values"]))
+    return {
+        _("Name"): given["name"],
+        _("Description"): given["description"],
+        _("In use"): _("Yes") if given["enabled"] else _("No"),
+        _("For"): Assignment.read(given["assignment"]).described(),
+        **{line.label: line.text for line in said},
+    }
+
+
+# The pieces
 
 
 def delete(*, actor: Actor, configuration: Configuration, with_certificates: bool = False) -> None:
@@ -140,6 +335,7 @@ def delete(*, actor: Actor, configuration: Configuration, with_certificates: boo
         if CertificateType.objects.filter(id=present.id).exists():
             types.delete(actor=actor, type_id=present.id, with_certificates=with_certificates)
         _record(Verb.CONFIGURATION_DELETED, present, actor)
+        approvals.replace(actor=actor, what=what(present.id), now=timezone.now())
         push.of_configuration(present.id)
         present.delete()
 
@@ -174,38 +370,47 @@ def _rules(name: str, values: IdentityCertificate) -> TypeRules:
     )
 
 
-def _keep_file(configuration: Configuration, values: Kind, file: ExaminedFile | None) -> None:
-    """The file of an identity certificate that is one for everybody: sealed, in place of the present one."""
-    if not isinstance(values, IdentityCertificate) or values.is_user_provided:
-        if file is not None:
-            raise Invalid(_("Only an identity certificate of the source “single file” has a file."))
-        return
-    present = SharedIdentity.objects.filter(configuration=configuration).defer("key").first()
-    if file is None and present is None:
-        raise Invalid(_("Choose the file with the certificate."))
+def _identity(values: Kind, file: ExaminedFile | None) -> Mapping[str, Any] | None:
+    """The columns of a `SharedIdentity`, its key in the clear. Raises Conflict for a file that was checked for another
+    purpose."""
     if file is None:
-        return
-    if file.purpose != values.purpose:
+        return None
+    if isinstance(values, IdentityCertificate) and file.purpose != values.purpose:
         raise Conflict(_("The file was checked for another purpose. Upload it again."))
     facts = file.assessment.facts
-    SharedIdentity.objects.update_or_create(
-        configuration=configuration,
-        defaults={
-            "der": file.bundle.certificate,
-            "chain": [b64encode(one).decode() for one in file.bundle.chain],
-            "key": vault.seal(file.bundle.key, **resolve.place_of_key(configuration.id)),
-            "issuer": facts.issued_by,
-            "subject": facts.subject,
-            "serial": f"{facts.serial:x}"[:64],
-            "not_before": facts.not_before,
-            "not_after": facts.not_after,
-            "fingerprint": facts.fingerprint,
-            "addresses": list(facts.addresses),
-            "key_algorithm": facts.key[:32],
-            "cautions": [one.code for one in file.assessment.cautions if one is not Caution.OTHER_ADDRESS],
-            "uploaded_at": timezone.now(),
-        },
-    )
+    return {
+        "der": file.bundle.certificate,
+        "chain": [b64encode(one).decode() for one in file.bundle.chain],
+        "key": file.bundle.key,
+        "issuer": facts.issued_by,
+        "subject": facts.subject,
+        "serial": f"{facts.serial:x}"[:64],
+        "not_before": facts.not_before,
+        "not_after": facts.not_after,
+        "fingerprint": facts.fingerprint,
+        "addresses": list(facts.addresses),
+        "key_algorithm": facts.key[:32],
+        "cautions": [one.code for one in file.assessment.cautions if one is not Caution.OTHER_ADDRESS],
+        "uploaded_at": timezone.now(),
+    }
+
+
+def _check_file(present: Configuration | None, given: _Given) -> None:
+    """An identity certificate that is one for everybody has a file, and nothing else has."""
+    if not isinstance(given.values, IdentityCertificate) or given.values.is_user_provided:
+        if given.identity is not None:
+            raise Invalid(_("Only an identity certificate of the source “single file” has a file."))
+        return
+    has_one = present is not None and SharedIdentity.objects.filter(configuration=present).exists()
+    if given.identity is None and not has_one:
+        raise Invalid(_("Choose the file with the certificate."))
+
+
+def _keep_file(configuration: Configuration, given: _Given) -> None:
+    """The file of an identity certificate that is one for everybody: sealed, in place of the present one."""
+    if given.identity is not None:
+        key = vault.seal(given.identity["key"], **resolve.place_of_key(configuration.id))
+        SharedIdentity.objects.update_or_create(configuration=configuration, defaults={**given.identity, "key": key})
 
 
 def _check_references(values: Kind) -> None:

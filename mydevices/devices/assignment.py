@@ -4,14 +4,14 @@ devices those of some platforms, or of one ownership.
 A model that can be assigned inherits `Assigned`. `reaching` asks which of its rows reach a person or a device, `people`
 and `devices` ask whom an assignment would reach, be it saved or not."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Final, TypeVar
+from typing import Any, Final, Self, TypeVar
 from uuid import UUID
 
 from django.db import models
 from django.db.models import Exists, OuterRef, Q, QuerySet, Value
-from django.db.models.functions import Concat
+from django.db.models.functions import Concat, Lower
 from django.utils.translation import gettext as _
 
 from mydevices.accounts.models import Group, Membership, Person
@@ -54,6 +54,33 @@ class Assignment:
     def has_filters(self) -> bool:
         """Whether it depends on the device, and not on its owner alone."""
         return bool(self.platforms or self.ownerships)
+
+    def stored(self) -> dict[str, Any]:
+        """For a column of JSON."""
+        return {
+            "to": str(self.to),
+            "groups": sorted(str(group) for group in self.groups),
+            "platforms": sorted(self.platforms),
+            "ownerships": sorted(self.ownerships),
+        }
+
+    @classmethod
+    def read(cls, stored: Mapping[str, Any]) -> Self:
+        """From such a column."""
+        return cls(
+            to=stored["to"],
+            groups=frozenset(map(UUID, stored["groups"])),
+            platforms=frozenset(stored["platforms"]),
+            ownerships=frozenset(stored["ownerships"]),
+        )
+
+    def described(self) -> str:
+        """Whom it is for, in a few words, with the groups that are still there. One statement."""
+        groups = Group.objects.filter(id__in=self.groups).order_by(Lower("name"))
+        names = _(", ").join(groups.values_list("name", flat=True)) if self.groups else ""
+        filters = _(", ").join([*sorted(self.platforms), *sorted(self.ownerships)])
+        whom = {To.EVERYONE.value: _("Everyone"), To.NOBODY.value: _("Nobody")}.get(self.to, names)
+        return f"{whom} ({filters})" if filters else whom
 
 
 EVERYONE: Final = Assignment()

@@ -9,18 +9,17 @@ from uuid import UUID
 from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models import Max
-from django.db.models.functions import Lower
 from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 
 from mydevices.accounts import approvals, rights
 from mydevices.accounts.approvals import Change, Matter, Wanted
-from mydevices.accounts.models import Approval, Group
+from mydevices.accounts.models import Approval
 from mydevices.accounts.rights import Right
 from mydevices.audit import services as audit
 from mydevices.audit.actor import Actor
 from mydevices.audit.verbs import Verb
-from mydevices.devices.assignment import Assignment, To, assign
+from mydevices.devices.assignment import Assignment, assign
 from mydevices.errors import Conflict, Invalid
 from mydevices.organisation import services as organisation
 from mydevices.policies import loosening, selectors
@@ -276,16 +275,10 @@ def _lines(approval: Approval) -> Sequence[Change]:
 def _in_words(kind: type[Kind], given: Mapping[str, Any] | None) -> dict[str, str]:
     if given is None:
         return {}
-    to = given["assignment"]
-    names = _(", ").join(
-        Group.objects.filter(id__in=to["groups"]).order_by(Lower("name")).values_list("name", flat=True)
-    )
-    filters = _(", ").join([*to["platforms"], *to["ownerships"]])
-    whom = {To.EVERYONE: _("Everyone"), To.NOBODY: _("Nobody")}.get(to["to"], names)
     return {
         _("Name"): given["name"],
         _("Counts"): _("Yes") if given["enabled"] else _("No"),
-        _("For"): f"{whom} ({filters})" if filters else whom,
+        _("For"): Assignment.read(given["assignment"]).described(),
         **{line.label: line.text for line in kind.read(given["values"]).summary()},
     }
 
@@ -298,14 +291,14 @@ def _lines_of_move(approval: Approval) -> Sequence[Change]:
 def _carry_out_create(approval: Approval, actor: Actor, _now: datetime) -> None:
     after = approval.arguments["after"]
     values = KINDS[approval.arguments["kind"]].read(after["values"])
-    _create(actor, after["name"], values, _assignment(after), enabled=after["enabled"])
+    _create(actor, after["name"], values, Assignment.read(after["assignment"]), enabled=after["enabled"])
 
 
 def _carry_out_change(approval: Approval, actor: Actor, _now: datetime) -> None:
     present, after = _of(approval), approval.arguments["after"]
     approvals.check_unchanged(written(present), approval)
     values = KINDS[present.kind].read(after["values"])
-    _change(actor, present, after["name"], values, _assignment(after), enabled=after["enabled"])
+    _change(actor, present, after["name"], values, Assignment.read(after["assignment"]), enabled=after["enabled"])
 
 
 def _carry_out_move(approval: Approval, actor: Actor, _now: datetime) -> None:
@@ -339,23 +332,8 @@ def _written(name: str, values: Kind, assignment: Assignment, *, enabled: bool) 
         "name": name,
         "enabled": enabled,
         "values": values.stored(),
-        "assignment": {
-            "to": str(assignment.to),
-            "groups": sorted(str(group) for group in assignment.groups),
-            "platforms": sorted(assignment.platforms),
-            "ownerships": sorted(assignment.ownerships),
-        },
+        "assignment": assignment.stored(),
     }
-
-
-def _assignment(given: Mapping[str, Any]) -> Assignment:
-    to = given["assignment"]
-    return Assignment(
-        to=to["to"],
-        groups=frozenset(map(UUID, to["groups"])),
-        platforms=frozenset(to["platforms"]),
-        ownerships=frozenset(to["ownerships"]),
-    )
 
 
 # The pieces

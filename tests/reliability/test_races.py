@@ -3,12 +3,13 @@
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
+from typing import Any, Final
 from uuid import UUID
 
 import pytest
 
-from mydevices.accounts import people
-from mydevices.accounts.models import Group, Person
+from mydevices.accounts import approvals, people, sign_in_rules
+from mydevices.accounts.models import Approval, ApprovalRules, Group, Person, SignInRules
 from mydevices.audit.models import Entry
 from mydevices.audit.verbs import Verb
 from mydevices.certificates.models import DeviceCertificate
@@ -17,7 +18,7 @@ from mydevices.commands.models import Action, Command
 from mydevices.commands.outcomes import Outcome
 from mydevices.commands.states import State
 from mydevices.devices.models import Channel
-from mydevices.errors import Conflict
+from mydevices.errors import Conflict, Waits
 from mydevices.outbox.models import Message
 from mydevices.platforms.apple import queries
 from mydevices.platforms.port import ActionKind
@@ -229,3 +230,33 @@ def test_groups_given_to_somebody_at_once_are_all_theirs() -> None:
     refused = [outcome for outcome in outcomes if outcome is not None]
     assert [type(outcome) for outcome in refused] == [Conflict]
     assert Entry.objects.filter(verb=Verb.GROUPS_CHANGED).count() == 2 + 3
+
+
+RULES: Final[dict[str, Any]] = {
+    "classes": 0,
+    "history": 0,
+    "expires_after_days": 0,
+    "idle_minutes": 480,
+    "limited_sign_in": True,
+}
+
+
+def test_a_change_that_waited_is_carried_out_once_however_many_decide(transactional_db: None) -> None:
+    """Two workers whose time has come, who allows it, and who stops it."""
+    ApprovalRules.objects.create(id=1, from_devices=0)
+    amara, tomas = factories.administrator("Amara Diallo"), factories.administrator("Tomas Reiter")
+    for _ in range(ROUNDS):
+        SignInRules.objects.update_or_create(id=1, defaults={**RULES, "minimum_length": 15})
+        before = Entry.objects.filter(verb=Verb.SIGN_IN_RULES_CHANGED).count()
+        with pytest.raises(Waits) as waits:
+            sign_in_rules.change(actor=fresh(amara), minimum_length=8, **RULES)
+        approval = Approval.objects.get(id=waits.value.approval)
+        due = partial(approvals.carry_out_due, now=approval.ends_at)
+        approve = partial(approvals.approve, approval_id=approval.id, actor=fresh(tomas))
+        stop = partial(approvals.stop, approval_id=approval.id, actor=fresh(tomas), reason="No.")
+        ends = at_once(due, approve, due, stop)
+        approval.refresh_from_db()
+        carried_out = Entry.objects.filter(verb=Verb.SIGN_IN_RULES_CHANGED).count() - before
+        assert carried_out == (approval.state == "done"), ends
+        assert SignInRules.objects.get().minimum_length == (8 if carried_out else 15)
+        assert sum(end == 1 or isinstance(end, Approval) for end in ends) == 1, ends

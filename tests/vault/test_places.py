@@ -19,8 +19,7 @@ from django.db import connection, models
 from django.utils import timezone
 from pytest_django import Settings
 
-from mydevices.accounts import approvals, codes, post, providers, set_aside, sign_in_rules
-from mydevices.accounts.approvals import Wanted
+from mydevices.accounts import codes, post, providers, set_aside
 from mydevices.accounts.models import ApprovalRules, Person, Provider
 from mydevices.applications import services as applications
 from mydevices.applications.selectors import App
@@ -34,6 +33,7 @@ from mydevices.configurations.kinds.identity_certificate import SINGLE_FILE, Ide
 from mydevices.devices import services as devices
 from mydevices.devices.assignment import EVERYONE
 from mydevices.devices.models import Device
+from mydevices.errors import Waits
 from mydevices.location import services as location
 from mydevices.location.models import Position
 from mydevices.organisation import outgoing
@@ -157,13 +157,20 @@ def _apps(ines: Person) -> None:
     assert applications.store(device_id=factories.device(ines).id, scope="all", apps=apps, now=now)
 
 
-def _change_that_waits(_ines: Person) -> None:
-    ApprovalRules.objects.create(id=1, from_devices=0)
+def _change_that_waits(ines: Person) -> None:
+    factories.device(ines)
+    ApprovalRules.objects.create(id=1, from_devices=0, configuration_devices=0)
+    factories.administrator("Gus")
     boss = factories.actor(factories.administrator("Fay"), proved=timezone.now())
-    wanted = Wanted(sign_in_rules.KIND, "enclosing", "", {"before": {}, "after": {}}, enclosure=b"a private key")
-    approval = approvals.hold(actor=boss, wanted=wanted, now=timezone.now())
-    assert approval is not None
-    assert approvals.enclosed(approval) == b"a private key"
+    file = configurations.examine_file(
+        actor=boss,
+        purpose="both",
+        data=identities.identity_for(ines).exported(identities.PASSWORD),
+        password=identities.PASSWORD,
+    )
+    values = IdentityCertificate(source=SINGLE_FILE)
+    with pytest.raises(Waits):
+        configurations.create(actor=boss, name="Waits", values=values, assignment=EVERYONE, file=file)
     ApprovalRules.objects.all().delete()
 
 

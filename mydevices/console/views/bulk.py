@@ -24,7 +24,7 @@ from mydevices.console.views.devices import wanted
 from mydevices.devices.models import Device
 from mydevices.errors import Conflict, NotFound
 from mydevices.platforms.port import ActionKind, Parameters
-from mydevices.presentation import moments, present
+from mydevices.presentation import changes, moments, present
 from mydevices.presentation.access import freshly_signed_in, sent
 
 NAMED: Final = 12
@@ -104,7 +104,7 @@ def _question(request: HttpRequest, kind: ActionKind, ids: list[UUID], form: Bat
     some = Device.objects.select_related("owner").filter(id__in=ids[:NAMED])
     query = given.get("query", "")[:LONGEST]
     context = {
-        "title": titled(kind, len(ids)),
+        "title": batches.title(kind, len(ids)),
         "kind": kind.value,
         "form": form,
         "number": len(ids),
@@ -115,19 +115,10 @@ def _question(request: HttpRequest, kind: ActionKind, ids: list[UUID], form: Bat
         "named": [(present.name_of(device), device.owner.name) for device in some],
         "others": len(ids) - min(NAMED, len(ids)),
         "undoable": kind in commands.UNDOABLE,
+        "waits": batches.must_wait(actor=actor_of(request), kind=kind, device_ids=ids, now=timezone.now()),
+        "goes": batches.WAITS[kind][1] if kind in batches.WAITS else False,
     }
     return render(request, "console/bulk.html", context, status=400 if form.errors else 200)
-
-
-def titled(kind: str, number: int) -> str:
-    """“Retire 37 devices”."""
-    return {
-        ActionKind.LOCK.value: ngettext("Lock %(number)d device", "Lock %(number)d devices", number),
-        ActionKind.RETIRE.value: ngettext("Retire %(number)d device", "Retire %(number)d devices", number),
-        ActionKind.CHECK_IN.value: ngettext(
-            "Ask %(number)d device to check in", "Ask %(number)d devices to check in", number
-        ),
-    }[kind] % {"number": number}
 
 
 @require_safe
@@ -148,13 +139,14 @@ def _batch(request: HttpRequest, one: Batch) -> dict[str, object]:
     tally = batches.tally(one)
     return {
         "batch": one,
-        "title": titled(one.kind, one.number),
+        "title": batches.title(one.kind, one.number),
         "began": moments.moment(one.started_at, now),
         "ended": moments.moment(one.finished_at, now) if one.finished_at else "",
         "tally": tally,
         "over": one.number - tally.waiting,
         "refused": [(present.name_of(item.device), item) for item in batches.refused(one)[:TOLD]],
         "more": max(0, tally.refused - TOLD),
+        "waits": changes.of(batches.what(one.id)),
         "may_stop": bool(tally.waiting) and batches.RIGHTS[ActionKind(one.kind)] in rights_of(request),
     }
 

@@ -43,7 +43,7 @@ from mydevices.devices.models import Registration
 from mydevices.errors import Conflict, Invalid, NotFound, TooMany
 from mydevices.organisation import selectors as organisation
 from mydevices.policies.kinds.kind import Kind, Line
-from mydevices.presentation import moments, present
+from mydevices.presentation import changes, moments, present
 from mydevices.presentation.access import sent
 from mydevices.presentation.waiting import waits
 
@@ -183,6 +183,7 @@ def _edit(request: HttpRequest, kind: type[Kind], found: Configuration | None) -
         "to": to,
         "reach": reach,
         "configuration": found,
+        "waits": changes.of(services.what(found.id)) if found is not None else [],
         "kind": kind,
         "kind_title": kind.title(),
         "about": ABOUT[kind.name()],
@@ -287,6 +288,7 @@ def _one(request: HttpRequest, found: Configuration) -> dict[str, object]:
     )
     return {
         "configuration": found,
+        "waits": changes.of(services.what(found.id)),
         "kind": KINDS[found.kind].title(),
         "icon": ICONS[found.kind],
         "lines": lines(found),

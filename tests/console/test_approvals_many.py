@@ -1,0 +1,351 @@
+"""A second administrator for what reaches many devices at once, over HTTP: batches, and configurations."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from django.core.cache import cache
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from mydevices.accounts import approvals
+from mydevices.accounts.models import Approval, ApprovalRules, Group, Membership, Person
+from mydevices.accounts.notices import Notice
+from mydevices.audit.models import Entry
+from mydevices.audit.verbs import Verb
+from mydevices.commands import batches
+from mydevices.commands.models import Action, Batch
+from mydevices.configurations.models import Configuration, SharedIdentity
+from mydevices.devices.models import Device
+from mydevices.outbox.models import Message
+from tests import factories
+from tests.certificates import identities
+from tests.console.test_approvals import browser_of, decide, mails, one, text, told, waits
+from tests.factories import PASSWORD
+
+pytestmark = pytest.mark.django_db
+
+WEEK = timedelta(days=7, seconds=1)
+
+
+@pytest.fixture(autouse=True)
+def unlimited() -> None:
+    cache.clear()
+
+
+@pytest.fixture
+def amara() -> Person:
+    return factories.administrator("Amara Diallo", password=PASSWORD)
+
+
+@pytest.fixture
+def tomas() -> Person:
+    return factories.administrator("Tomas Reiter", password=PASSWORD)
+
+
+@pytest.fixture
+def sam() -> Person:
+    return factories.person("Sam Stone", role=Person.Role.HELPDESK, password=PASSWORD)
+
+
+@pytest.fixture
+def some() -> Sequence[Device]:
+    """Three devices, of which nobody asks more than two without another's word."""
+    ApprovalRules.objects.create(id=1, from_devices=2, batch_devices=2, configuration_devices=2)
+    owner = factories.person("Ines Okafor")
+    return [factories.device(owner, name=f"iPhone {number}", now=timezone.now()) for number in range(3)]
+
+
+def ask(browser: Client, kind: str, devices: Sequence[Device], **form: str) -> Any:
+    given = {
+        "id": [str(device.id) for device in devices],
+        "number": str(len(devices)),
+        "typed": str(len(devices)),
+        "batch": str(uuid4()),
+        "reason": "Audit week.",
+        **form,
+    }
+    return browser.post(reverse("console:devices_bulk", args=[kind]), given)
+
+
+def work() -> int:
+    """What the worker would be given; how many devices have been asked after it."""
+    for message in Message.objects.filter(topic="batch"):
+        batches.advance(batch_id=message.payload["batch"], now=timezone.now())
+    Message.objects.filter(topic="batch").delete()
+    return Action.objects.count()
+
+
+# Batches
+
+
+def test_the_helpdesk_does_not_lock_many_devices_alone(amara: Person, sam: Person, some: Sequence[Device]) -> None:
+    """H6: one session of the helpdesk locked everything there was, with a text of its own. One administrator is enough
+    for another to ask."""
+    browser, boss = browser_of(sam), browser_of(amara)
+    question = browser.get(f"{reverse('console:devices_bulk', args=['lock'])}?" + "&".join(f"id={d.id}" for d in some))
+    assert "another administrator is asked first" in question.content.decode()
+    answer = ask(browser, "lock", some, message="Pay here.")
+    batch = Batch.objects.get()
+    assert answer["Location"] == reverse("console:devices_batch", args=[batch.id])
+    assert "No device has been asked yet" in text(browser, answer["Location"])
+    assert work() == 0
+    assert told(Notice.CHANGE_WAITS) == {str(amara.id)}
+    page = text(boss, one(waits()))
+    for words in ("Lock 3 devices", "Pay here.", "iPhone 2", "Ines Okafor", "Audit week.", "Sam Stone"):
+        assert words in page
+    assert decide(browser, waits(), "approve").status_code == 403
+    decide(boss, waits(), "stop", "Who is that?")
+    assert "Who is that?" in mails(Notice.CHANGE_STOPPED)[0]["facts"]["reason"]
+    assert work() == 0
+    batch.refresh_from_db()
+    assert (batch.finished_at is not None, batches.tally(batch).stopped) == (True, 3)
+
+
+def test_a_lock_that_is_allowed_goes_at_once(amara: Person, tomas: Person, some: Sequence[Device]) -> None:
+    ask(browser_of(amara), "lock", some)
+    assert decide(browser_of(amara), waits(), "approve").status_code == 403
+    decide(browser_of(tomas), waits(), "approve")
+    assert work() == 3
+    assert {action.actor_id for action in Action.objects.all()} == {str(amara.id)}
+
+
+def test_a_lock_waits_for_a_quarter_of_an_hour(amara: Person, sam: Person, some: Sequence[Device]) -> None:
+    ask(browser_of(sam), "lock", some)
+    approval = waits()
+    assert approval.ends_at - approval.asked_at == timedelta(minutes=15)
+    assert approvals.carry_out_due(now=approval.asked_at + timedelta(minutes=14)) == 0
+    assert approvals.carry_out_due(now=approval.ends_at) == 1
+    assert approvals.carry_out_due(now=approval.ends_at) == 0
+    assert work() == 3
+
+
+def test_retiring_many_waits_for_a_week_and_is_dropped(amara: Person, tomas: Person, some: Sequence[Device]) -> None:
+    ask(browser_of(amara), "retire", some)
+    approval = waits()
+    assert "goes" not in mails(Notice.CHANGE_WAITS)[0]["facts"]
+    assert "it is dropped" in text(browser_of(tomas), one(approval))
+    assert approvals.carry_out_due(now=approval.asked_at + timedelta(days=6)) == 0
+    assert approvals.carry_out_due(now=approval.asked_at + WEEK) == 1
+    assert work() == 0
+    approval.refresh_from_db()
+    assert (approval.state, approval.decided_by) == ("stopped", "")
+    assert Entry.objects.filter(verb=Verb.CHANGE_DROPPED).count() == 1
+    assert Batch.objects.get().finished_at is not None
+    assert told(Notice.CHANGE_STOPPED) == {str(amara.id)}
+
+
+def test_few_devices_one_after_another_count_together(amara: Person, tomas: Person, some: Sequence[Device]) -> None:
+    browser = browser_of(amara)
+    ask(browser, "lock", some[:1])
+    ask(browser, "lock", some[1:2])
+    assert work() == 2
+    ask(browser, "lock", some[2:])
+    assert work() == 2
+    # What waits itself counts for nothing, nor does another kind, another person or another day.
+    Action.objects.all().delete()
+    ask(browser, "check_in", some)
+    ask(browser, "retire", some[:2])
+    ask(browser_of(tomas), "lock", some[:2])
+    assert approvals.waiting().count() == 1
+    Batch.objects.update(started_at=timezone.now() - timedelta(hours=25))
+    ask(browser, "lock", some[2:])
+    assert approvals.waiting().count() == 1
+
+
+@pytest.mark.parametrize("kind", ["lock", "retire"])
+def test_with_one_administrator_or_few_devices_nothing_waits(amara: Person, some: Sequence[Device], kind: str) -> None:
+    browser = browser_of(amara)
+    ask(browser, kind, some)
+    assert work() == 3
+    factories.administrator()
+    ApprovalRules.objects.update(from_devices=4)
+    Action.objects.all().delete()
+    ask(browser, kind, some)
+    assert work() == 3
+    assert not Approval.objects.exists()
+
+
+def test_who_stops_the_batch_takes_it_back(amara: Person, tomas: Person, sam: Person, some: Sequence[Device]) -> None:
+    browser = browser_of(sam)
+    ask(browser, "lock", some)
+    approval = waits()
+    browser.post(reverse("console:devices_batch_stop", args=[Batch.objects.get().id]))
+    approval.refresh_from_db()
+    assert (approval.state, approval.decided_by) == ("stopped", "Sam Stone")
+    assert approvals.carry_out_due(now=approval.ends_at) == 0
+    assert work() == 0
+
+
+def test_a_batch_of_somebody_who_is_suspended_or_demoted_meanwhile_does_not_go(
+    amara: Person, sam: Person, some: Sequence[Device]
+) -> None:
+    ask(browser_of(sam), "lock", some)
+    approval = waits()
+    Person.objects.filter(id=sam.id).update(role=Person.Role.PERSON)
+    approvals.carry_out_due(now=approval.ends_at)
+    approval.refresh_from_db()
+    assert approval.state == "failed"
+    assert work() == 0
+    assert Batch.objects.get().finished_at is not None
+
+
+# Configurations
+
+
+def clip(**changed: Any) -> dict[str, Any]:
+    form = {
+        "name": "Intranet",
+        "about": "",
+        "enabled": "on",
+        "label": "Intranet",
+        "url": "https://intranet.example",
+        "removable": "on",
+        "to": "everyone",
+    }
+    return form | changed
+
+
+def new(kind: str = "web_clip") -> str:
+    return reverse("console:configurations_new", args=[kind])
+
+
+def test_a_configuration_for_many_devices_waits(amara: Person, tomas: Person, some: Sequence[Device]) -> None:
+    browser, other = browser_of(amara), browser_of(tomas)
+    answer = browser.post(new(), clip())
+    approval = waits()
+    assert answer["Location"] == one(approval)
+    assert not Configuration.objects.exists()
+    assert told(Notice.CHANGE_WAITS) == {str(amara.id), str(tomas.id)}
+    page = text(other, one(approval))
+    assert "Make the configuration “Intranet” for 3 devices" in page
+    assert "https://intranet.example" in page
+    assert decide(browser, approval, "approve").status_code == 403
+    decide(other, approval, "approve")
+    made = Configuration.objects.get()
+    assert (made.name, made.values["url"]) == ("Intranet", "https://intranet.example")
+    assert Entry.objects.get(verb=Verb.CONFIGURATION_CREATED).actor_id == str(tomas.id)
+
+
+def test_one_for_few_goes_and_reaching_more_waits(amara: Person, tomas: Person, some: Sequence[Device]) -> None:
+    group, everybody = Group.objects.create(name="Few"), Group.objects.create(name="Everybody")
+    lena = factories.person("Lena Brandt")
+    factories.device(lena, now=timezone.now())
+    Membership.objects.create(group=group, person=lena)
+    Membership.objects.create(group=everybody, person=some[0].owner)
+    browser = browser_of(amara)
+    browser.post(new(), clip(to="groups", groups=[str(group.id)]))
+    made = Configuration.objects.get()
+    edit = reverse("console:configurations_edit", args=[made.id])
+    # Three more than before, though four are no more than twice the number.
+    answer = browser.post(edit, clip(to="groups", groups=[str(group.id), str(everybody.id)]))
+    assert answer["Location"] == one(waits())
+    assert "new to 3 devices" in text(browser, one(waits()))
+    assert "Waiting for another administrator" in text(browser, reverse("console:configurations_one", args=[made.id]))
+    approvals.carry_out_due(now=waits().ends_at)
+    made.refresh_from_db()
+    assert {found.name for found in made.groups.all()} == {"Few", "Everybody"}
+
+
+def installed(browser: Client, **changed: Any) -> Configuration:
+    """One that reaches all, made while nothing waited."""
+    ApprovalRules.objects.update(configuration_devices=100)
+    browser.post(new(), clip(**changed))
+    ApprovalRules.objects.update(configuration_devices=2)
+    return Configuration.objects.get()
+
+
+def test_what_many_devices_have_is_not_changed_by_one_alone(
+    amara: Person, tomas: Person, some: Sequence[Device]
+) -> None:
+    """H6: one session moved everybody's Exchange host."""
+    browser = browser_of(amara)
+    made = installed(browser)
+    edit = reverse("console:configurations_edit", args=[made.id])
+    assert browser.post(edit, clip(url="https://elsewhere.example"))["Location"] == one(waits())
+    made.refresh_from_db()
+    assert made.values["url"] == "https://intranet.example"
+    icon = SimpleUploadedFile("icon.png", b"\x89PNG\r\n\x1a\nanother", content_type="image/png")
+    browser.post(edit, {**clip(), "icon": icon})
+    approval = waits()
+    assert approval.enclosure
+    made.refresh_from_db()
+    assert made.icon is None
+    decide(browser_of(tomas), approval, "approve")
+    made.refresh_from_db()
+    approval.refresh_from_db()
+    assert bytes(Configuration.objects.values_list("icon", flat=True).get() or b"") == b"\x89PNG\r\n\x1a\nanother"
+    assert approval.enclosure is None
+
+
+def test_another_name_and_fewer_devices_and_taking_it_away_do_not_wait(
+    amara: Person, tomas: Person, some: Sequence[Device]
+) -> None:
+    browser = browser_of(amara)
+    made = installed(browser)
+    edit = reverse("console:configurations_edit", args=[made.id])
+    browser.post(edit, clip(url="https://elsewhere.example"))
+    assert browser.post(edit, clip(name="The intranet"))["Location"] == reverse(
+        "console:configurations_one", args=[made.id]
+    )
+    assert not approvals.waiting().exists()  # replaced
+    browser.post(edit, clip(to="nobody"))
+    made.refresh_from_db()
+    assert made.assigned_to == "nobody"
+    # Once it is for nobody, or not in use, everybody is new to it.
+    assert browser.post(edit, clip())["Location"] == one(waits())
+    browser.post(reverse("console:configurations_delete", args=[made.id]))
+    assert not Configuration.objects.exists()
+    assert not approvals.waiting().exists()
+
+
+def test_a_file_for_many_waits_sealed_and_arrives(amara: Person, tomas: Person, some: Sequence[Device]) -> None:
+    data = identities.identity_for(amara).exported(identities.PASSWORD)
+    form = {
+        "name": "Shared",
+        "about": "",
+        "enabled": "on",
+        "source": "single_file",
+        "purpose": "both",
+        "delete_key": "never",
+        "to": "everyone",
+        "file": SimpleUploadedFile("shared.p12", data),
+        "password": identities.PASSWORD,
+    }
+    browser = browser_of(amara)
+    answer = browser.post(new("identity_certificate"), form)
+    assert answer["Location"] == one(waits()), answer.content.decode()
+    assert "PRIVATE" not in str(waits().arguments)
+    assert not SharedIdentity.objects.exists()
+    decide(browser_of(tomas), waits(), "approve")
+    kept = SharedIdentity.objects.get()
+    assert kept.configuration.name == "Shared"
+    assert Approval.objects.get().enclosure is None
+
+
+def test_with_one_administrator_a_configuration_goes_at_once(amara: Person, some: Sequence[Device]) -> None:
+    assert browser_of(amara).post(new(), clip())["Location"] == reverse(
+        "console:configurations_one", args=[Configuration.objects.get().id]
+    )
+
+
+def test_the_portal_as_a_web_clip_waits_as_well(amara: Person, tomas: Person, some: Sequence[Device]) -> None:
+    assert browser_of(amara).post(reverse("console:configurations_portal"))["Location"] == one(waits())
+    assert not Configuration.objects.exists()
+
+
+def test_a_configuration_that_was_changed_meanwhile_is_not_overwritten(
+    amara: Person, tomas: Person, some: Sequence[Device]
+) -> None:
+    browser = browser_of(amara)
+    made = installed(browser)
+    browser.post(reverse("console:configurations_edit", args=[made.id]), clip(url="https://elsewhere.example"))
+    Configuration.objects.filter(id=made.id).update(revision=7)
+    decide(browser_of(tomas), waits(), "approve")
+    assert Approval.objects.get().state == "failed"
+    made.refresh_from_db()
+    assert made.values["url"] == "https://intranet.example"
