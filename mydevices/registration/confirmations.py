@@ -119,14 +119,23 @@ def disown_by_link(*, token: str, address: str, now: datetime) -> Device:
     RegistrationPin.objects.filter(person=device.owner, spent_at=None, revoked_at=None).update(revoked_at=now)
     sessions.forget(person=device.owner)
     _record(Verb.DEVICE_DISOWNED, device, actor)
-    # By the server itself: what only protects is not for a policy to forbid. What stands in the way (it is retired
-    # already, or lost, or has not been heard again) stands on its page.
+    _send_away(device, life, now)
+    return device
+
+
+def _send_away(device: Device, life: Registration, now: datetime) -> None:
+    """By the server itself: what only protects is not for a policy to forbid. A device that has not finished its
+    registration cannot be told anything, and is not let in. What else stands in the way (it is retired already, or
+    lost) stands on its page."""
+    if life.state == Registration.State.PENDING:
+        devices.end(registration=life, state=Registration.State.RETIRED, now=now)
+        commands.void(registration=life, now=now)
+        return
     try:
         with transaction.atomic():
             commands.enqueue(device=device, kind=ActionKind.RETIRE, actor=Actor.system("not mine"), now=now)
     except (Conflict, Unsupported):
         pass
-    return device
 
 
 def asked(token: str, now: datetime) -> Confirmation:

@@ -25,7 +25,7 @@ from mydevices.accounts.requests import LIMITED
 from mydevices.audit.models import Entry
 from mydevices.certificates import keeping
 from mydevices.certificates.models import Certificate
-from mydevices.commands.models import Action
+from mydevices.commands.models import Action, Command
 from mydevices.configurations import push, resolve, selectors, services, uploads
 from mydevices.configurations.kinds import KINDS
 from mydevices.configurations.kinds.email import Email
@@ -36,7 +36,9 @@ from mydevices.devices.assignment import EVERYONE, Assignment, To
 from mydevices.devices.models import Device, Registration
 from mydevices.errors import Conflict, NotAllowed
 from mydevices.outbox.models import Message
+from mydevices.policies import services as policies
 from mydevices.policies.kinds.kind import Kind
+from mydevices.policies.kinds.self_service import SelfServiceRules
 from mydevices.protocols.pki.pkcs12 import Bundle
 from mydevices.protocols.pki.smime import Purpose
 from mydevices.registration import confirmations, pins
@@ -46,6 +48,7 @@ from mydevices.vault import services as vault
 from simulator import fleet
 from simulator.device import Device as Simulated
 from simulator.errors import SimulatorError
+from simulator.transport import Reply
 from tests import factories
 from tests.certificates import identities
 from tests.configurations.test_delivery import fingerprints, polled
@@ -466,6 +469,29 @@ def test_whoever_does_not_know_the_device_says_so_and_all_of_it_stops(
     assert phone.waits
 
 
+def test_no_policy_keeps_a_device_that_is_nobody_s(kofi: Person) -> None:
+    policies.create(actor=OPERATOR, name="Few", values=SelfServiceRules(allowed=("register",)), assignment=EVERYONE)
+    phone = by_operator(kofi)
+    Client().post(link(), {"answer": "no"})
+    Command.objects.filter(action__kind="retire").update(state="queued")
+    polled(phone.simulated)
+    assert not phone.simulated.is_registered
+
+
+def test_a_device_that_has_not_finished_registering_is_not_let_in(kofi: Person) -> None:
+    def interrupted(method: str, url: str, headers: Mapping[str, str], body: bytes) -> Reply:
+        if b"TokenUpdate" in body:
+            Client().post(link(), {"answer": "no"})
+        return send(method, url, headers, body)
+
+    ticket = registration.open_ticket(person=kofi, ownership="company", intended="phone", actor=OPERATOR)
+    simulated = fleet.new_device("iphone", send=interrupted)
+    with pytest.raises(SimulatorError):
+        simulated.register(registration.document_for(ticket=ticket).content)
+    assert Registration.objects.get().state == Registration.State.RETIRED
+    assert present(kofi, simulated).state == Registration.State.RETIRED
+
+
 def test_the_link_still_says_no_where_an_intruder_has_confirmed(kofi: Person, office: Office) -> None:
     phone = by_operator(kofi)
     path = link()
@@ -477,8 +503,9 @@ def test_the_link_still_says_no_where_an_intruder_has_confirmed(kofi: Person, of
     assert Client().post(path, {"answer": "yes"}).status_code == 409
     assert Client().post(path, {"answer": "no"}).status_code == 200
     assert Registration.objects.get(device=phone.device).keys_held
-    upload(kofi, office.signing)
     before = fingerprints(phone.simulated)
+    upload(kofi, office.signing)
+    phone.take_all()
     assert fingerprints(phone.simulated) <= before, "what was uploaded since does not go there"
 
 
