@@ -111,6 +111,7 @@ TOO_SLOW: Final = wsgi.plain(408, "The body did not arrive in time.", _CLOSE)
 INCOMPLETE: Final = wsgi.plain(400, "The body is not complete.", _CLOSE)
 BAD_LENGTH: Final = wsgi.plain(400, "The length of the body is not a number.", _CLOSE)
 NOTHING: Final = wsgi.plain(404, "There is nothing here.", _CLOSE)
+NO_METHOD: Final = wsgi.plain(405, wsgi.NO_METHOD, _CLOSE)
 FAILED: Final = wsgi.plain(500, "Something went wrong here. It has been written down.")
 
 
@@ -229,7 +230,7 @@ class Arrival:
 
     def respond(self, status: int, headers: Pairs, body: bytes) -> None:
         """Send an answer, from whatever thread, and write one line of access log."""
-        sent = [(name.lower(), value) for name, value in headers]
+        sent = wsgi.completed([(name.lower(), value) for name, value in headers])
         bodiless = status in {204, 304}
         if not bodiless and all(name != "content-length" for name, _ in sent):
             sent.append(("content-length", str(len(body))))
@@ -302,6 +303,8 @@ class Front:
     async def _take(self, arrival: Arrival) -> None:
         """Read a request whole and have it answered. Raises Refused where this is not to be."""
         path = arrival.path
+        if arrival.method in wsgi.NEVER:
+            raise Refused(NO_METHOD)
         if path == "/healthz":
             raise Refused(wsgi.healthz())
         on_plane = path.startswith(wsgi.PLANE)

@@ -62,8 +62,8 @@ MIDDLEWARE = [
     "mydevices.portal.middleware.NotKept",
     "mydevices.portal.middleware.Readable",
     "django.middleware.security.SecurityMiddleware",
+    "csp.middleware.CSPMiddleware",  # before the next, which answers by itself
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "csp.middleware.CSPMiddleware",
     "mydevices.portal.middleware.Sessions",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -99,6 +99,7 @@ TEMPLATES = [
                 "mydevices.accounts.context.sign_in",
                 "mydevices.portal.context.help_place",
                 "mydevices.portal.context.limited_session",
+                "mydevices.portal.context.session_lasts",
                 "mydevices.console.navigation.context",
             ],
         },
@@ -205,6 +206,7 @@ CONTENT_SECURITY_POLICY = {
         "connect-src": [SELF],
         "form-action": [SELF],
         "base-uri": [NONE],
+        "object-src": [NONE],
         "frame-ancestors": [NONE],
         "manifest-src": [SELF],
     }

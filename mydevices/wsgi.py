@@ -41,6 +41,33 @@ _STATUS: Final[tuple[tuple[type[MyDevicesError], int], ...]] = (
     (MyDevicesError, 400),
 )
 _BUSY: Final = (("Retry-After", "5"),)
+NEVER: Final = frozenset({"TRACE", "CONNECT"})
+"""Methods that nothing here has a use for."""
+NO_METHOD: Final = "There is no such method here."
+
+
+def _on_every_answer() -> tuple[tuple[str, str], ...]:
+    headers = [
+        ("x-content-type-options", "nosniff"),
+        ("content-security-policy", "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; object-src 'none'"),
+    ]
+    if settings.SECURE_HSTS_SECONDS:
+        below = "; includeSubDomains" if settings.SECURE_HSTS_INCLUDE_SUBDOMAINS else ""
+        headers.append(("strict-transport-security", f"max-age={settings.SECURE_HSTS_SECONDS}{below}"))
+    return tuple(headers)
+
+
+EVERY_ANSWER: Final = _on_every_answer()
+"""Headers of every answer that has none of that name: those of the device plane, of health, and those that say no
+before a page is asked. Pages bring their own (`settings`)."""
+
+
+def completed(headers: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """The headers with those that every answer has."""
+    given = {name.lower() for name, _ in headers}
+    return [*headers, *(pair for pair in EVERY_ANSWER if pair[0] not in given)]
+
+
 _PLAIN: Final = "text/plain; charset=utf-8"
 
 
@@ -137,7 +164,9 @@ def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iter
     """Serve a request by WSGI. Its server bounds the time that a body may take; its size is bounded here."""
     path: str = environ["PATH_INFO"]
     method: str = environ["REQUEST_METHOD"]
-    if path.startswith(PLANE):
+    if method in NEVER:
+        response = plain(405, NO_METHOD)
+    elif path.startswith(PLANE):
         response = _from_environ(environ, path, method)
     elif path in HEALTH:
         response = HEALTH[path]()
@@ -148,7 +177,7 @@ def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iter
         headers.append(("Content-Type", response.content_type))
     if response.status != HTTPStatus.NO_CONTENT:
         headers.append(("Content-Length", str(len(response.body))))
-    start_response(f"{response.status} {HTTPStatus(response.status).phrase}", headers)
+    start_response(f"{response.status} {HTTPStatus(response.status).phrase}", completed(headers))
     return [] if method == "HEAD" else [response.body]
 
 

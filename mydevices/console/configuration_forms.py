@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any, Final, cast
 
 from django import forms
+from django.core.validators import FileExtensionValidator
 from django.utils.translation import gettext_lazy as _
 
 from mydevices.configurations.kinds.email import Email
@@ -72,6 +73,7 @@ class WebClipForm(ConfigurationForm):
     icon = forms.FileField(
         label=_("Icon"),
         required=False,
+        validators=[FileExtensionValidator(["png"])],
         widget=forms.FileInput(attrs={"accept": "image/png"}),
         help_text=_("A PNG picture of up to 1 MB, square, best 400 pixels wide. Empty: the present one stays."),
     )
@@ -118,6 +120,7 @@ class IdentityForm(ConfigurationForm):
     file = forms.FileField(
         label=_("Certificate file"),
         required=False,
+        validators=[FileExtensionValidator(["p12", "pfx"])],
         widget=forms.FileInput(attrs={"accept": ".p12,.pfx,application/x-pkcs12"}),
         help_text=_("With a single file: a .p12 or .pfx file. Empty: the present one stays."),
     )

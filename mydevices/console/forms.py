@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.conf import settings
+from django.core.validators import FileExtensionValidator
 from django.utils.translation import gettext_lazy as _
 
 from mydevices.accounts import providers, rights
@@ -341,6 +342,7 @@ class GroupForm(forms.Form):
 class LogoForm(forms.Form):
     logo = forms.FileField(
         label=_("Logo"),
+        validators=[FileExtensionValidator(["png"])],
         widget=forms.FileInput(attrs={"accept": "image/png"}),
         help_text=_("A PNG picture of up to 200 kB, on a transparent ground. Shown 28 pixels high."),
     )
@@ -348,7 +350,9 @@ class LogoForm(forms.Form):
 
 class PushCertificateForm(forms.Form):
     certificate = forms.FileField(
-        label=_("Certificate from Apple"), help_text=_("The .pem file that Apple gave you for the request.")
+        label=_("Certificate from Apple"),
+        help_text=_("The .pem file that Apple gave you for the request."),
+        validators=[FileExtensionValidator(["pem", "cer", "crt", "der"])],
     )
 
 
@@ -511,5 +515,8 @@ class ListForm(forms.Form):
     """A file with people to invite."""
 
     file = forms.FileField(
-        label=_("CSV file"), allow_empty_file=True, widget=forms.FileInput(attrs={"accept": ".csv,.txt,text/csv"})
+        label=_("CSV file"),
+        allow_empty_file=True,
+        widget=forms.FileInput(attrs={"accept": ".csv,.txt,text/csv"}),
+        validators=[FileExtensionValidator(["csv", "txt"])],
     )

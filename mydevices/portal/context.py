@@ -1,8 +1,9 @@
+from django.conf import settings
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.functional import SimpleLazyObject
 
-from mydevices.accounts import limited
+from mydevices.accounts import limited, selectors
 from mydevices.accounts.models import Person
 from mydevices.policies import helpdesk
 from mydevices.presentation import moments
@@ -23,3 +24,14 @@ def limited_session(request: HttpRequest) -> dict[str, object]:
     """Until when a session goes on that began with a password alone, for the line that every page of it has."""
     until = limited.until_of(request)
     return {"limited_until": moments.at(until, timezone.now()) if until else ""}
+
+
+def session_lasts(request: HttpRequest) -> dict[str, object]:
+    """How many seconds the session goes on where no other page is opened: so long a page may show what it does. Empty
+    where nobody is signed in."""
+    if not isinstance(getattr(request, "user", None), Person):
+        return {"session_lasts": ""}
+    idle = selectors.sign_in_rules().idle_minutes * 60 or settings.SESSION_COOKIE_AGE
+    until = limited.until_of(request)
+    left = int((until - timezone.now()).total_seconds()) if until else idle
+    return {"session_lasts": str(max(1, min(idle, left)))}

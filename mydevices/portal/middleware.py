@@ -115,7 +115,7 @@ class Preferences:
     """Pages are in the language and time zone that their reader chose; else in the zone that the page's script found
     and left in a cookie, and in the language that the browser asks for. The theme is the template's work."""
 
-    COOKIE = "zone"
+    COOKIE: Final = "__Host-zone" if settings.SESSION_COOKIE_SECURE else "zone"
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -185,7 +185,10 @@ class Limited:
         if person is not None and limited.until_of(request) is not None and limited.is_over(request, person):
             limited.end(request)
             messages.info(request, _("Your session has ended: it was for locking and finding a device only."))
-        return self.get_response(request)
+        response = self.get_response(request)
+        if person is not None and signed_in(request) is None:  # their session has ended with this request
+            response.headers["Clear-Site-Data"] = '"storage"'
+        return response
 
     def process_view(
         self, request: HttpRequest, _view: object, _arguments: object, _named: object

@@ -7,8 +7,10 @@
   /* Times are written by the server; here they stay true while the page is open, and in the reader's own time zone. */
   const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
   if (zone) {
-    const secure = location.protocol === "https:" ? "; Secure" : "";
-    document.cookie = `zone=${encodeURIComponent(zone)}; Path=/; Max-Age=31536000; SameSite=Lax${secure}`;
+    const secure = location.protocol === "https:";
+    const name = secure ? "__Host-zone" : "zone";
+    const rest = `Path=/; Max-Age=31536000; SameSite=Lax${secure ? "; Secure" : ""}`;
+    document.cookie = `${name}=${encodeURIComponent(zone)}; ${rest}`;
   }
   const relative = new Intl.RelativeTimeFormat(`${language}-u-nu-latn`, { numeric: "always" }); // the server's digits
   const ago = (seconds) => {
@@ -54,12 +56,36 @@
     }
   });
 
+  /* What a session shows doesn't outlast it. Opening a page, in whichever tab, has the session go on. When nobody has for
+     as long as the rules say, or when somebody has signed out in another tab, this page is asked for anew: the server
+     answers with the sign-in, or the browser says that there is no server. */
+  const lasts = Number(labels.lasts) * 1000;
+  const channel = new BroadcastChannel("session");
+  const began = Date.now();
+  const noteOpened = () => {
+    try { localStorage.setItem("opened", Date.now()); } catch { /* a browser that keeps nothing has this tab's time */ }
+  };
+  const opened = () => {
+    let known = 0;
+    try { known = Number(localStorage.getItem("opened")); } catch { /* the same */ }
+    return known > began && known <= Date.now() ? known : began;
+  };
+  const anew = () => location.replace(location.pathname + location.search);
+  if (lasts) {
+    noteOpened();
+    channel.addEventListener("message", anew);
+    setInterval(() => { if (Date.now() - opened() > lasts + 1000) anew(); }, 1000);
+  } else {
+    channel.postMessage("over");
+  }
+
   /* Questions are pages; here they open over the page that asked. */
   const asDialog = { headers: { "X-Dialog": "1" }, credentials: "same-origin" };
   const open = async (link) => {
     link.setAttribute("aria-busy", "true");
     try {
       const response = await fetch(link.href, asDialog);
+      noteOpened();
       const go = response.headers.get("X-Go"); // to a proof of identity first, or to the reason why not
       if (go) return location.assign(go);
       if (!response.headers.has("X-Dialog")) throw new Error(response.statusText);

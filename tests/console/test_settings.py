@@ -94,7 +94,7 @@ def test_nobody_but_administrators_changes_them(sign_in_as: SignedInAs, page: st
             "language": "en-gb",
             "logo": file(png()),
             "remove": "1",
-            "certificate": file(b"-"),
+            "certificate": file(b"-", "push.pem"),
         },
     )
     assert answer.status_code == 403
@@ -128,7 +128,7 @@ def test_a_colour_of_ones_own_reaches_every_page(administrator: Client) -> None:
     page = administrator.get(reverse("portal:devices")).content.decode()
     assert "/brand/e07a00.css" in page
     sheet = Client().get("/brand/e07a00.css")
-    assert sheet["Content-Type"] == "text/css"
+    assert sheet["Content-Type"] == "text/css; charset=utf-8"
     assert "--accent-fill" in sheet.content.decode()
     assert Client().get("/brand/00ff00.css").status_code == 404
     administrator.post(reverse("console:settings_brand"), {"accent": "#E07A00", "language": "en-gb"})

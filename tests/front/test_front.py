@@ -263,6 +263,14 @@ def test_an_endpoint_is_told_the_method(server: Server, method: str) -> None:
     assert body.split()[0] == method.encode()
 
 
+def test_a_request_to_be_repeated_is_refused_everywhere(server: Server) -> None:
+    for path in ("/mdm/test/echo", "/page", "/healthz"):
+        response, body = ask(server, "TRACE", path, headers={"X-Mine": "secret"})
+        assert response.status == 405
+        assert b"secret" not in body
+        assert response.headers["X-Content-Type-Options"] == "nosniff"
+
+
 def test_head_is_get_without_the_body(server: Server) -> None:
     for path in ("/mdm/test/echo", "/page", "/healthz"):
         response, body = ask(server, "HEAD", path)
@@ -416,7 +424,7 @@ def test_the_access_log_has_one_line_a_request_without_queries_bodies_and_tokens
     ask(server, "GET", "/a%0Ab%22c")
 
     def lines_of_access() -> list[str]:
-        return [line for line in server.log.read_text()[before:].splitlines() if "mydevices.access" in line]
+        return [line for line in server.log.read_bytes()[before:].decode().splitlines() if "mydevices.access" in line]
 
     until(lambda: len(lines_of_access()) >= 2, 10, "both lines of access")
     lines = lines_of_access()

@@ -72,7 +72,7 @@ def test_an_endpoint_is_given_the_request_and_its_answer_is_sent(routed: Callabl
     answer = call("PUT", "/mdm/test", b"body", HTTP_MDM_SIGNATURE="abc", QUERY_STRING="a=1")
     assert answer == (
         "200 OK",
-        {"X-Test": "1", "Content-Type": "application/xml", "Content-Length": "8"},
+        {"X-Test": "1", "Content-Type": "application/xml", "Content-Length": "8", **dict(wsgi.EVERY_ANSWER)},
         b"<plist/>",
     )
     (request,) = seen
@@ -175,3 +175,29 @@ def test_a_migrated_database_is_ready() -> None:
 def test_the_clients_address_is_what_the_trusted_proxies_saw(proxies: int, forwarded: str, address: str) -> None:
     with override_settings(ENVIRONMENT=environment.Environment(trusted_proxies=proxies)):
         assert wsgi.client_address("127.0.0.1", forwarded) == address
+
+
+@pytest.mark.parametrize("path", ["/mdm/test", "/mdm/nothing", "/healthz"])
+def test_every_answer_beside_the_pages_is_for_no_browser_to_interpret(
+    routed: Callable[[port.Endpoint], None], path: str
+) -> None:
+    routed(lambda _request: port.Response(200, b"<b>", "text/html"))
+    _status, headers, _body = call("GET", path)
+    assert headers["x-content-type-options"] == "nosniff"
+    assert "frame-ancestors 'none'" in headers["content-security-policy"]
+
+
+def test_an_answer_keeps_the_headers_that_it_brings() -> None:
+    completed = wsgi.completed([("Content-Security-Policy", "default-src 'self'")])
+    assert [value for name, value in completed if name.lower() == "content-security-policy"] == ["default-src 'self'"]
+
+
+@pytest.mark.parametrize(("below", "header"), [(False, "max-age=60"), (True, "max-age=60; includeSubDomains")])
+def test_by_https_every_answer_asks_for_https(*, below: bool, header: str) -> None:
+    with override_settings(SECURE_HSTS_SECONDS=60, SECURE_HSTS_INCLUDE_SUBDOMAINS=below):
+        assert dict(wsgi._on_every_answer())["strict-transport-security"] == header
+
+
+@pytest.mark.parametrize("path", ["/mdm/test", "/healthz", "/sign-in"])
+def test_a_request_to_be_repeated_is_refused(path: str) -> None:
+    assert call("TRACE", path)[0] == "405 Method Not Allowed"

@@ -283,3 +283,23 @@ def test_location_is_switched_where_the_account_is(browser: Client, ines: Person
     assert "Switch location off" in browser.get(address).content.decode()
     browser.post(reverse("portal:location_choice"), {"shares": "no"})
     assert not location.shares(ines.id)
+
+
+def test_a_page_says_how_long_it_may_show_what_it_does(browser: Client, client: Client) -> None:
+    """Its script asks for it anew after that, so that an ended session leaves nothing on a screen."""
+    decide(idle_minutes=90)
+    assert 'data-lasts="5400"' in browser.get(reverse("portal:devices")).content.decode()
+    decide(idle_minutes=0)
+    assert 'data-lasts="1209600"' in browser.get(reverse("portal:devices")).content.decode()
+    assert "data-lasts" not in client.get(reverse("account_login")).content.decode()
+
+
+def test_the_end_of_a_session_clears_what_its_pages_left_in_the_browser(browser: Client) -> None:
+    assert "Clear-Site-Data" not in browser.get(reverse("portal:devices"))
+    assert browser.post(reverse("account_logout"))["Clear-Site-Data"] == '"storage"'
+    assert "Clear-Site-Data" not in browser.get(reverse("account_login"))
+
+
+def test_a_time_out_clears_it_too(browser: Client) -> None:
+    idle(browser, timedelta(hours=9))
+    assert browser.get(reverse("portal:devices"))["Clear-Site-Data"] == '"storage"'

@@ -306,3 +306,10 @@ def test_nobody_else_takes_it_off(browser: Client, ines: Person) -> None:
     assert (browser.get(where).status_code, browser.post(where).status_code) == (404, 404)
     assert Client().post(where).status_code == 302
     assert not Command.objects.exists()
+
+
+def test_a_file_that_calls_itself_something_else_is_not_opened(browser: Client) -> None:
+    form = {"type": str(type_for("signing").id), "file": SimpleUploadedFile("mine.exe", b"MZ"), "password": PASSWORD}
+    answer = browser.post(reverse("portal:certificate_add"), form)
+    assert answer.status_code == 400
+    assert "File extension" in answer.content.decode()

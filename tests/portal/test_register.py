@@ -44,7 +44,7 @@ def test_a_choice_opens_a_ticket_and_shows_its_code_and_address(browser: Client)
     assert f"/r/{code[:4]}-{code[4:8]}-{code[8:]}" in page
     assert reverse("portal:qr", args=[ticket.id]) in page
     picture = browser.get(reverse("portal:qr", args=[ticket.id]))
-    assert picture["Content-Type"] == "image/svg+xml"
+    assert picture["Content-Type"] == "image/svg+xml; charset=utf-8"
     assert b"<svg" in picture.content
 
 

@@ -52,7 +52,7 @@ from mydevices.registration import services as registration
 
 log = logging.getLogger(__name__)
 
-PLIST: Final = "application/xml"
+PLIST: Final = "application/xml; charset=utf-8"
 MESSAGE_LIMIT: Final = 4 * 1024 * 1024
 """Bytes of a check-in or report: a CertificateList or an app list of a full device stays well below."""
 SCEP_LIMIT: Final = 64 * 1024

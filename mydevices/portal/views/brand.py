@@ -16,7 +16,7 @@ def stylesheet(_request: HttpRequest, accent: str) -> HttpResponse:
     """Shades of the present accent only: this is no service for colours."""
     if accent != selectors.current().accent.removeprefix("#"):
         raise Http404
-    return _kept(HttpResponse(colour.stylesheet(f"#{accent}"), content_type="text/css"))
+    return _kept(HttpResponse(colour.stylesheet(f"#{accent}"), content_type="text/css; charset=utf-8"))
 
 
 @require_safe

@@ -348,7 +348,7 @@ def qr(request: HttpRequest, ticket_id: UUID) -> HttpResponse:
     segno.make(link, error="m", micro=False).save(
         picture, kind="svg", border=4, dark="#000", light="#fff", xmldecl=False, svgns=True, nl=False, omitsize=True
     )
-    return HttpResponse(picture.getvalue(), content_type="image/svg+xml")
+    return HttpResponse(picture.getvalue(), content_type="image/svg+xml; charset=utf-8")
 
 
 @require_POST

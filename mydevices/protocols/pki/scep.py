@@ -17,7 +17,7 @@ CAPABILITIES = b"AES\nPOSTPKIOperation\nRenewal\nSHA-256\nSHA-512\nSCEPStandard\
 """The answer to GetCACaps (RFC 8894 3.5.2). DES3 and SHA-1 are understood, but nobody is invited to use them."""
 
 # Clients compare these to the letter: a charset after them makes the answer unreadable to some.
-CAPABILITIES_TYPE = "text/plain"
+CAPABILITIES_TYPE = "text/plain; charset=utf-8"
 CA_CERTIFICATE_TYPE = "application/x-x509-ca-cert"
 """For GetCACert when the answer is one certificate, which it is here."""
 CA_AND_RA_CERTIFICATES_TYPE = "application/x-x509-ca-ra-cert"

@@ -202,7 +202,7 @@ def test_single_des_and_sha1_clients_register_by_post_and_by_query(
 def test_scep_answers_its_exact_content_types(server: None) -> None:
     assert send("GET", f"{SCEP}?operation=GetCACert", {}, b"")[1]["content-type"] == "application/x-x509-ca-cert"
     status, headers, body = send("GET", f"{SCEP}?operation=GetCACaps&message=x", {}, b"")
-    assert (status, headers["content-type"]) == (200, "text/plain")
+    assert (status, headers["content-type"]) == (200, "text/plain; charset=utf-8")
     assert {b"AES", b"SHA-256", b"POSTPKIOperation"} <= set(body.split())
 
 
