@@ -12,8 +12,9 @@ from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from mydevices.accounts import rights
+from mydevices.accounts import attempts, rights
 from mydevices.accounts import services as accounts
+from mydevices.accounts.attempts import Limit
 from mydevices.accounts.notices import Notice
 from mydevices.accounts.rights import Right
 from mydevices.audit import services as audit
@@ -50,6 +51,9 @@ TOLD: Final[Mapping[ActionKind, Notice]] = {
 OPENING: Final = frozenset({ActionKind.UNLOCK, ActionKind.FOUND})
 """What gives a device to whoever holds it. Whoever assists does not ask it of the device of somebody with more rights;
 to lock it or mark it as lost, with a reason, only protects it."""
+
+WITHOUT_PROOF: Final = Limit(3, timedelta(hours=1))
+"""How often somebody may ask something of devices of others without a fresh proof."""
 
 UNDOABLE: Final = frozenset({ActionKind.WIPE, ActionKind.RETIRE})
 
@@ -146,6 +150,7 @@ def enqueue(
                 release_at(action, now)
             else:
                 wake({command.channel_id for command in commands})
+            _ask_who_asks_often(device, actor)
             record(Verb.ACTION_REQUESTED, actor=actor, device=device, action=action, reason=reason)
             _tell_owner(action, actor, reason, now)
     except IntegrityError as error:
@@ -178,6 +183,16 @@ def _follow(action: Action, now: datetime) -> None:
         return
     waiting = Q(action__registration_id=action.registration_id, action__kind__in=pointless)
     _end(waiting, State.CANCELLED, Verb.ACTION_CANCELLED, now)
+
+
+def _ask_who_asks_often(device: Device, actor: Actor) -> None:
+    """Without a fresh proof somebody may act on one device of somebody else, and not on one after the other: that is a
+    list by another name. Raises NeedsFreshAuthentication."""
+    now = timezone.now()
+    if not _is_another(device, actor) or actor.is_fresh(now):
+        return
+    if not attempts.take("actions without a proof", actor.id, WITHOUT_PROOF):
+        actor.require_fresh(now)
 
 
 def _tell_owner(action: Action, actor: Actor, reason: str, now: datetime) -> None:

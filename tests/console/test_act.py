@@ -17,7 +17,7 @@ from mydevices.devices.models import Device, Registration
 from mydevices.errors import Invalid, NotAllowed
 from mydevices.platforms.port import ActionKind
 from tests import factories
-from tests.confirming import is_asked
+from tests.confirming import grow_stale, is_asked, send_again
 from tests.console.conftest import SignedInAs
 from tests.factories import PASSWORD
 
@@ -217,3 +217,17 @@ def test_a_message_that_was_called_off_is_not_what_its_screen_says(administrator
 
 def test_an_action_that_there_is_not_is_not_found(administrator: Client, phone: Device) -> None:
     assert administrator.get(ask(phone, "explode")).status_code == 404
+
+
+def test_a_session_left_open_does_not_lock_one_device_after_the_other(
+    sign_in_as: SignedInAs, ines: Person, phone: Device
+) -> None:
+    """One is somebody who calls; many, one by one, are a list by another name."""
+    helpdesk = grow_stale(sign_in_as("helpdesk"))
+    phones = [phone, *(factories.device(ines, name=f"Phone {number}", now=timezone.now()) for number in range(5))]
+    answers = [helpdesk.post(ask(one, "lock"), {"reason": "Reported stolen."}) for one in phones]
+    assert [is_asked(answer) for answer in answers] == [False, False, False, True, True, True]
+    assert Action.objects.count() == services.WITHOUT_PROOF.most
+    assert Entry.objects.filter(verb=Verb.ACTION_REQUESTED).count() == 3
+    assert send_again(helpdesk, answers[3]).status_code == 303
+    assert Action.objects.count() == 4
