@@ -62,7 +62,8 @@ def visiting(
         told = message.text.startswith("Failed to load resource")
         if told and message.page and message.location["url"] == message.page.url:
             return
-        if told and "status of 400" in message.text:  # a form in a dialog, over another page
+        # A form in a dialog, over another page: what is wrong with it, or the question who sends it.
+        if told and ("status of 400" in message.text or "status of 403" in message.text):
             return
         if message.type == "error" or "Content Security Policy" in message.text:
             problems.append(message.text)

@@ -236,8 +236,8 @@ def _too_late(page: Page, scene: Scene) -> None:
     """Send a form six minutes after the last proof."""
     _six_minutes_later(page, scene, FACTORED.email)
     page.goto(reverse("portal:account"))
-    page.get_by_label("Name").fill("Kofi Mensah-Addo")
-    page.get_by_role("button", name="Save").click()
+    page.get_by_role("textbox", name="Name").fill("Kofi Mensah-Addo")
+    page.get_by_role("button", name="Change name").click()
     expect(page.get_by_role("heading", name="Confirm that it’s you")).to_be_visible()
 
 
@@ -437,7 +437,7 @@ LOOKS: Final = (
     Look("mfa_reauthenticate", FACTORED.email),
     Look("portal:account", FACTORED.email, then=_too_late, name="confirm-again"),
     Look("portal:certificates", BOUND.email, then=_too_late_in_a_dialog, name="confirm-again-dialog"),
-    Look("confirmed", "ines"),
+    Look("confirmed", "ines", name="confirmed-again"),
     # Errors.
     Look("portal:device", "ines", {"device_id": "person"}, status=404, name="404"),
     Look("console:overview", "ines", status=403, name="403"),
