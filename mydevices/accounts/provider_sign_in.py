@@ -30,7 +30,7 @@ from mydevices.accounts import arrivals, attempts, openid, providers
 from mydevices.accounts.models import Person, Provider, ProviderLink
 from mydevices.accounts.openid import Busy, NoAnswer
 from mydevices.accounts.requests import actor_of, prove_by_password
-from mydevices.errors import MyDevicesError, NotAllowed, ProtocolError
+from mydevices.errors import MyDevicesError, NeedsFreshAuthentication, NotAllowed, ProtocolError
 from mydevices.protocols import oidc
 from mydevices.protocols.oidc import Claims
 
@@ -217,7 +217,12 @@ def _linked(request: HttpRequest, provider: Provider, asked: Mapping[str, Any], 
     user = request.user
     if not isinstance(user, Person) or asked["person"] != str(user.id):
         raise NotAllowed(_("You came back as somebody else than the one who is signed in here."))
-    arrivals.link_own(actor=actor_of(request), person=user, provider=provider, claims=claims)
+    try:
+        arrivals.link_own(actor=actor_of(request), person=user, provider=provider, claims=claims)
+    except NeedsFreshAuthentication as stale:
+        raise NotAllowed(
+            _("That took longer than your last proof counts. Link %(provider)s again.") % {"provider": provider.name}
+        ) from stale
     messages.success(request, _("You can sign in with %(provider)s from now on.") % {"provider": provider.name})
     return HttpResponseRedirect(reverse("mfa_index"), status=303)
 
@@ -265,6 +270,11 @@ def by_passkey(request: HttpRequest, person: Person) -> dict[str, Any] | None:
     if waiting is None or waiting[0] != person:
         return None
     return {ADOPTS: waiting[1]}
+
+
+def way_on(carried: Mapping[str, Any] | None) -> str | None:
+    """Where somebody wanted to go who proves an account on the way."""
+    return str(carried[ADOPTS]["to"]) or None if carried else None
 
 
 def adopt(request: HttpRequest, person: Person, carried: Mapping[str, Any]) -> None:

@@ -13,6 +13,7 @@ from allauth.mfa.models import Authenticator
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
+from django.db.models import Count
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -119,6 +120,12 @@ def has_passkey(person: Person) -> bool:
 def links_of(provider: Provider) -> int:
     """How many people can sign in with this provider because they are linked."""
     return ProviderLink.objects.filter(provider=provider.id).count()
+
+
+def issuers_gone() -> Sequence[tuple[str, int]]:
+    """Issuers that people are linked to and no provider has any more, each with how many these are. For the start."""
+    counted = ProviderLink.objects.exclude(issuer__in=[provider.issuer for provider in every()]).values_list("issuer")
+    return list(counted.annotate(number=Count("id")).order_by("issuer"))
 
 
 def secret_of(provider: Provider) -> str:

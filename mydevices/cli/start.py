@@ -18,6 +18,7 @@ from django.db.utils import OperationalError, ProgrammingError
 from django.urls import reverse
 from django.utils import timezone
 
+from mydevices.accounts import providers
 from mydevices.accounts import selectors as accounts_selectors
 from mydevices.accounts import services as accounts
 from mydevices.audit import chain
@@ -298,6 +299,11 @@ def missing() -> Sequence[str]:
             "MYDEVICES_TRUSTED_PROXIES=1, or how many proxies there are."
         )
     lacks += filter(None, [push.warning(timezone.now()), roles.warning()])
+    lacks += [
+        f"The sign-in provider {issuer}, which {number} people are linked to. If you have replaced it, "
+        f"`./run manage end_provider_links {issuer}` lets them set a password and link their account anew."
+        for issuer, number in providers.issuers_gone()
+    ]
     if not outgoing.is_set():
         lacks.append(
             "A mail server. Until one is set, no mail is sent, and the links of invitations stand in the console: set "

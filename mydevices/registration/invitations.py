@@ -271,12 +271,13 @@ def accept(*, token: str, password: str, address: str = "", now: datetime | None
     """Spend the link: its person has this password from now on. Of two who spend it at once the second is refused.
 
     Raises NotFound for a wrong link, Conflict with the reason for one that is over, Invalid for a password that the
-    rules refuse, NotAllowed where people sign in with a provider only."""
-    provider = providers.required()
-    if provider is not None:
-        raise NotAllowed(_("Here you sign in with %(provider)s. It needs no password.") % {"provider": provider.name})
+    rules refuse, NotAllowed for whom a provider that is required keeps out: the others are those with a role in the
+    console, who sign in with a password first and link their account then."""
     now = now or timezone.now()
     invitation = _open(token, now)
+    provider = providers.required()
+    if provider is not None and providers.keeps_out(invitation.person):
+        raise NotAllowed(_("Here you sign in with %(provider)s. It needs no password.") % {"provider": provider.name})
     # Whoever sets a password in another way at this moment was first, and theirs stays.
     invitation.person = person = Person.objects.select_for_update().get(id=invitation.person_id)
     reason = why_over(invitation, now)

@@ -13,13 +13,17 @@ from django.utils import timezone
 from mydevices.accounts.models import Group, Membership, Person, Provider, ProviderLink
 from mydevices.audit.models import Entry
 from mydevices.audit.verbs import Verb
+from mydevices.cli import start
 from mydevices.outbox.models import Message
 from tests import factories, passkeys
 from tests.accounts.conftest import forget
+from tests.accounts.test_passkeys import add, asked_to_sign_in, handle, post
+from tests.accounts.test_undone_change import taken_over
 from tests.factories import PASSWORD
 from tests.identity.arriving import AGAIN, OTHER, WITH, arrive, is_signed_in, keep, make_stale
 from tests.identity.people import CLIENT
 from tests.identity.running import Identity
+from tests.passkeys import Key
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("identity")]
 
@@ -292,6 +296,34 @@ def test_where_it_is_required_helpdesk_and_auditors_sign_in_once_more_to_link(id
     assert who(browser) == helpdesk
 
 
+@pytest.mark.parametrize("is_required", [False, True])
+def test_a_passkey_proves_it_as_well(identity: Identity, is_required: bool) -> None:
+    lena, key = owner(), Key()
+    assert add(enter(lena), key).status_code == 200
+    lena.set_password(None)
+    lena.save()
+    keep(identity.issuer, is_required=is_required)
+    browser, _answer = arrive(identity, "lena", at=f"{WITH}?next=/register")
+    assert "Link with a passkey" in browser.get(ADOPT).content.decode()
+    given = key.given(asked_to_sign_in(browser), handle=handle(lena))
+    entered = post(browser, "mfa_login_webauthn", given, adopts="aldermoor")
+    assert who(browser) == lena
+    assert entered["Location"] == "/register"
+    lena.refresh_from_db()
+    assert (lena.provider, lena.provider_links.count()) == ("aldermoor", 1)
+
+
+def test_a_passkey_for_another_sign_in_links_nothing(identity: Identity, provider: Provider) -> None:
+    lena, other, key = owner(), factories.person(password=PASSWORD), Key()
+    assert add(enter(other), key).status_code == 200
+    browser, _answer = arrive(identity, "lena")
+    given = key.given(asked_to_sign_in(browser), handle=handle(other))
+    post(browser, "mfa_login_webauthn", given, adopts="aldermoor")
+    assert who(browser) == other
+    assert not ProviderLink.objects.exists()
+    assert is_untouched(lena)
+
+
 # Linking by one's own hand
 
 
@@ -328,15 +360,15 @@ def test_an_administrator_links_by_hand_and_stays_who_they_are(identity: Identit
     assert who(elsewhere) != boss
 
 
-@pytest.mark.parametrize("method", ["get", "post"])
-def test_linking_and_unlinking_ask_for_a_fresh_proof(identity: Identity, provider: Provider, method: str) -> None:
+def test_linking_and_unlinking_ask_for_a_fresh_proof(identity: Identity, provider: Provider) -> None:
     boss = owner(role="administrator")
     browser = enter(boss)
+    link(identity, browser, "noor")
     make_stale(browser)
-    address = "/account/security/with/aldermoor" + ("/end" if method == "post" else "?go=1")
-    answer = getattr(browser, method)(address)
-    assert answer.status_code == 303
-    assert answer["Location"].startswith(reverse("account_reauthenticate"))
+    asked = browser.get("/account/security/with/aldermoor?go=1")
+    assert (asked.status_code, reverse("account_reauthenticate") in asked["Location"]) == (303, True)
+    assert browser.post("/account/security/with/aldermoor/end").status_code == 403
+    assert boss.provider_links.exists()
 
 
 def test_a_proof_that_became_old_at_the_provider_links_nothing(identity: Identity, provider: Provider) -> None:
@@ -345,7 +377,8 @@ def test_a_proof_that_became_old_at_the_provider_links_nothing(identity: Identit
     left = browser.get("/account/security/with/aldermoor?go=1")
     back = identity.sign_in(identity.browser(), left["Location"], "noor")
     make_stale(browser)
-    browser.get(back)
+    answer = browser.get(back)
+    assert (answer.status_code, "Link Aldermoor ID again" in answer.content.decode()) == (403, True)
     assert not boss.provider_links.exists()
 
 
@@ -398,6 +431,18 @@ def test_the_only_way_in_is_not_ended(identity: Identity, provider: Provider) ->
     assert "only way in" in elsewhere.get(reverse("mfa_index")).content.decode()
     assert elsewhere.post("/account/security/with/aldermoor/end").status_code == 409
     assert boss.provider_links.exists()
+
+
+def test_what_an_intruder_linked_ends_with_the_undo_of_their_change(identity: Identity, provider: Provider) -> None:
+    lena = owner()
+    undo = taken_over(lena)
+    link(identity, enter(Person.objects.get(id=lena.id)), "noor")
+    elsewhere, _answer = arrive(identity, "noor")
+    assert who(elsewhere) == lena
+    assert Client().post(undo).status_code == 303
+    assert not lena.provider_links.exists()
+    elsewhere, _answer = arrive(identity, "noor")
+    assert who(elsewhere) != lena
 
 
 # What remains of people whom providers keep
@@ -480,6 +525,16 @@ def test_people_of_an_issuer_that_the_environment_named_before_are_let_go(
     forget()
     call_command("end_provider_links", f"{identity.issuer}/")
     assert (Person.objects.get(email=LENA).provider, ProviderLink.objects.count()) == ("", 0)
+
+
+def test_the_start_names_an_issuer_that_is_gone_and_those_who_are_linked_to_it(
+    identity: Identity, provider: Provider
+) -> None:
+    arrive(identity, "lena")
+    assert not any("end_provider_links" in line for line in start.missing())
+    Provider.objects.all().delete()
+    forget()
+    assert any(f"end_provider_links {identity.issuer}`" in line for line in start.missing())
 
 
 def test_two_providers_have_two_issuers(identity: Identity, provider: Provider) -> None:

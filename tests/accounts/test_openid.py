@@ -15,6 +15,7 @@ from django.test import Client
 from django.urls import reverse
 from pytest_django import Settings
 
+from mydevices import front
 from mydevices.accounts import openid
 from mydevices.accounts.models import Person, Provider
 from mydevices.audit.models import Entry
@@ -23,6 +24,7 @@ from mydevices.errors import ProtocolError
 from mydevices.protocols import oidc
 from tests import factories
 from tests.factories import PASSWORD
+from tests.front.test_waiting import Running
 from tests.identity.arriving import AGAIN, WITH, arrive, is_signed_in, keep, make_stale
 from tests.identity.people import CLIENT
 from tests.identity.running import Identity
@@ -336,6 +338,31 @@ def test_whoever_comes_back_meanwhile_is_told_and_loses_nothing(
     assert [one.ended().status_code for one in waiting] == [302] * wait
     assert browser.get(back).status_code == 302
     assert all(is_signed_in(browser) for browser, _back in everybody)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_slow_provider_stops_no_page_of_the_server(
+    identity: Identity, provider: Provider, settings: Settings
+) -> None:
+    settings.PROVIDER_SECONDS = 20.0
+    settings.ALLOWED_HOSTS = ["localhost"]
+    identity.lie(stall=["metadata"])
+    server = Running(front.Limits())
+    try:
+        first = server.send("GET", WITH, {})
+        until_asked(identity, "metadata")
+        told = [server.send("GET", WITH, {}).answer() for _time in range(2 * front.Limits().waiting_threads)]
+        assert {(one.status, one.headers["retry-after"]) for one in told} == {(503, "2")}
+        signing_in = [server.send("GET", reverse("account_login"), {}).answer() for _time in range(4)]
+        assert [one.status for one in signing_in] == [200] * 4
+        assert not first.is_answered
+        identity.lie()
+        assert first.answer().status == 302
+    finally:
+        identity.lie()
+        server.stop()
+    assert identity.asked("metadata") == 1
+    assert front.Limits().waiting_threads > openid.MOST_AT_ONCE
 
 
 @pytest.mark.parametrize("place", ["metadata", "token"])

@@ -172,6 +172,22 @@ def test_where_a_provider_is_required_no_password_is_taken(
     assert not Person.objects.get(id=made.person_id).has_usable_password()
 
 
+@pytest.mark.parametrize("role", ["administrator", "helpdesk", "auditor"])
+def test_roles_of_the_console_choose_a_password_all_the_same(
+    client: Client, link: str, made: Invitation, provider: Provider, role: str
+) -> None:
+    """A provider adopts none of them: they sign in here first, and link their account then."""
+    Person.objects.filter(id=made.person_id).update(role=role)
+    Invitation.objects.filter(id=made.id).update(role=role)  # as if it had been sent again since
+    Provider.objects.update(is_required=True)
+    providers.forget()
+    page = client.get(link).content.decode()
+    assert "id_password" in page
+    assert "Continue with Aldermoor ID" not in page
+    assert client.post(link, {"password": PASSWORD}).status_code == 302
+    assert client.get(reverse("portal:devices")).status_code == 200
+
+
 def test_the_token_is_not_written_to_logs(link: str) -> None:
     assert logs.masked(link) == "/invitation/…"
     assert logs.masked("/invitation/abcdefghij") == "/invitation/…"

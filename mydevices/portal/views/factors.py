@@ -105,7 +105,7 @@ class SignInWithPasskey(LoginWebAuthnView):  # type: ignore[misc]  # the same
     def form_valid(self, form: forms.Form) -> HttpResponse:
         authenticator = form.cleaned_data["credential"]
         carried = provider_sign_in.by_passkey(self.request, authenticator.user)
-        login = Login(user=authenticator.user, signal_kwargs=carried)
+        login = Login(user=authenticator.user, redirect_url=provider_sign_in.way_on(carried), signal_kwargs=carried)
         from_allauth: HttpResponse = flows.perform_passwordless_login(self.request, authenticator, login)
         wanted = get_next_redirect_url(self.request)
         if wanted and self.request.user.is_authenticated:

@@ -12,6 +12,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 
+from mydevices.accounts import providers
 from mydevices.accounts.models import Person
 from mydevices.accounts.requests import actor_of, address_of, enter
 from mydevices.audit.actor import Actor
@@ -71,6 +72,7 @@ def _page(request: HttpRequest, found: Invitation, form: FirstPasswordForm) -> H
         "invited": found.person,
         "by": found.created_by,
         "until": moments.moment(found.expires_at, timezone.now()),
+        "may_choose": not providers.keeps_out(found.person),
         "is_here": request.user == found.person,
         "is_another": request.user.is_authenticated and request.user != found.person,
     }
