@@ -60,6 +60,15 @@ def _label(label: str) -> str:
     return idna.alabel("".join(character.lower() for character in label)).decode("ascii")
 
 
+def on_the_wire(address: str) -> str:
+    """The address as mail servers take it: as it is kept, with the domain as DNS has it. Raises ValueError for an
+    address that can't be used here."""
+    key = key_of(address)
+    if not key:
+        raise ValueError(address)
+    return f"{address.strip().rpartition('@')[0]}@{key.rpartition('@')[2]}"
+
+
 def counted_as(typed: str) -> str:
     """What tries and mails for an address are counted under: its key, or the text itself where that's no address."""
     return key_of(typed) or typed.strip().casefold()[: 2 * LONGEST]

@@ -3,11 +3,12 @@
 `accounts.post` sends them.
 """
 
+import copy
 import hashlib
 import textwrap
 import unicodedata
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from email.headerregistry import Address
 from email.message import EmailMessage
@@ -26,10 +27,13 @@ from django.utils import timezone, translation
 from django.utils.formats import date_format
 from django.utils.translation import gettext, pgettext
 
+from mydevices.accounts import addresses
 from mydevices.accounts.models import Person
 from mydevices.accounts.notices import OPTIONAL, Notice
+from mydevices.lines import one_line
 from mydevices.organisation import colour
 from mydevices.organisation import selectors as organisation
+from mydevices.organisation.models import Organisation
 
 TIMES: Final = frozenset({"at", "until", "goes"})
 """Facts that are times."""
@@ -80,8 +84,8 @@ def render(notice: Notice, *, reader: Reader, facts: Mapping[str, str | int], on
         about = organisation.current()
         context = {
             **{name: _shown(name, value, reader.time_zone) for name, value in facts.items()},
-            "person": reader,
-            "organisation": about,
+            "person": replace(reader, name=one_line(reader.name)),
+            "organisation": _lines_of(about),
             "site": settings.PUBLIC_URL,
             "accent": colour.tokens(about.accent)[0]["--accent-fill"] if about.accent else ACCENT,
             "optional": notice in OPTIONAL,
@@ -101,6 +105,14 @@ def render(notice: Notice, *, reader: Reader, facts: Mapping[str, str | int], on
         if translation.get_language_bidi():
             text = _from_right_to_left(text)
     return Mail(subject, text, html, language, bytes(about.logo or b""))
+
+
+def _lines_of(about: Organisation) -> Organisation:
+    """As mails name it. What was kept before names had to be one line is one here."""
+    found = copy.copy(about)
+    for field in ("name", "helpdesk_name", "helpdesk_phone", "helpdesk_email"):
+        setattr(found, field, one_line(getattr(found, field)))
+    return found
 
 
 def _logo_id(png: bytes) -> str:
@@ -124,7 +136,7 @@ def _rendered(name: str, context: Context) -> str:
 def _shown(name: str, value: str | int, time_zone: str) -> str | int:
     """A fact as its reader takes it: a time in their zone, with that zone's name."""
     if name not in TIMES:
-        return value
+        return one_line(value) if isinstance(value, str) else value
     try:
         zone = ZoneInfo(time_zone or settings.TIME_ZONE)
     except (ZoneInfoNotFoundError, ValueError):
@@ -164,8 +176,7 @@ def address_of(sender: str) -> str:
 def wire_address(address: str) -> str:
     """An address as mail servers take it: the domain in ASCII. Raises ValidationError or ValueError for none."""
     validate_email(address)
-    box, _at, domain = address.rpartition("@")
-    return f"{box}@{domain.encode('idna').decode()}"
+    return addresses.on_the_wire(address)
 
 
 def compose(

@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from mydevices import looser
 from mydevices.accounts import addresses
 from mydevices.errors import Invalid
+from mydevices.names import LineField
 from mydevices.search import Searched, Word, word_index
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ class Person(Searched, AbstractBaseUser):
     """As it was typed: mail goes to this."""
     email_key = AddressKey(of="email", max_length=addresses.LONGEST, editable=False)
     """What `accounts.selectors.with_address` finds the person by."""
-    name = models.CharField(max_length=120)
+    name = LineField(max_length=120)
     role = models.CharField(max_length=20, choices=Role.choices, default=Role.PERSON)
     role_since = models.DateTimeField(default=timezone.now)
     """Since when they have this role: who has just become an administrator decides nothing yet (`approvals`)."""
@@ -168,8 +169,8 @@ class Group(models.Model):
     """Several people: whom a policy or configuration reaches, and who needs a second factor."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    name = models.CharField(max_length=120)
-    description = models.CharField(max_length=300, blank=True)
+    name = LineField(max_length=120)
+    description = LineField(max_length=300, blank=True)
     second_factor_since = models.DateTimeField(null=True, blank=True)
     """Since when its members need a second factor to sign in; empty: they do not."""
     open_to_helpdesk = models.BooleanField(default=False)
@@ -214,7 +215,7 @@ class Provider(models.Model):
 
     id = models.SlugField(primary_key=True, max_length=40)
     """Part of the address that the provider sends people back to."""
-    name = models.CharField(max_length=80)
+    name = LineField(max_length=80)
     """Stands on the button: “Continue with Aldermoor ID”."""
     issuer = models.URLField(max_length=300)
     client_id = models.CharField(max_length=300)
@@ -370,21 +371,21 @@ class Approval(models.Model):
     what = models.CharField(max_length=200)
     """What it would change, such as “policy:” with an id. Of two changes of the same thing the later replaces the
     earlier."""
-    subject = models.CharField(max_length=200)
+    subject = LineField(max_length=200)
     """The name of that thing."""
     arguments = models.JSONField(default=dict)
     """What the change is made of, and what was there before. No secrets."""
     enclosure = models.BinaryField(null=True)
     """Sealed: what else the change is made of, such as a file with a private key. Gone once it is decided."""
     asker_id = models.CharField(max_length=64)
-    asker_name = models.CharField(max_length=200)
+    asker_name = LineField(max_length=200)
     address = models.CharField(max_length=64, blank=True)
     asked_at = models.DateTimeField()
     ends_at = models.DateTimeField()
     """When it is carried out by itself, or dropped, by its kind."""
     state = models.CharField(max_length=8, choices=State, default=State.WAITING)
     decided_at = models.DateTimeField(null=True)
-    decided_by = models.CharField(max_length=200, blank=True)
+    decided_by = LineField(max_length=200, blank=True)
     """The name of who decided; empty: nobody did in time."""
     reason = models.CharField(max_length=500, blank=True)
     """Theirs, or why it could not be carried out."""

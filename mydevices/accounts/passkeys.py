@@ -26,6 +26,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from fido2.webauthn import ResidentKeyRequirement, UserVerificationRequirement
 
+from mydevices import names
 from mydevices.accounts import attempts, provider_sign_in, providers
 from mydevices.accounts.attempts import Limit
 from mydevices.accounts.models import FactorCounter, Person
@@ -231,6 +232,7 @@ class AddForm(AddWebAuthnForm):  # type: ignore[misc]  # the same
         label=_("Name"),
         required=False,
         max_length=60,
+        validators=[names.validate],
         help_text=_("So that you know which one it is, when you look at this page again."),
     )
     passwordless = forms.BooleanField(required=False, widget=forms.HiddenInput)

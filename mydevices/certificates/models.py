@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from mydevices.accounts.models import Person
 from mydevices.devices.models import Registration
+from mydevices.names import LineField
 
 RENEW_BEFORE: Final = timedelta(days=30)
 """How long before its end a device's certificate is renewed."""
@@ -111,7 +112,7 @@ class CertificateType(models.Model):
     """Days that a key to be deleted is kept at most."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    label = models.CharField(max_length=120)
+    label = LineField(max_length=120)
     purpose = models.CharField(max_length=12, choices=Purpose.choices)
     delete_key_after = models.PositiveSmallIntegerField(null=True)
     """Days after the upload, from 1 to 30; null: the private key is kept."""
@@ -159,8 +160,8 @@ class Certificate(models.Model):
     der = models.BinaryField()
     chain = models.JSONField(default=list)
     """Certificates of those who issued it, the nearest first, as DER in base64. `selectors.identity` decodes them."""
-    issuer = models.CharField(max_length=128, blank=True)
-    subject = models.CharField(max_length=128, blank=True)
+    issuer = LineField(max_length=128, blank=True)
+    subject = LineField(max_length=128, blank=True)
     serial = models.CharField(max_length=64)
     """In hexadecimal."""
     not_before = models.DateTimeField()
@@ -173,7 +174,7 @@ class Certificate(models.Model):
     """Such as "RSA 2048" or "P-256"."""
     cautions = models.JSONField(default=list)
     """Codes of what should be looked at (`wording.CAUTIONS`), as found when it was uploaded."""
-    note = models.CharField(max_length=LONGEST_NOTE, blank=True)
+    note = LineField(max_length=LONGEST_NOTE, blank=True)
     """Its owner's."""
     uploaded_at = models.DateTimeField()
     replaced_at = models.DateTimeField(null=True)

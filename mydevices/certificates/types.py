@@ -7,6 +7,7 @@ from uuid import UUID
 from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 
+from mydevices import names
 from mydevices.accounts import rights
 from mydevices.accounts.rights import Right
 from mydevices.audit import services as audit
@@ -79,8 +80,8 @@ def delete(*, actor: Actor, type_id: UUID, with_certificates: bool = False) -> i
 
 
 def _save(one: CertificateType, rules: TypeRules, *, is_new: bool) -> None:
-    label = " ".join(rules.label.split())
-    if not label or len(label) > 120 or not label.isprintable():
+    label = " ".join(names.checked(rules.label).split())
+    if not label or len(label) > 120:
         raise Invalid(_("A certificate type needs a name of at most 120 characters."))
     if rules.purpose not in CertificateType.Purpose.values:
         raise Invalid(_("A certificate is for signing, for encryption, or for both."))

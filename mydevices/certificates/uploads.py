@@ -16,6 +16,7 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from mydevices import names
 from mydevices.accounts import attempts
 from mydevices.accounts import services as accounts
 from mydevices.accounts.attempts import Limit
@@ -255,8 +256,8 @@ def _own(actor: Actor, certificate: Certificate) -> Certificate:
 
 
 def _checked_note(note: str) -> str:
-    note = " ".join(note.split())
-    if len(note) > Certificate.LONGEST_NOTE or not note.isprintable():
+    note = " ".join(names.checked(note).split())
+    if len(note) > Certificate.LONGEST_NOTE:
         raise Invalid(_("A note has at most 300 characters."))
     return note
 

@@ -6,6 +6,7 @@ from django.db import models
 
 from mydevices.commands.states import OPEN, PENDING, State
 from mydevices.devices.models import Channel, Device, Registration
+from mydevices.names import LineField
 
 
 class Action(models.Model):
@@ -29,7 +30,7 @@ class Action(models.Model):
     registration = models.ForeignKey(Registration, on_delete=models.CASCADE, related_name="actions")
     kind = models.CharField(max_length=24)
     actor_id = models.CharField(max_length=64)
-    actor_name = models.CharField(max_length=200)
+    actor_name = LineField(max_length=200)
     requested_at = models.DateTimeField()
     parameters = models.JSONField(default=dict)
     """What may be shown: a message, a phone number."""
@@ -119,7 +120,7 @@ class Batch(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     kind = models.CharField(max_length=24)
     actor_id = models.CharField(max_length=64)
-    actor_name = models.CharField(max_length=200)
+    actor_name = LineField(max_length=200)
     address = models.CharField(max_length=64, blank=True)
     authenticated_at = models.DateTimeField(null=True)
     """When whoever asked had last proved who they are."""

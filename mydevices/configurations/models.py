@@ -7,6 +7,7 @@ from mydevices.accounts.models import Person
 from mydevices.certificates.models import CertificateType
 from mydevices.devices.assignment import Assigned
 from mydevices.devices.models import Channel
+from mydevices.names import LineField
 
 
 class Configuration(Assigned):
@@ -15,8 +16,8 @@ class Configuration(Assigned):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     kind = models.CharField(max_length=32)
     """A name of `configurations.kinds.KINDS`."""
-    name = models.CharField(max_length=120)
-    description = models.CharField(max_length=500, blank=True)
+    name = LineField(max_length=120)
+    description = LineField(max_length=500, blank=True)
     values = models.JSONField(default=dict)
     """What `Kind.read` reads."""
     icon = models.BinaryField(null=True)
@@ -45,8 +46,8 @@ class SharedIdentity(models.Model):
     chain = models.JSONField(default=list)
     key = models.BinaryField()
     """PKCS#8 DER, sealed."""
-    issuer = models.CharField(max_length=128, blank=True)
-    subject = models.CharField(max_length=128, blank=True)
+    issuer = LineField(max_length=128, blank=True)
+    subject = LineField(max_length=128, blank=True)
     serial = models.CharField(max_length=64)
     not_before = models.DateTimeField()
     not_after = models.DateTimeField()
@@ -86,7 +87,7 @@ class Installation(models.Model):
     channel = models.ForeignKey(Channel, on_delete=models.CASCADE, related_name="installations")
     identifier = models.CharField(max_length=120)
     """Of the profile on the device: the same for all revisions, so that a newer one replaces it."""
-    name = models.CharField(max_length=120)
+    name = LineField(max_length=120)
     """The configuration's, for when it is gone."""
     state = models.CharField(max_length=12, choices=State.choices, default=State.PENDING)
     reason = models.TextField(blank=True)

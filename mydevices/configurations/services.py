@@ -12,6 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from mydevices import names
 from mydevices.accounts import approvals, attempts, rights
 from mydevices.accounts.approvals import Change, Matter, Wanted
 from mydevices.accounts.models import Approval, Group
@@ -32,7 +33,7 @@ from mydevices.devices import assignment as assignment_of
 from mydevices.devices.assignment import Assignment, assign
 from mydevices.errors import Conflict, Invalid, TooMany
 from mydevices.organisation import services as organisation
-from mydevices.policies.kinds.kind import UNKEPT, Kind
+from mydevices.policies.kinds.kind import Kind
 from mydevices.protocols.pki.pkcs12 import Bundle
 from mydevices.protocols.pki.smime import Assessment, Caution, Purpose
 from mydevices.vault import services as vault
@@ -500,9 +501,8 @@ def retry_all(*, actor: Actor, configuration: Configuration) -> int:
 
 def _checked(name: str, description: str, values: Kind, icon: bytes | None) -> str:
     """The name as it is kept."""
-    name = " ".join(name.split())
-    if UNKEPT.search(name + description):  # a profile could not carry them
-        raise Invalid(_("This has characters that cannot be shown. Type it anew."))
+    # A profile could not carry control characters either.
+    name, description = " ".join(names.checked(name).split()), names.checked(description)
     if not name or len(name) > 120:
         raise Invalid(_("A configuration needs a name of at most 120 characters."))
     if len(description) > 500:

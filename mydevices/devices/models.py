@@ -9,6 +9,7 @@ from django.db import models
 from django.db.models.functions import Lower
 from django.utils.translation import gettext_lazy as _
 
+from mydevices.names import LineField
 from mydevices.search import Searched, Word, word_index
 
 STILL_TALKING: Final = timedelta(minutes=2)
@@ -33,13 +34,13 @@ class Device(Searched):
     hardware_id = models.CharField(max_length=128)
     """UDID or EnrollmentID on Apple: what the device calls itself. Not proof of anything."""
     ownership = models.CharField(max_length=16, choices=Ownership.choices)
-    name = models.CharField(max_length=200, blank=True)
-    model = models.CharField(max_length=64, blank=True)
+    name = LineField(max_length=200, blank=True)
+    model = LineField(max_length=64, blank=True)
     """The identifier of the product, such as iPhone17,1."""
-    model_name = models.CharField(max_length=120, blank=True)
-    os_name = models.CharField(max_length=32, blank=True)
-    os_version = models.CharField(max_length=32, blank=True)
-    serial_number = models.CharField(max_length=64, blank=True)
+    model_name = LineField(max_length=120, blank=True)
+    os_name = LineField(max_length=32, blank=True)
+    os_version = LineField(max_length=32, blank=True)
+    serial_number = LineField(max_length=64, blank=True)
     lost_since = models.DateTimeField(null=True, blank=True)
     pin_locked_at = models.DateTimeField(null=True, blank=True)
     """When it last went into a lock that only its PIN opens."""
@@ -215,7 +216,7 @@ class Channel(models.Model):
     registration = models.ForeignKey(Registration, on_delete=models.CASCADE, related_name="channels")
     kind = models.CharField(max_length=8, choices=Kind.choices)
     user_id = models.CharField(max_length=128, blank=True)
-    user_name = models.CharField(max_length=128, blank=True)
+    user_name = LineField(max_length=128, blank=True)
     push_token = models.BinaryField()
     """Of any length, and not unique across devices."""
     push_magic = models.CharField(max_length=200)

@@ -3,14 +3,16 @@ import hashlib
 from django.conf import settings
 from django.db import models
 
+from mydevices.names import LineField
+
 
 class Organisation(models.Model):
     """The one organisation that this server belongs to: a single row."""
 
     id = models.PositiveSmallIntegerField(primary_key=True, default=1, editable=False)
-    name = models.CharField(max_length=120, default="MyDevices")
-    helpdesk_name = models.CharField(max_length=120, blank=True)
-    helpdesk_phone = models.CharField(max_length=40, blank=True)
+    name = LineField(max_length=120, default="MyDevices")
+    helpdesk_name = LineField(max_length=120, blank=True)
+    helpdesk_phone = LineField(max_length=40, blank=True)
     helpdesk_email = models.EmailField(blank=True)
     language = models.CharField(max_length=12, blank=True)
     """Of mails to people who have chosen none: a code of settings.LANGUAGES; empty for the first of them."""
@@ -25,7 +27,7 @@ class Organisation(models.Model):
     mail_user = models.CharField(max_length=254, blank=True)
     mail_password = models.BinaryField(null=True, blank=True)
     """Sealed; null: none."""
-    mail_from = models.CharField(max_length=320, blank=True)
+    mail_from = LineField(max_length=320, blank=True)
 
     class Meta:
         constraints = [models.CheckConstraint(condition=models.Q(id=1), name="one_organisation")]

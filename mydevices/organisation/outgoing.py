@@ -14,6 +14,7 @@ from mydevices.audit.actor import Actor
 from mydevices.audit.verbs import Verb
 from mydevices.environment import MAIL_PORTS, MailServer, is_sender
 from mydevices.errors import Conflict, Invalid
+from mydevices.lines import is_one_line
 from mydevices.organisation import selectors, services
 from mydevices.organisation.models import Organisation
 from mydevices.vault import services as vault
@@ -120,5 +121,5 @@ def _check(host: str, port: int | None, encryption: str, user: str, mail_from: s
         raise Invalid(_("Give both a user and a password, or neither."))
     if wanted.shows_its_password:
         raise Invalid(_("The password would go over the network unencrypted. Choose an encryption."))
-    if not is_sender(mail_from) or len(mail_from) > 320:
+    if not is_sender(mail_from) or not is_one_line(mail_from) or len(mail_from) > 320:
         raise Invalid(_("Mails come from an e-mail address, alone or as Name <address>."))

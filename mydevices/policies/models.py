@@ -4,6 +4,7 @@ from django.db import models
 from django.db.models.functions import Lower
 
 from mydevices.devices.assignment import Assigned
+from mydevices.names import LineField
 
 
 class Policy(Assigned):
@@ -13,7 +14,7 @@ class Policy(Assigned):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     kind = models.CharField(max_length=32)
     """A name of `policies.kinds.KINDS`."""
-    name = models.CharField(max_length=120)
+    name = LineField(max_length=120)
     values = models.JSONField(default=dict)
     """What `Kind.read` reads."""
     precedence = models.PositiveIntegerField()

@@ -12,6 +12,7 @@ from django.db.models import Max
 from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 
+from mydevices import names
 from mydevices.accounts import approvals, rights
 from mydevices.accounts.approvals import Change, Matter, Wanted
 from mydevices.accounts.models import Approval
@@ -341,7 +342,7 @@ def _written(name: str, values: Kind, assignment: Assignment, *, enabled: bool) 
 
 def _checked(name: str, values: Kind, assignment: Assignment) -> str:
     """The name as it is kept."""
-    name = " ".join(name.split())
+    name = " ".join(names.checked(name).split())
     if not name or len(name) > 120:
         raise Invalid(_("A policy needs a name of at most 120 characters."))
     problems = values.problems()

@@ -23,6 +23,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
 from mydevices.errors import ProtocolError
+from mydevices.lines import one_line
 
 WELL_KNOWN: Final = "/.well-known/openid-configuration"
 SKEW: Final = 60
@@ -385,10 +386,8 @@ def _as_is(value: object) -> str:
 
 
 def _text(value: object) -> str:
-    """One line of what can be printed: names go into mails."""
-    if not isinstance(value, str):
-        return ""
-    return " ".join("".join(one if one.isprintable() else " " for one in value).split())
+    """One line of what can be shown: names go into mails."""
+    return " ".join(one_line(value).split()) if isinstance(value, str) else ""
 
 
 def _signed_in_at(token: Mapping[str, Any], now: datetime) -> float | None:

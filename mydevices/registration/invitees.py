@@ -21,6 +21,7 @@ from mydevices.accounts.people import Difference
 from mydevices.accounts.rights import Right
 from mydevices.audit.actor import Actor
 from mydevices.errors import Invalid, NotAllowed
+from mydevices.lines import is_one_line
 from mydevices.registration import invitations
 
 LARGEST: Final = 512 * 1024
@@ -146,7 +147,8 @@ def _columns(heading: Sequence[str]) -> Mapping[str, int]:
 def _row(number: int, cells: Sequence[str], columns: Mapping[str, int]) -> Row:
     def cell(name: str) -> str:
         position = columns.get(name, len(cells))
-        return " ".join(cells[position].split()) if position < len(cells) else ""
+        text = cells[position].strip() if position < len(cells) else ""
+        return " ".join(text.split()) if is_one_line(text) else text
 
     name = cell("name") or f"{cell('first')} {cell('last')}".strip()
     groups = tuple(dict.fromkeys(one.strip() for one in _BETWEEN_GROUPS.split(cell("groups")) if one.strip()))
@@ -168,10 +170,8 @@ def _checked(
 ) -> Row:
     problems = []
     person = None
-    if not row.name:
-        problems.append(_("The name is missing."))
-    elif len(row.name) > LONGEST_NAME:
-        problems.append(_("The name is too long."))
+    if _of_name(row.name):
+        problems.append(_of_name(row.name))
     try:
         key = addresses.key_of(addresses.checked(row.email))
     except Invalid as refusal:
@@ -195,6 +195,14 @@ def _checked(
         return checked
     wanted = [groups[name.casefold()] for name in row.groups]
     return replace(checked, difference=people.difference(person, name=row.name, language=spoken, groups=wanted))
+
+
+def _of_name(name: str) -> str:
+    if not name:
+        return _("The name is missing.")
+    if len(name) > LONGEST_NAME:
+        return _("The name is too long.")
+    return "" if is_one_line(name) else _("The name has to be a single line without control characters.")
 
 
 def _of_groups(row: Row, groups: Mapping[str, Group], person: Person | None, actor: Actor) -> Sequence[str]:

@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from mydevices import looser
 from mydevices.certificates.models import Challenge
 from mydevices.devices.models import Device, Registration
+from mydevices.names import LineField
 
 
 class Ticket(models.Model):
@@ -71,7 +72,7 @@ class Invitation(models.Model):
     role = models.CharField(max_length=20, default="person")
     """The role that its person had when the link was made. The link opens nothing once they have another one."""
     created_at = models.DateTimeField()
-    created_by = models.CharField(max_length=120, blank=True)
+    created_by = LineField(max_length=120, blank=True)
     """Who invited, as their name was."""
     expires_at = models.DateTimeField()
     mail_id = models.CharField(max_length=36, blank=True)
@@ -156,7 +157,7 @@ class TermsText(models.Model):
     """Terms of service as they were accepted: a policy's text of one version. Outlives the policy."""
 
     policy_id = models.UUIDField()
-    policy_name = models.CharField(max_length=120)
+    policy_name = LineField(max_length=120)
     version = models.PositiveIntegerField()
     text = models.TextField()
 

@@ -11,7 +11,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from mydevices import looser
-from mydevices.policies.kinds.kind import UNKEPT, Kind, Line
+from mydevices.lines import is_one_line
+from mydevices.policies.kinds.kind import Kind, Line
 
 LOCK, UNLOCK, LOCATE, WIPE, RETIRE, CHECK_IN = "lock", "unlock", "locate", "wipe", "retire", "check_in"
 CERTIFICATES, REGISTER = "certificates", "register"
@@ -96,7 +97,7 @@ class SelfServiceRules(Kind):
             value = getattr(self, field)
             if len(value) > longest:
                 found[field] = _("This has at most %(number)d characters.") % {"number": longest}
-            elif UNKEPT.search(value):
+            elif not is_one_line(value):
                 found[field] = _("This has characters that cannot be shown. Type it anew.")
         if "helpdesk_email" not in found and not _passes(validate_email, self.helpdesk_email):
             found["helpdesk_email"] = _("Type an e-mail address, such as help@example.org.")

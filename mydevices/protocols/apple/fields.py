@@ -5,21 +5,15 @@ what identifies is refused when too long.
 """
 
 import math
-import re
 from collections.abc import Mapping, Sequence
 
 from mydevices.errors import ProtocolError
+from mydevices.lines import one_line
 
 Fields = Mapping[str, object]
 
 MAX_IDENTIFIER = 128
 _WORDS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
-
-
-_BREAK = re.compile("[\t-\r\x1c-\x1e\x85\u2028\u2029]+")
-_UNSHOWN = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]")
-"""What no page, mail or log should show of a description: control characters, those that turn the direction of what
-follows, and halves of characters."""
 
 
 def _wrong(key: str, kind: str) -> ProtocolError:
@@ -33,9 +27,7 @@ def text(fields: Fields, key: str, limit: int = 255) -> str | None:
         return None
     if not isinstance(value, str):
         raise _wrong(key, "text")
-    if not value.isprintable():
-        value = _UNSHOWN.sub("", _BREAK.sub(" ", value))
-    return value[:limit].strip() or None
+    return one_line(value)[:limit].strip() or None
 
 
 def identifier(fields: Fields, key: str, limit: int = MAX_IDENTIFIER) -> str | None:
