@@ -48,9 +48,7 @@ def test_one_line_is_one_line_and_leaves_alone_what_is(text: str) -> None:
     assert not is_one_line(text) or made == text
 
 
-@pytest.mark.parametrize(
-    "name", ["Zoë Müller", "\u0631\u0636\u06cc\u200c\u0631", "👩‍👩‍👧", "Ines’s\u00a0iPhone"]
-)
+@pytest.mark.parametrize("name", ["Zoë Müller", "\u0631\u0636\u06cc\u200c\u0631", "👩‍👩‍👧", "Ines’s\u00a0iPhone"])
 def test_names_of_all_languages_stay_as_they_are(name: str) -> None:
     assert is_one_line(name)
     assert one_line(name) == name
@@ -73,7 +71,7 @@ NO_NAMES: Final = {
 
 
 def columns() -> list[tuple[str, "models.Field[Any, Any]"]]:
-    found = []
+    found: list[tuple[str, models.Field[Any, Any]]] = []
     for model in apps.get_models():
         if model.__module__.startswith("mydevices."):
             app = model.__module__.split(".")[1]
