@@ -100,6 +100,7 @@ TEMPLATES = [
                 "mydevices.portal.context.help_place",
                 "mydevices.portal.context.limited_session",
                 "mydevices.portal.context.session_lasts",
+                "mydevices.portal.context.factor_due",
                 "mydevices.console.navigation.context",
             ],
         },

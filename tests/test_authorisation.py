@@ -115,6 +115,7 @@ OWN: Final = frozenset(
         "portal:notices",
         "portal:preferences",
         "portal:register",
+        "portal:secure",
         "portal:terms",
         "provider_again",
         "provider_link",
@@ -278,6 +279,7 @@ FORMS: Final[Mapping[str, Mapping[str, str]]] = {
         "expires_after_days": "0",
         "idle_minutes": "480",
         "limited_sign_in": "on",
+        "console_factor": "on",
     },
 }
 """What is sent where an empty form would be refused before anybody is asked for their rights."""

@@ -484,6 +484,7 @@ VERBS: Final[dict[str, Callable[[Actor, Person, Device], object]]] = {
         expires_after_days=0,
         idle_minutes=0,
         limited_sign_in=True,
+        console_factor=True,
     ),
 }
 

@@ -51,6 +51,7 @@ CASES: Final[Mapping[tuple[Declared, str], tuple[Any, Any]]] = {
     (SignInRules, "expires_after_days"): (90, 0),
     (SignInRules, "idle_minutes"): (60, 0),
     (SignInRules, "limited_sign_in"): (False, True),
+    (SignInRules, "console_factor"): (True, False),
     (Group, "second_factor_since"): (timezone.now(), None),
     (Group, "open_to_helpdesk"): (False, True),
     (InvitationRules, "good_for_days"): (14, 15),

@@ -17,10 +17,19 @@ from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from mydevices.accounts import addresses, attempts, provider_sign_in, providers, selectors, services
+from mydevices.accounts import addresses, attempts, provider_sign_in, providers, role_factors, selectors, services
 from mydevices.accounts.attempts import Attempt
 from mydevices.accounts.models import Person
-from mydevices.accounts.requests import LIMITED, SEEN, actor_in, address_of, browser_of, cookie_of, remember_in_browser
+from mydevices.accounts.requests import (
+    LIMITED,
+    SECURE,
+    SEEN,
+    actor_in,
+    address_of,
+    browser_of,
+    cookie_of,
+    remember_in_browser,
+)
 from mydevices.audit import services as audit
 from mydevices.audit.actor import Actor
 from mydevices.audit.verbs import Verb
@@ -60,6 +69,8 @@ class Adapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth carries n
                     browser=browser_of(request),
                     is_known=attempts.knows(cookie_of(request), user),
                 )
+                if role_factors.signed_in(person=user, now=timezone.now()):
+                    request.session[SECURE] = True
 
     def post_login(self, request: HttpRequest, user: AbstractBaseUser, **details: Any) -> HttpResponse:
         """All steps of a sign-in are done. Where that proved an account that a provider brought, it is linked now."""

@@ -16,6 +16,7 @@ class Config(AppConfig):
             models,
             people,
             post,
+            role_factors,
             sessions,
             set_aside,
             sign_in_rules,
@@ -28,6 +29,7 @@ class Config(AppConfig):
         people.register()
         factors.register()
         factors.connect()
+        role_factors.connect()
         factor_removal.connect()
         sessions.connect()
         post.connect()

@@ -206,12 +206,12 @@ def forget() -> None:
 
 def due(person: Person) -> datetime | None:
     """Until when this person must have a second factor because of a group of theirs; None where no group demands it, or
-    they have one, or sign in with a provider, whose matter it is. The time runs from the demand, or from when they
-    joined the group."""
+    they have one, or sign in with a provider alone, whose matter it is. The time runs from the demand, or from when
+    they joined the group."""
     demands: dict[str, datetime | None] = Membership.objects.filter(
         person=person, group__second_factor_since__isnull=False
     ).aggregate(demanded=Max("group__second_factor_since"), joined=Max("since"))
-    if person.provider:
+    if person.proves_elsewhere:
         return None
     demanded, joined = demands["demanded"], demands["joined"]
     if demanded is None or joined is None or has_one(person):

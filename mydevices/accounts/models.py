@@ -93,6 +93,11 @@ class Person(Searched, AbstractBaseUser):
     """Which password (by `password_changed_at`) its owner was told of that it expires."""
     signed_in_at = models.DateTimeField(null=True, blank=True)
     """Their last sign-in; empty: never yet."""
+    factor_due_at = models.DateTimeField(null=True, blank=True)
+    """Until when they may go on without the second factor that their role asks for (`role_factors`); empty: they have
+    one, or their time has not begun."""
+    factor_due_by_notice = models.BooleanField(default=False)
+    """They are told of that by mail, or have been, and have the whole time: signing in does not end it."""
     provider = models.CharField(max_length=64, blank=True)
     """The sign-in provider that manages name and address; empty for those who are managed here."""
     groups: "models.ManyToManyField[Group, Membership]" = models.ManyToManyField(
@@ -143,6 +148,11 @@ class Person(Searched, AbstractBaseUser):
     def has_console(self) -> bool:
         """Whether their role lets them look at more than their own."""
         return self.role != self.Role.PERSON
+
+    @property
+    def proves_elsewhere(self) -> bool:
+        """Whether a provider keeps their account and they have no password here that would be a way round it."""
+        return bool(self.provider) and not self.has_usable_password()
 
     @property
     def first_name(self) -> str:
@@ -305,6 +315,8 @@ class SignInRules(models.Model):
     """Minutes without a page being opened; 0: only the end of the session itself, two weeks after sign-in."""
     limited_sign_in = models.BooleanField(_("Lost second factors"), default=True)
     """Whether people whose second factor is what they lost may lock, mark lost and locate with their password alone."""
+    console_factor = models.BooleanField(_("A second factor for every role in the console"), default=True)
+    """Whether administrators, helpdesk and auditors need one (`role_factors`)."""
 
     LOOSER: ClassVar[Mapping[str, looser.Direction]] = {
         "minimum_length": looser.LOWER,
@@ -313,6 +325,7 @@ class SignInRules(models.Model):
         "expires_after_days": looser.HIGHER_OR_NONE,
         "idle_minutes": looser.HIGHER_OR_NONE,
         "limited_sign_in": looser.HIGHER,
+        "console_factor": looser.LOWER,
     }
 
     class Meta:

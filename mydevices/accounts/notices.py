@@ -22,6 +22,7 @@ iPhone"), `address` an IP address, `by` the name of who did it, where that was n
 | LIMITED_SIGN_IN | at, browser, address, minutes (how long it lasts) |
 | FACTOR_ADDED, FACTOR_REMOVED | factor (its kind, in words), at, browser, address, by |
 | FACTOR_REMOVAL | until (when they are removed), at, browser, address |
+| FACTOR_NEEDED | until |
 | CODES_GUESSED | signed_in (1: in a session of theirs, 0: after their password), at, browser, address |
 | ADMINISTRATOR_RESTORED | name (whose way back it is), at |
 | RECOVERY_CODE_USED | left (how many remain), at, browser, address |
@@ -82,6 +83,8 @@ class Notice(StrEnum):
     FACTOR_REMOVED = "factor_removed"
     FACTOR_REMOVAL = "factor_removal"
     """To every address known, daily: somebody who set a new password by mail asked for second factors to be removed."""
+    FACTOR_NEEDED = "factor_needed"
+    """Their role asks for a second factor from now on, and they have none."""
     CODES_GUESSED = "codes_guessed"
     """Somebody typed wrong codes of a second factor again and again, and has to wait."""
     ADMINISTRATOR_RESTORED = "administrator_restored"
@@ -158,6 +161,7 @@ FACTS: Final[Mapping[Notice, frozenset[str]]] = {
     Notice.FACTOR_ADDED: _WHERE | {"factor", "by"},
     Notice.FACTOR_REMOVED: _WHERE | {"factor", "by"},
     Notice.FACTOR_REMOVAL: _WHERE | {"until"},
+    Notice.FACTOR_NEEDED: frozenset({"until"}),
     Notice.CODES_GUESSED: _WHERE | {"signed_in"},
     Notice.ADMINISTRATOR_RESTORED: frozenset({"name", "at"}),
     Notice.RECOVERY_CODE_USED: _WHERE | {"left"},

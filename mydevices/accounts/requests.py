@@ -39,6 +39,10 @@ LIMITED: Final = "limited_until"
 """In the session: until when it goes on, as whole seconds since 1970, where it was begun with a password alone."""
 
 
+SECURE: Final = "secure"
+"""In the session: they have still to be shown how to secure their account (`role_factors`)."""
+
+
 def strength_of(request: HttpRequest) -> Strength:
     """What whoever is signed in here has proved themselves with."""
     return Strength.LIMITED if LIMITED in request.session else Strength.FULL

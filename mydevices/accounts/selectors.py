@@ -23,6 +23,11 @@ def sign_in_rules() -> SignInRules:
     return _rules[1]
 
 
+def has_sign_in_rules() -> bool:
+    """Whether somebody has decided about them."""
+    return SignInRules.objects.exists()
+
+
 def forget_rules() -> None:
     """Read anew next time, because this process has changed them."""
     global _rules  # noqa: PLW0603  the same

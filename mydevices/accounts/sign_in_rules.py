@@ -10,7 +10,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from mydevices import looser
-from mydevices.accounts import approvals, rights, selectors
+from mydevices.accounts import approvals, rights, role_factors, selectors
 from mydevices.accounts.approvals import Change, Matter, Wanted
 from mydevices.accounts.models import Approval, FormerPassword, SignInRules
 from mydevices.accounts.rights import Right
@@ -22,6 +22,8 @@ from mydevices.organisation import services as organisation
 
 KIND: Final = "sign_in_rules"
 WHAT: Final = "sign_in_rules"
+NAMES: Final = tuple(SignInRules.LOOSER)
+"""What `change` is given."""
 
 
 def register() -> None:
@@ -46,6 +48,7 @@ def change(
     expires_after_days: int,
     idle_minutes: int,
     limited_sign_in: bool,
+    console_factor: bool,
     now: datetime | None = None,
 ) -> SignInRules:
     """What is asked of passwords and sessions from now on; passwords that people have stay good. Raises NotAllowed
@@ -60,6 +63,7 @@ def change(
         "expires_after_days": expires_after_days,
         "idle_minutes": idle_minutes,
         "limited_sign_in": limited_sign_in,
+        "console_factor": console_factor,
     }
     try:
         SignInRules(id=1, **after).clean_fields()
@@ -75,7 +79,7 @@ def change(
         else:
             approvals.replace(actor=actor, what=WHAT, now=now)
         if approval is None:
-            return _keep(actor, after)
+            return _keep(actor, after, now)
     raise approvals.waits(approval)
 
 
@@ -84,10 +88,13 @@ def _present(names: Mapping[str, Any]) -> dict[str, Any]:
     return {name: getattr(present, name) for name in names}
 
 
-def _keep(actor: Actor, values: Mapping[str, Any]) -> SignInRules:
+def _keep(actor: Actor, values: Mapping[str, Any], now: datetime) -> SignInRules:
+    asked_before = _present({"console_factor": None})["console_factor"]
     rules, _is_new = SignInRules.objects.update_or_create(id=1, defaults=dict(values))
     if rules.history < 2:
         FormerPassword.objects.all().delete()
+    if rules.console_factor and not asked_before:
+        role_factors.begin(now=now)
     transaction.on_commit(selectors.forget_rules)
     audit.record(Verb.SIGN_IN_RULES_CHANGED, actor=actor, details=dict(values))
     return rules
@@ -97,7 +104,7 @@ def _lines(approval: Approval) -> Sequence[Change]:
     return approvals.changed_fields(SignInRules, approval.arguments["before"], approval.arguments["after"])
 
 
-def _carry_out(approval: Approval, actor: Actor, _now: datetime) -> None:
+def _carry_out(approval: Approval, actor: Actor, now: datetime) -> None:
     after = approval.arguments["after"]
     approvals.check_unchanged(_present(after), approval)
-    _keep(actor, after)
+    _keep(actor, after, now)

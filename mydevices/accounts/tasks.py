@@ -8,7 +8,17 @@ from django.contrib.sessions.models import Session
 from django.db import connection
 from django.utils import timezone
 
-from mydevices.accounts import approvals, attempts, codes, email_change, factor_removal, heads, post, services
+from mydevices.accounts import (
+    approvals,
+    attempts,
+    codes,
+    email_change,
+    factor_removal,
+    heads,
+    post,
+    role_factors,
+    services,
+)
 from mydevices.outbox import registry
 from mydevices.outbox import services as outbox
 
@@ -20,6 +30,7 @@ def register() -> None:
     registry.handler("mail", post.deliver, batch=post.BATCH, lease=post.LEASE, longest_pause=timedelta(hours=1))
     registry.periodic("accounts.clear_mail", timedelta(days=1), clear_mail)
     registry.periodic("accounts.announce_expiry", timedelta(hours=6), announce_expiry)
+    registry.periodic("accounts.tell_of_factors", timedelta(minutes=10), tell_of_factors)
     registry.periodic("accounts.remove_factors", timedelta(hours=1), remove_factors)
     registry.periodic("accounts.hash_codes", timedelta(minutes=5), hash_codes)
     registry.periodic("accounts.clear_email_changes", timedelta(hours=6), clear_email_changes)
@@ -46,6 +57,10 @@ def clear_approvals() -> None:
 
 def announce_expiry() -> None:
     services.announce_expiry(now=timezone.now())
+
+
+def tell_of_factors() -> None:
+    role_factors.tell(now=timezone.now())
 
 
 def remove_factors() -> None:

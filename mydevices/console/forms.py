@@ -90,6 +90,14 @@ class SignInRulesForm(forms.Form):
         max_value=14 * 24 * 60,
         help_text=_("0: only two weeks after sign-in."),
     )
+    console_factor = forms.BooleanField(
+        label=_("Administrators, helpdesk and auditors need a second factor"),
+        required=False,
+        help_text=_(
+            "From their second sign-in, and 24 hours after the first at the latest. When you switch it on, those who "
+            "have none get a mail and a week. People of a provider confirm who they are there."
+        ),
+    )
     limited_sign_in = forms.BooleanField(
         label=_("Who lost their second factor may lock and locate with the password alone"),
         required=False,

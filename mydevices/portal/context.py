@@ -3,7 +3,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.functional import SimpleLazyObject
 
-from mydevices.accounts import limited, selectors
+from mydevices.accounts import limited, role_factors, selectors
 from mydevices.accounts.models import Person
 from mydevices.policies import helpdesk
 from mydevices.presentation import moments
@@ -18,6 +18,14 @@ def help_place(request: HttpRequest) -> dict[str, object]:
         return helpdesk.of_person(somebody) if isinstance(somebody, Person) else helpdesk.default()
 
     return {"helpdesk": SimpleLazyObject(found)}
+
+
+def factor_due(request: HttpRequest) -> dict[str, object]:
+    """Until when somebody may go on without the second factor that their role asks for, for the line that every page
+    has till then."""
+    user, now = getattr(request, "user", None), timezone.now()
+    until = role_factors.due(user) if isinstance(user, Person) else None
+    return {"factor_due": moments.at(until, now) if until is not None and until > now else ""}
 
 
 def limited_session(request: HttpRequest) -> dict[str, object]:

@@ -4,23 +4,23 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from datetime import timedelta
 from typing import Final
-from urllib.parse import unquote
+from urllib.parse import unquote, urlencode
 from zoneinfo import ZoneInfo, available_timezones
 
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.models import AnonymousUser
 from django.contrib.sessions.middleware import SessionMiddleware
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone, translation
 from django.utils.cache import patch_cache_control, patch_vary_headers
 from django.utils.translation import gettext as _
 
-from mydevices.accounts import factors, limited, passwords, selectors, sessions
+from mydevices.accounts import factors, limited, passwords, role_factors, selectors, sessions
 from mydevices.accounts.models import Person
-from mydevices.accounts.requests import SEEN, note_refusal, write_cookie
+from mydevices.accounts.requests import SECURE, SEEN, note_refusal, write_cookie
 from mydevices.errors import (
     Conflict,
     Invalid,
@@ -253,12 +253,34 @@ def is_by_itself(request: HttpRequest) -> bool:
 
 
 class SecondFactor:
-    """Whoever must have a second factor by now and has none sees only the pages that add one, and the way out. Notes by
-    the way that the session is used.
+    """Whoever must have a second factor by now, because of a group or of their role, and has none sees only the pages
+    that add one, and the way out. Notes by the way that the session is used.
 
-    Nothing is asked of the database while no group demands a factor (known for five seconds)."""
+    Nothing is asked of the database while no group demands a factor (known for five seconds), nor for a role: until
+    when that one waits stands in the person's row."""
 
-    OPEN = frozenset({"account_logout", "account_reauthenticate", "account_change_password"})
+    OPEN: Final = frozenset(
+        {
+            "account_change_password",
+            "account_logout",
+            "account_reauthenticate",
+            "confirmed",
+            "mfa_activate_totp",
+            "mfa_add_webauthn",
+            "mfa_deactivate_totp",
+            "mfa_generate_recovery_codes",
+            "mfa_index",
+            "mfa_reauthenticate",
+            "mfa_reauthenticate_webauthn",
+            "mfa_remove_webauthn",
+            "mfa_view_recovery_codes",
+            "portal:brand",
+            "portal:logo",
+            "portal:secure",
+            "portal:strength",
+            "provider_again",
+        }
+    )
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -275,13 +297,27 @@ class SecondFactor:
         now = timezone.now()
         sessions.seen(session_key=request.session.session_key or "", now=now)
         match = request.resolver_match
-        name = (match.url_name or "") if match else ""
-        if not factors.demanded() or name in self.OPEN or name.startswith("mfa_"):
+        if match is None or match.view_name in self.OPEN:
+            return None
+        if role_factors.is_overdue(user, now):
+            return self._lead(request, reverse("portal:secure"))
+        if SECURE in request.session and request.method == "GET" and not is_by_itself(request):
+            if role_factors.due(user) is not None:
+                return go(request, f"{reverse('portal:secure')}?{urlencode({'next': request.get_full_path()})}")
+            del request.session[SECURE]
+        if not factors.demanded():
             return None
         due = factors.due(user)
         if due is None or due > now:
             return None
-        return HttpResponseRedirect(reverse("mfa_index"), status=303)
+        return self._lead(request, reverse("mfa_index"))
+
+    @staticmethod
+    def _lead(request: HttpRequest, address: str) -> HttpResponse:
+        """To that page as a whole: what a script asked for is a part of another, into which it does not fit."""
+        if request.headers.get("HX-Request") == "true":
+            return HttpResponse(status=204, headers={"HX-Redirect": address})
+        return go(request, address)
 
 
 class Confirmed:

@@ -32,6 +32,7 @@ DEFAULTS: Final[dict[str, Any]] = {
     "expires_after_days": 0,
     "idle_minutes": 480,
     "limited_sign_in": True,
+    "console_factor": True,
 }
 
 

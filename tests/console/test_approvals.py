@@ -37,6 +37,7 @@ SIGN_IN: Final[dict[str, Any]] = {
     "expires_after_days": 0,
     "idle_minutes": 480,
     "limited_sign_in": "on",
+    "console_factor": "on",
 }
 SHORTER: Final = {**SIGN_IN, "minimum_length": 8}
 RULES: Final = "console:settings_sign_in"

@@ -553,6 +553,7 @@ NO_PAGE: Final[Mapping[str, str]] = {
     "portal:limited_sign_in": "after `account_login`, looked at there",
     "mfa_authenticate": "after `account_login`, looked at there",
     "portal:old_sign_in": "leads on",
+    "portal:secure": "leads on where no second factor is asked for; looked at in test_first_start",
     "provider_again": "leads on",
     "provider_unlink": "sent only",
     "mfa_login_webauthn": "sent only",

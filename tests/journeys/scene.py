@@ -111,7 +111,8 @@ ApprovalRules.objects.update_or_create(id=1, defaults={{"from_devices": 0}})
 asking = Actor("person", str(tomas.id), tomas.name, tomas.role, "127.0.0.1", now)
 try:
     sign_in_rules.change(
-        actor=asking, minimum_length=8, classes=0, history=0, expires_after_days=0, idle_minutes=0, limited_sign_in=True
+        actor=asking, minimum_length=8, classes=0, history=0, expires_after_days=0, idle_minutes=0,
+        limited_sign_in=True, console_factor=False,
     )
 except Waits as waits:
     change_that_waits = waits.approval

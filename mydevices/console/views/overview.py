@@ -21,6 +21,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_safe
 
 from mydevices.accounts import approvals
+from mydevices.accounts import selectors as accounts
 from mydevices.accounts.requests import rights_of
 from mydevices.accounts.rights import Right
 from mydevices.certificates import push
@@ -162,7 +163,7 @@ def overview(request: HttpRequest) -> HttpResponse:
     dead = outbox.given_up().filter(topic="mail")[: MOST + 1].count() if Right.SEE_SETTINGS in may else 0
     needs = list(_needs(found))
     if Right.SEE_SETTINGS in may:
-        needs = [*_needs_of_push(now), *needs, *_needs_of_mail(dead)]
+        needs = [*_needs_of_push(now), *_needs_of_sign_in(), *needs, *_needs_of_mail(dead)]
     if invited is not None:
         needs += _needs_of_invitations(invited)
     is_new = not found.fleet.by_system
@@ -294,6 +295,20 @@ def _needs_of_push(now: datetime) -> Iterator[Need]:
             warning if has_one else _("Without it no iPhone, iPad or Mac can be registered or woken."),
             reverse("console:settings_push"),
             _("Renew certificate") if has_one else _("Get certificate"),
+        )
+
+
+def _needs_of_sign_in() -> Iterator[Need]:
+    if not accounts.sign_in_rules().console_factor:
+        yield Need(
+            "key",
+            _("A password alone opens the console"),
+            _(
+                "The rules of sign-in ask administrators, helpdesk and auditors for no second factor. Whoever learns "
+                "one of their passwords sees everybody’s devices."
+            ),
+            reverse("console:settings_sign_in"),
+            _("Ask for one"),
         )
 
 

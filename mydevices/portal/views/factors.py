@@ -20,6 +20,7 @@ from allauth.mfa.webauthn.views import (
     RemoveWebAuthnView,
 )
 from django import forms
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.db import transaction
@@ -32,12 +33,21 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from mydevices.accounts import codes, factor_removal, factors, passkeys, provider_sign_in, sessions, set_aside
+from mydevices.accounts import (
+    codes,
+    factor_removal,
+    factors,
+    passkeys,
+    provider_sign_in,
+    role_factors,
+    sessions,
+    set_aside,
+)
 from mydevices.accounts.browsers import described
 from mydevices.accounts.forms import AppForm
 from mydevices.accounts.models import FactorCounter, Person
 from mydevices.accounts.passkeys import Ceremony
-from mydevices.accounts.requests import LIMITED, actor_of, person_of
+from mydevices.accounts.requests import LIMITED, SECURE, actor_of, person_of
 from mydevices.errors import Conflict
 from mydevices.location import selectors as location
 from mydevices.presentation import moments
@@ -247,13 +257,33 @@ def confirmed(request: HttpRequest) -> HttpResponse:
     return render(request, "account/confirmed.html")
 
 
+@require_http_methods(["GET", "HEAD", "POST"])
+@login_required
+@never_cache
+def secure(request: HttpRequest) -> HttpResponse:
+    """What somebody is shown first whose role asks for a second factor. Sent: later, for as long as there is time."""
+    person, now = person_of(request), timezone.now()
+    wanted = get_next_redirect_url(request) or reverse(settings.LOGIN_REDIRECT_URL)
+    until = role_factors.due(person)
+    if until is None or factors.has_one(person):
+        return HttpResponseRedirect(wanted, status=303)
+    overdue = until <= now
+    if request.method == "POST" and not overdue:
+        request.session.pop(SECURE, None)
+        return HttpResponseRedirect(wanted, status=303)
+    context = {"until": moments.at(until, now), "overdue": overdue, "next": wanted}
+    return render(request, "mfa/secure.html", context, status=403 if request.method == "POST" else 200)
+
+
 def ways_in(request: HttpRequest) -> dict[str, object]:
     """What the person signs in with beside a password, for their page."""
     person, now = person_of(request), timezone.now()
     own = list(Authenticator.objects.filter(user=person).order_by("created_at"))
     by_type = {factor.type: factor for factor in own}
     recovery = by_type.get(Authenticator.Type.RECOVERY_CODES)
-    until = factors.due(person)
+    has_one = any(factor.type != Authenticator.Type.RECOVERY_CODES for factor in own)
+    dues = [factors.due(person), None if has_one else role_factors.due(person)]
+    until = min((due for due in dues if due is not None), default=None)
     return {
         "passkeys": [
             {
@@ -267,7 +297,7 @@ def ways_in(request: HttpRequest) -> dict[str, object]:
         "app": _used(by_type[Authenticator.Type.TOTP], now) if Authenticator.Type.TOTP in by_type else "",
         "codes_left": codes.left(recovery) if recovery else None,
         "elsewhere": _elsewhere(request) if "changed" in request.GET else 0,
-        "has_one": any(factor.type != Authenticator.Type.RECOVERY_CODES for factor in own),
+        "has_one": has_one,
         "removal": moments.at(removal.due_at, now) if (removal := factor_removal.waiting(person)) else "",
         "set_aside": [factors.named(one) for one in set_aside.of(person)],
         "due": moments.at(until, now) if until and until > now else "",

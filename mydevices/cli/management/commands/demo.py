@@ -20,6 +20,7 @@ from django.utils import timezone
 
 from mydevices.accounts import selectors as accounts_selectors
 from mydevices.accounts import services as accounts
+from mydevices.accounts import sign_in_rules
 from mydevices.accounts.models import Person
 from mydevices.audit.actor import Actor
 from mydevices.certificates import push
@@ -170,6 +171,10 @@ def _introduce() -> None:
             accounts.create_person(
                 actor=ACTOR, email=account.email, name=account.name, password=account.password, role=account.role
             )
+    if not accounts_selectors.has_sign_in_rules():
+        # Whoever tries this out signs in with a password that everybody knows, again and again.
+        unchanged = {name: getattr(accounts_selectors.sign_in_rules(), name) for name in sign_in_rules.NAMES}
+        sign_in_rules.change(actor=ACTOR, **{**unchanged, "console_factor": False})
     if not policies_selectors.of_kind(RegistrationRules).exists():
         values = RegistrationRules(device_limit=5, minimum_ios="15", minimum_ipados="15", minimum_macos="12")
         policies.create(actor=ACTOR, name="Everyone", values=values, assignment=EVERYONE)
