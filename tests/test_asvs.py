@@ -1,0 +1,282 @@
+"""The file about ASVS says something of each requirement, once, and names only what is there. And the cheap ones among
+the requirements, which no other test looks at."""
+
+import re
+from collections import Counter
+from pathlib import Path
+from typing import Final
+
+import pytest
+from django.conf import settings
+from django.test import Client
+from django.urls import reverse
+
+from mydevices import search
+from mydevices.accounts import addresses
+from mydevices.accounts.models import ApprovalRules, Person, SignInRules
+from mydevices.accounts.requests import COOKIE
+from mydevices.accounts.rights import BY_ROLE, Right
+from mydevices.commands import batches, deferrals
+from mydevices.commands import services as commands
+from mydevices.console import listing
+from mydevices.location import services as location
+from mydevices.organisation import services as organisation
+from mydevices.platforms import port
+from mydevices.policies.kinds.self_service import SelfServiceRules
+from mydevices.protocols.pki import pkcs12
+from mydevices.registration import invitees
+from mydevices.registration import services as registration
+from tests.test_inventories import table
+
+ROOT: Final = Path(__file__).resolve().parent.parent
+FILE: Final = ROOT / "docs" / "security" / "asvs.md"
+OURS: Final = sorted((ROOT / "mydevices" / "static").glob("*.js"))
+STATES: Final = {"met", "not applicable", "not met"}
+SHORTEST: Final = 15
+"""Characters of a reason."""
+
+# Levels 1 and 2 of version 5.0.0: the section, and the requirements of it.
+_NUMBERS: Final = """
+1.1: 1 2
+1.2: 1 2 3 4 5 6 7 8 9
+1.3: 1 2 3 4 5 6 7 8 9 10 11
+1.4: 1 2 3
+1.5: 1 2
+2.1: 1 2 3
+2.2: 1 2 3
+2.3: 1 2 3 4
+2.4: 1
+3.2: 1 2
+3.3: 1 2 3 4
+3.4: 1 2 3 4 5 6
+3.5: 1 2 3 4 5
+3.7: 1 2
+4.1: 1 2 3
+4.2: 1
+4.3: 1 2
+4.4: 1 2 3 4
+5.1: 1
+5.2: 1 2 3
+5.3: 1 2
+5.4: 1 2 3
+6.1: 1 2 3
+6.2: 1 2 3 4 5 6 7 8 9 10 11 12
+6.3: 1 2 3 4
+6.4: 1 2 3 4
+6.5: 1 2 3 4 5
+6.6: 1 2 3
+6.8: 1 2 3 4
+7.1: 1 2 3
+7.2: 1 2 3 4
+7.3: 1 2
+7.4: 1 2 3 4 5
+7.5: 1 2
+7.6: 1 2
+8.1: 1 2
+8.2: 1 2 3
+8.3: 1
+8.4: 1
+9.1: 1 2 3
+9.2: 1 2 3 4
+10.1: 1 2
+10.2: 1 2
+10.3: 1 2 3 4
+10.4: 1 2 3 4 5 6 7 8 9 10 11
+10.5: 1 2 3 4 5
+10.6: 1 2
+10.7: 1 2 3
+11.1: 1 2
+11.2: 1 2 3
+11.3: 1 2 3
+11.4: 1 2 3 4
+11.5: 1
+11.6: 1
+12.1: 1 2 3
+12.2: 1 2
+12.3: 1 2 3 4
+13.1: 1
+13.2: 1 2 3 4 5
+13.3: 1 2
+13.4: 1 2 3 4 5
+14.1: 1 2
+14.2: 1 2 3 4
+14.3: 1 2 3
+15.1: 1 2 3
+15.2: 1 2 3
+15.3: 1 2 3 4 5 6 7
+16.1: 1
+16.2: 1 2 3 4 5
+16.3: 1 2 3 4
+16.4: 1 2 3
+16.5: 1 2 3
+17.1: 1
+17.2: 1 2 3 4
+17.3: 1 2
+"""
+NUMBERS: Final = [
+    f"{section}.{number}"
+    for section, rest in (line.split(": ") for line in _NUMBERS.split("\n") if line)
+    for number in rest.split()
+]
+
+
+def rows() -> list[list[str]]:
+    lines = FILE.read_text(encoding="utf-8").splitlines()
+    found = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("| ")]
+    return [row for row in found if re.fullmatch(r"\d+\.\d+\.\d+", row[0])]
+
+
+def paths(text: str) -> list[str]:
+    return re.findall(r"`((?:mydevices|tests|docs)/[\w./-]+|SECURITY\.md)`", text)
+
+
+def test_each_requirement_stands_there_once_and_in_order() -> None:
+    assert len(NUMBERS) == len(set(NUMBERS)) == 253
+    assert [row[0] for row in rows()] == NUMBERS
+
+
+def test_each_has_a_level_a_state_and_where_or_why() -> None:
+    for row in rows():
+        number, level, asked, state, why = row
+        assert level in {"1", "2"}, number
+        assert asked, number
+        assert state in STATES, number
+        named = paths(why)
+        if state == "met":
+            documents = [path for path in named if path.startswith("docs/") or path == "SECURITY.md"]
+            assert documents or any(path.startswith("mydevices/") for path in named), number
+            assert any(path.startswith("tests/") for path in named), number
+        else:
+            assert len(why) >= SHORTEST, number
+        if state == "not met":
+            assert "would take" in why or "set `MYDEVICES_" in why, number
+
+
+def test_every_file_that_it_names_is_there() -> None:
+    text = FILE.read_text(encoding="utf-8")
+    assert [path for path in paths(text) if not (ROOT / path).is_file()] == []
+    tests = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("test_*.py"))
+    assert [name for name in re.findall(r"`(test_\w+)`", text) if f"def {name}(" not in tests] == []
+
+
+def test_the_counts_and_the_list_at_the_top_are_those_of_the_tables() -> None:
+    counted = Counter(row[3] for row in rows())
+    assert {row[0]: int(row[1]) for row in table("asvs.md", "State")} == counted
+    listed = re.findall(r"^- (\d+\.\d+\.\d+), ", FILE.read_text(encoding="utf-8"), re.MULTILINE)
+    assert listed == [row[0] for row in rows() if row[3] == "not met"]
+
+
+# The documents that it names
+
+
+def test_limits_are_those_of_the_code() -> None:
+    rules, self_service = ApprovalRules(), SelfServiceRules()
+    assert [row[1] for row in table("limits.md", "Limit")] == [
+        str(self_service.person_wipes),
+        str(self_service.organisation_wipes),
+        str(rules.batch_devices),
+        str(rules.configuration_devices),
+        f"{batches.MOST:,}",
+        str(invitees.MOST),
+        f"{listing.MOST:,}",
+        str(registration.MOST_USERS),
+        f"{location.MOST_KEPT:,}",
+        str(deferrals.MOST_A_DAY),
+    ]
+    typed = {row[0]: row[1] for row in table("limits.md", "What")}
+    assert f"at most {addresses.LONGEST} characters" in typed["E-mail address"]
+    assert f"{SignInRules().minimum_length} to {SignInRules.LONGEST} characters" in typed["Password"]
+    assert f"{invitees.LONGEST_NAME} characters" in typed["Name of a person"]
+    assert f"{port.LONGEST_MESSAGE} and {port.LONGEST_PHONE} characters" in typed["Message and phone number of a lock"]
+    assert typed["Reason"] == f"{commands.LONGEST_REASON} characters"
+    assert (search.MOST, typed["Search"]) == (6, f"six words of {search.LONGEST} characters")
+    largest = {row[0]: row[2] for row in table("limits.md", "Upload")}
+    assert largest["Certificate of a person, or one for many devices"] == f"{pkcs12.MAXIMUM_SIZE // 1024} kB"
+    assert largest["Logo"].startswith(f"{organisation.LARGEST_LOGO // 1024} kB")
+    assert largest["List of people"] == f"{invitees.LARGEST // 1024} kB"
+
+
+def test_places_that_documents_name_are_there() -> None:
+    for name in ("limits.md", "authorisation.md"):
+        text = (FILE.parent / name).read_text(encoding="utf-8")
+        named = re.findall(r"`((?:\w+/)+\w+\.\w+|\w+\.py)`", text)
+        assert named
+        for path in named:
+            assert (ROOT / "mydevices" / path.removeprefix("mydevices/")).is_file(), (name, path)
+
+
+def test_rights_are_written_down_as_they_are() -> None:
+    roles = [Person.Role.PERSON, Person.Role.HELPDESK, Person.Role.AUDITOR, Person.Role.ADMINISTRATOR]
+    assert {row[0].strip("`"): row[1:] for row in table("authorisation.md", "Right")} == {
+        str(right): ["yes" if right in BY_ROLE[role] else "no" for role in roles] for right in Right
+    }
+
+
+def test_settings_that_name_somebody_to_talk_to_are_written_down() -> None:
+    text = (FILE.parent / "connections.md").read_text(encoding="utf-8")
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    named = re.findall(r"^\| `([A-Z_]*(?:_URL|_ISSUER|_TILES))`", readme, re.MULTILINE)
+    assert "MYDEVICES_OIDC_ISSUER" in named
+    assert [name for name in named if f"`{name}`" not in text] == []
+
+
+# Requirements that no other test looks at
+
+
+@pytest.mark.parametrize(
+    "wrong", ["eval(", "new Function", "innerHTML", "outerHTML", "document.write", "__proto__", "onpaste", '"paste"']
+)
+def test_our_scripts_do_nothing_dangerous_and_hinder_no_paste(wrong: str) -> None:
+    assert OURS
+    assert [path.name for path in OURS if wrong in path.read_text(encoding="utf-8")] == []
+
+
+def test_the_server_evaluates_no_code_and_starts_no_shell() -> None:
+    wrong = re.compile(r"(?<![\w.])(?:eval|exec)\(|shell=True|os\.system|\bimport pickle|yaml\.load\(")
+    for path in (ROOT / "mydevices").rglob("*.py"):
+        assert not wrong.search(path.read_text(encoding="utf-8")), path
+
+
+def test_what_pages_keep_in_a_browser_is_a_time() -> None:
+    kept = [name for path in OURS for name in re.findall(r"setItem\((.+?)[,)]", path.read_text(encoding="utf-8"))]
+    assert kept == ['"opened"']
+
+
+def test_cookies_are_the_hosts_own_and_sent_by_https_alone() -> None:
+    assert settings.SESSION_COOKIE_SAMESITE == settings.CSRF_COOKIE_SAMESITE == "Lax"
+    assert settings.SESSION_COOKIE_HTTPONLY
+    assert settings.CSRF_COOKIE_HTTPONLY
+    assert not settings.SECURE_SSL_REDIRECT
+    assert not settings.DEBUG
+    source = (ROOT / "mydevices" / "settings.py").read_text(encoding="utf-8")
+    assert '"__Host-session" if _secure' in source
+    assert '"__Host-csrf" if _secure' in source
+    assert COOKIE.endswith("browser")
+    assert '"__Host-zone" : "zone"' in (ROOT / "mydevices" / "static" / "mydevices.js").read_text(encoding="utf-8")
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("address", ["/sign-in", "/nowhere", "/.git/config", "/static/", "/static/../settings.py"])
+def test_every_page_has_its_headers_and_nothing_else_is_served(client: Client, address: str) -> None:
+    answer = client.get(address, headers={"Origin": "https://elsewhere.example"})
+    assert answer.status_code == (200 if address == "/sign-in" else 404)
+    policy = answer["Content-Security-Policy"]
+    for directive in ("object-src 'none'", "base-uri 'none'", "frame-ancestors 'none'", "script-src 'self'"):
+        assert directive in policy
+    assert answer["X-Content-Type-Options"] == "nosniff"
+    assert answer["Referrer-Policy"] == "same-origin"
+    assert "Access-Control-Allow-Origin" not in answer
+
+
+@pytest.mark.django_db
+def test_the_field_of_a_password_hides_it_and_tells_managers_what_it_is(client: Client) -> None:
+    page = client.get(reverse("account_login")).content.decode()
+    assert re.search(r'<input type="password"[^>]*autocomplete="current-password"', page)
+    assert "hint" not in page.lower()
+
+
+def test_ways_in_and_times_of_sessions_are_written_down() -> None:
+    text = (ROOT / "docs" / "sign-in.md").read_text(encoding="utf-8")
+    assert all(f"\n## {heading}\n" in text for heading in ("All ways in", "Passwords", "Sessions"))
+    assert f"{SignInRules().idle_minutes // 60} hours" in text
+    assert settings.SESSION_COOKIE_AGE == 14 * 24 * 3600
