@@ -33,6 +33,7 @@ def register() -> None:
             title=lambda _approval: _("Change when a second administrator is asked"),
             lines=_lines,
             carry_out=_carry_out,
+            is_form=True,
         ),
     )
 

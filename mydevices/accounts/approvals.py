@@ -65,6 +65,8 @@ class Matter:
     lasts: timedelta = DAY
     goes: bool = True
     """Whether it is carried out by itself when its time is over. Otherwise it is dropped."""
+    is_form: bool = False
+    """Whether several things may be changed at once, some of them stricter: they wait as a whole."""
     asks: Right | None = None
     """The right of who may ask for it, where it is less than that of who decides."""
     dropped: Callable[[Approval, datetime], None] = lambda _approval, _now: None
@@ -206,10 +208,12 @@ def by_id(approval_id: UUID) -> Approval:
     return approval
 
 
-def changed_fields(of: type[Model], before: Mapping[str, Any], after: Mapping[str, Any]) -> Sequence[Change]:
-    """The fields of a row of rules that would change, under the names that the model gives them."""
+def changed_fields(
+    of: type[Model], before: Mapping[str, Any], after: Mapping[str, Any], *, labels: Mapping[str, str] | None = None
+) -> Sequence[Change]:
+    """The fields of a row of rules that would change, under these names or those that the model gives them."""
     return [
-        Change(str(_field(of, name).verbose_name), said(before[name]), said(value))
+        Change((labels or {}).get(name) or str(_field(of, name).verbose_name), said(before[name]), said(value))
         for name, value in after.items()
         if before.get(name) != value
     ]

@@ -4,7 +4,7 @@ Whatever would leave nobody who can administer is refused; all that could is don
 """
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -145,7 +145,8 @@ def register() -> None:
         ),
     )
     approvals.register(ROLE, _matter(_title_of_role, _lines_of_role, _carry_out_role))
-    approvals.register("group.change", _matter(_title_of_group, _lines_of_group, _carry_out_group))
+    change = _matter(_title_of_group, _lines_of_group, _carry_out_group)
+    approvals.register("group.change", replace(change, is_form=True))
     approvals.register("group.delete", _matter(_title_of_group_end, _lines_of_group, _carry_out_group_end))
 
 

@@ -35,6 +35,7 @@ def register() -> None:
             title=lambda _approval: _("Change the rules of sign-in"),
             lines=_lines,
             carry_out=_carry_out,
+            is_form=True,
         ),
     )
 
@@ -101,7 +102,14 @@ def _keep(actor: Actor, values: Mapping[str, Any], now: datetime) -> SignInRules
 
 
 def _lines(approval: Approval) -> Sequence[Change]:
-    return approvals.changed_fields(SignInRules, approval.arguments["before"], approval.arguments["after"])
+    labels = {
+        "history": _("Earlier passwords that may not come back"),
+        "expires_after_days": _("Days after which a password expires"),
+        "idle_minutes": _("Minutes after which who does nothing is signed out"),
+        "limited_sign_in": _("Who lost their second factor may lock and locate with the password alone"),
+    }
+    before, after = approval.arguments["before"], approval.arguments["after"]
+    return approvals.changed_fields(SignInRules, before, after, labels=labels)
 
 
 def _carry_out(approval: Approval, actor: Actor, now: datetime) -> None:

@@ -233,7 +233,8 @@ def register() -> None:
         ("move", _title_of_move, _lines_of_move, _carry_out_move),
         ("delete", _title_of_delete, _lines, _carry_out_delete),
     ):
-        matter = Matter(right=Right.MANAGE_POLICIES, title=title, lines=lines, carry_out=carry_out)
+        is_form = name == "change"
+        matter = Matter(right=Right.MANAGE_POLICIES, title=title, lines=lines, carry_out=carry_out, is_form=is_form)
         approvals.register(f"policy.{name}", matter)
 
 

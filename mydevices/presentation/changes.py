@@ -42,6 +42,8 @@ class Waiting:
     url: str
     page: str
     lines: Sequence[Change]
+    is_form: bool
+    """Whether what is stricter in it waits as well."""
 
 
 def shown(approval: Approval, now: datetime) -> Waiting:
@@ -60,6 +62,7 @@ def shown(approval: Approval, now: datetime) -> Waiting:
         url=approvals.page(approval),
         page=_page(approval),
         lines=approvals.lines(approval),
+        is_form=approvals.MATTERS[approval.kind].is_form,
     )
 
 

@@ -57,6 +57,7 @@ def register() -> None:
             title=lambda _approval: _("Change the rules of invitations"),
             lines=_lines,
             carry_out=_carry_out,
+            is_form=True,
         ),
     )
 
