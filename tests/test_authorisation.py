@@ -68,6 +68,7 @@ OPEN: Final = frozenset(
         "portal:confirm_email",
         "portal:forgotten",
         "portal:invitation",
+        "portal:invitation_strength",
         "portal:limited_sign_in",
         "portal:logo",
         "portal:lost_signed_out",
@@ -80,8 +81,9 @@ OPEN: Final = frozenset(
         "portal:reset",
         "portal:reset_strength",
         "portal:restore_email",
+        "portal:restore_strength",
         "portal:setup",
-        "portal:strength",
+        "portal:setup_strength",
     }
 )
 """For everybody. What they need, and refuse without it, their own tests know."""
@@ -116,6 +118,7 @@ OWN: Final = frozenset(
         "portal:preferences",
         "portal:register",
         "portal:secure",
+        "portal:strength",
         "portal:terms",
         "provider_again",
         "provider_link",

@@ -498,6 +498,8 @@ QUIET: Final = frozenset(
         "portal:lost_device_now",
         "portal:lost_devices",
         "portal:qr",
+        "portal:secure",
+        "portal:strength",
         "portal:ticket",
         "portal:ticket_now",
         "portal:where_now",

@@ -16,7 +16,6 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from mydevices.accounts import email_change, passwords, providers, selectors
 from mydevices.accounts import services as accounts
-from mydevices.accounts.models import Person, SignInRules
 from mydevices.accounts.notices import OPTIONAL
 from mydevices.accounts.requests import actor_of, address_of, browser_of, fresh_factor_of, person_of
 from mydevices.errors import Conflict, Invalid
@@ -150,28 +149,6 @@ def notices(request: HttpRequest) -> HttpResponse:
     return render(request, "portal/account/notices.html", {"form": form}, status=400 if form.errors else 200)
 
 
-@require_POST
-@sensitive_post_parameters("password")
-@never_cache
-def strength(request: HttpRequest) -> HttpResponse:
-    """What the meter below a new password says, as a fragment. For who sets their first one as well: nothing is known
-    of them but what they have typed beside it."""
-    user = request.user
-    person = (
-        user
-        if isinstance(user, Person)
-        else Person(name=request.POST.get("name", "")[:120], email=request.POST.get("email", "")[:254])
-    )
-    return judged(request, person)
-
-
-def judged(request: HttpRequest, person: Person) -> HttpResponse:
-    """By the rules that the form asks; history alone is left to it, for it costs hashes."""
-    typed = request.POST.get("password", "")[: SignInRules.LONGEST + 1]
-    judgement = passwords.judge(typed, person=person, rules=selectors.sign_in_rules()) if typed else None
-    return render(request, "parts/strength.html", {"judgement": judgement})
-
-
 @require_safe
 def old_sign_in(_request: HttpRequest) -> HttpResponse:
     """The address that people have in their bookmarks from elsewhere."""
@@ -203,4 +180,5 @@ def setup(request: HttpRequest, token: str) -> HttpResponse:
             # The console says what a new server lacks.
             address = f"{reverse('account_login')}?{urlencode({'next': reverse('console:overview')})}"
             return HttpResponseRedirect(address, status=303)
-    return render(request, "setup.html", {"form": form}, status=400 if form.errors else 200)
+    context = {"form": form, "strength_url": reverse("portal:setup_strength", args=[token])}
+    return render(request, "setup.html", context, status=400 if form.errors else 200)

@@ -9,14 +9,13 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
-from django.views.decorators.http import require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods
 
 from mydevices.accounts import factor_removal, factors, password_reset
 from mydevices.accounts.requests import address_of, browser_of, remember_in_browser
 from mydevices.audit.actor import Actor
 from mydevices.errors import Invalid
 from mydevices.portal.forms import ForgottenForm, NewPasswordForm
-from mydevices.portal.views.account import judged
 from mydevices.portal.views.factors import factors_of
 from mydevices.presentation.access import sent
 
@@ -68,11 +67,3 @@ def reset(request: HttpRequest, person_id: UUID, token: str) -> HttpResponse:
         "strength_url": reverse("portal:reset_strength", args=[person_id, token]),
     }
     return render(request, "account/reset.html", context, status=400 if form.errors else 200)
-
-
-@require_POST
-@sensitive_post_parameters("password")
-@never_cache
-def strength(request: HttpRequest, person_id: UUID, token: str) -> HttpResponse:
-    """The meter of that page: the link tells whose words are too easy."""
-    return judged(request, password_reset.whose(person_id=person_id, token=token))

@@ -44,7 +44,7 @@ def invitation(request: HttpRequest, token: str) -> HttpResponse:
     except Conflict as conflict:
         return _over(request, conflict.message)
     invitations.note_opened(invitation=found, actor=Actor(kind="anonymous", address=address_of(request)))
-    return _page(request, found, FirstPasswordForm())
+    return _page(request, found, FirstPasswordForm(), token)
 
 
 def _choose(request: HttpRequest, found: Invitation, token: str) -> HttpResponse:
@@ -58,7 +58,7 @@ def _choose(request: HttpRequest, found: Invitation, token: str) -> HttpResponse
             form.add_error("password", refusal.message)
         else:
             return enter(request, person, to=reverse("portal:register"))
-    return _page(request, found, form)
+    return _page(request, found, form, token)
 
 
 def _accept_signed_in(request: HttpRequest, token: str) -> HttpResponse:
@@ -66,8 +66,9 @@ def _accept_signed_in(request: HttpRequest, token: str) -> HttpResponse:
     return go(request, reverse("portal:register"))
 
 
-def _page(request: HttpRequest, found: Invitation, form: FirstPasswordForm) -> HttpResponse:
+def _page(request: HttpRequest, found: Invitation, form: FirstPasswordForm, token: str) -> HttpResponse:
     context = {
+        "strength_url": reverse("portal:invitation_strength", args=[token]),
         "form": form,
         "invited": found.person,
         "by": found.created_by,

@@ -137,5 +137,6 @@ def _settle(
             for one in set_aside.of(person)
         ],
         "back": request.POST.getlist("back"),
+        "strength_url": reverse("portal:restore_strength", args=[token]),
     }
     return render(request, "portal/account/restore_settle.html", context, status=400 if form.errors else 200)
