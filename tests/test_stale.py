@@ -451,6 +451,9 @@ GUARDED: Final = frozenset(
 )
 """Where a valid form takes more than a form (their own tests have them): asked about before anything is looked at."""
 
+PROVING: Final = frozenset({"mfa_reauthenticate", "mfa_reauthenticate_webauthn", "provider_again", "provider_link"})
+"""Pages that lead to a proof first: the ways to give one, and the way to a provider whose account is to be linked."""
+
 QUIET: Final = frozenset(
     {
         "account_reauthenticate",
@@ -498,8 +501,7 @@ QUIET: Final = frozenset(
         "portal:lost_device_now",
         "portal:lost_devices",
         "portal:qr",
-        "portal:secure",
-        "portal:strength",
+        "portal:secure",  # puts it off, in the session alone
         "portal:ticket",
         "portal:ticket_now",
         "portal:where_now",
@@ -703,7 +705,7 @@ def test_what_is_quiet_writes_nothing_and_stays_open(scene: Scene, subtests: pyt
                 assert not is_asked(answer)
                 # Some are the ways to prove it, and lead to one another.
                 again = answer.headers.get("Location", "").partition("?")[0] == reverse("account_reauthenticate")
-                assert not again or name in {"mfa_reauthenticate", "mfa_reauthenticate_webauthn", "provider_again"}
+                assert not again or name in PROVING
             assert (entries(), state()) == (before, was)
 
 

@@ -58,7 +58,7 @@ class Task:
     conversations: Sequence[Conversation]
     connections: int = 16
     seconds: float | None = None
-    bodies: int = 0
+    bodies: int | None = 0
     """How many answers of a conversation must not be empty: the commands among them."""
 
 
@@ -185,7 +185,7 @@ def _play(task: Task) -> Outcome:
                 if took is None:
                     continue
                 outcome.latencies.append(took)
-                outcome.failed += device.refusals > 0 or device.bodies != task.bodies
+                outcome.failed += device.refusals > 0 or task.bodies not in {None, device.bodies}
                 following = next(waiting, None) if time.perf_counter() < deadline else None
                 if following is None:
                     talking -= 1

@@ -256,14 +256,14 @@ def measure(port: int, folder: Path, number: int, seconds: float, workers: int) 
     idle = load.measure(Task(port, polls, seconds=seconds))
     others = [(poll,) for poll in unlike([poll for (poll,) in polls], signed.MOST + signed.MOST // 8)]
     anew = load.measure(Task(port, others, seconds=seconds))
-    bare = load.measure(Task(port, health, seconds=seconds))
+    bare = load.measure(Task(port, health, seconds=seconds, bodies=None))
     say("  command round trips ...")
     trips, queued = round_trips(port, owners, fleet_by_udid, seconds)
     say("  the load generator alone ...")
     other, log = load.free_port(), folder / "bare.log"
     with running(log, "-m", "tests.bench.bare", str(other), str(workers)) as bare_server:
         wait_until(lambda: answers(other), bare_server, log)
-        generator = load.measure(Task(other, polls, seconds=seconds))
+        generator = load.measure(Task(other, polls, seconds=seconds, bodies=None))
     return [
         figure("idle poll", idle, statements_idle),
         figure("idle poll, unlike any before", anew, statements_idle),

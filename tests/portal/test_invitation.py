@@ -185,7 +185,8 @@ def test_roles_of_the_console_choose_a_password_all_the_same(
     assert "id_password" in page
     assert "Continue with Aldermoor ID" not in page
     assert client.post(link, {"password": PASSWORD}).status_code == 302
-    assert client.get(reverse("portal:devices")).status_code == 200
+    answer = client.get(reverse("portal:devices"))
+    assert (answer.status_code, answer["Location"].partition("?")[0]) == (303, reverse("portal:secure"))
 
 
 def test_the_token_is_not_written_to_logs(link: str) -> None:

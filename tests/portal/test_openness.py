@@ -209,7 +209,8 @@ STATEMENTS = 10
 
 
 def test_whoever_registers_is_not_told_that_nothing_is_read_which_a_policy_has_read(client: Client) -> None:
-    client.force_login(factories.person(), backend="mydevices.accounts.backends.Passwords")
+    ines = factories.person(password=factories.PASSWORD)
+    client.post(reverse("account_login"), {"login": ines.email, "password": factories.PASSWORD})
     decide(app_inventory=privacy.ALL_APPS, location=privacy.ON)
     page = client.get(reverse("portal:register")).content.decode()
     seen, never = page.split("will see</h3>")[1].split("will never see</h3>")

@@ -238,6 +238,7 @@ RULES: Final[dict[str, Any]] = {
     "expires_after_days": 0,
     "idle_minutes": 480,
     "limited_sign_in": True,
+    "console_factor": True,
 }
 
 
