@@ -502,6 +502,7 @@ QUIET: Final = frozenset(
         "portal:lost_devices",
         "portal:qr",
         "portal:secure",  # puts it off, in the session alone
+        "portal:strength",
         "portal:ticket",
         "portal:ticket_now",
         "portal:where_now",
