@@ -623,7 +623,7 @@ def do(scene: Scene, act: Act, *, stale: bool) -> Done:
     answer = browser.get(address) if act.by_get else browser.post(address, form)
     if getattr(answer, "streaming", False):
         answer.getvalue()
-    return Done(answer, tuple(Entry.objects.filter(id__in=entries() - before)), browser, state() != was)
+    return Done(answer, tuple(Entry.objects.filter(id__in=entries() - before).order_by("id")), browser, state() != was)
 
 
 def _unspecific(scene: Scene, address: str) -> dict[str, object]:
