@@ -120,7 +120,6 @@ class IdentityForm(ConfigurationForm):
     file = forms.FileField(
         label=_("Certificate file"),
         required=False,
-        validators=[FileExtensionValidator(["p12", "pfx"])],
         widget=forms.FileInput(attrs={"accept": ".p12,.pfx,application/x-pkcs12"}),
         help_text=_("With a single file: a .p12 or .pfx file. Empty: the present one stays."),
     )

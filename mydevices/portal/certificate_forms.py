@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from django import forms
-from django.core.validators import FileExtensionValidator
 from django.utils.translation import gettext_lazy as _
 
 from mydevices.certificates.models import Certificate
@@ -15,7 +14,6 @@ def _file(*, required: bool) -> forms.FileField:
     return forms.FileField(
         label=_("Certificate to Upload"),
         required=required,
-        validators=[FileExtensionValidator(["p12", "pfx"])],
         allow_empty_file=True,  # its own message says what an empty one lacks
         help_text=_("A PKCS #12 file, .p12 or .pfx, with your certificate and its private key."),
         error_messages={"required": _("Choose the file to upload.")},

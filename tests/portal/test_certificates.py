@@ -308,8 +308,9 @@ def test_nobody_else_takes_it_off(browser: Client, ines: Person) -> None:
     assert not Command.objects.exists()
 
 
-def test_a_file_that_calls_itself_something_else_is_not_opened(browser: Client) -> None:
+def test_a_file_that_is_something_else_is_refused_by_its_content(browser: Client) -> None:
     form = {"type": str(type_for("signing").id), "file": SimpleUploadedFile("mine.exe", b"MZ"), "password": PASSWORD}
     answer = browser.post(reverse("portal:certificate_add"), form)
     assert answer.status_code == 400
-    assert "File extension" in answer.content.decode()
+    assert "PKCS #12" in answer.content.decode()
+    assert not Certificate.objects.exists()
