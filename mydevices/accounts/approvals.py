@@ -271,15 +271,16 @@ def _others(actor_id: str, right: Right = Right.MANAGE_SETTINGS) -> QuerySet[Per
 
 def obstacle(*, actor: Actor, right: Right, asker_id: str, now: datetime) -> str:
     """Why this actor, who has the right to, may not allow what somebody asked for; empty where they may. Nobody allows
-    what they asked for themselves while there is somebody else; who has had the role for less than a day, or was given
-    it by who asks, allows nothing."""
+    what they asked for themselves while there is somebody else; who has had the role for less than a day while
+    somebody else has had it longer, or was given it by who asks, allows nothing."""
     if actor.kind == "system":
         return ""
     if actor.id == asker_id:
         others = _others(actor.id, right).exists()
         return _("You asked for this yourself: another administrator decides.") if others else ""
     person = Person.objects.filter(id=actor.id, is_active=True).first() if _is_uuid(actor.id) else None
-    if person is None or now - person.role_since < ROLE_HELD:
+    is_new = person is None or now - person.role_since < ROLE_HELD
+    if person is None or (is_new and _others(actor.id, right).filter(role_since__lte=now - ROLE_HELD).exists()):
         return _("You have had your role for less than a day. Another administrator decides; you can stop this.")
     if person.role_given_by and person.role_given_by == asker_id:
         return _("Whoever asked for this gave you your role. Another administrator decides; you can stop this.")
