@@ -256,7 +256,7 @@ def _own(actor: Actor, certificate: Certificate) -> Certificate:
 
 
 def _checked_note(note: str) -> str:
-    note = names.checked(" ".join(note.split()))
+    note = " ".join(names.checked(note).split())
     if len(note) > Certificate.LONGEST_NOTE:
         raise Invalid(_("A note has at most 300 characters."))
     return note
