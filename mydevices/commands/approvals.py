@@ -64,6 +64,8 @@ def approve(*, action: Action, actor: Actor, reason: str = "", now: datetime | N
     asker = Person.objects.filter(id=held.actor_id, is_active=True).first()
     if asker is None:
         raise Conflict(_("Whoever asked for this wipe is suspended, or gone. Wipe the device yourself if it must be."))
+    if asker.id != device.owner_id and Right.MANAGE_DEVICES not in rights.BY_ROLE[asker.role]:
+        raise Conflict(_("%(name)s, who asked for this, may not do it any more.") % {"name": asker.name})
     possible = capabilities.of(device, Actor(kind="person", id=held.actor_id))[ActionKind.WIPE]
     if not possible.possible:
         raise Conflict(possible.reason)

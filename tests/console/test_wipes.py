@@ -185,3 +185,18 @@ def test_who_asks_is_told_before_that_it_will_wait(administrator: Client, ines: 
 
 def _another(owner: Person) -> Device:
     return factories.device(owner, name="Third iPhone", now=timezone.now())
+
+
+def test_a_wipe_of_somebody_elses_device_that_a_demoted_administrator_asked_for_does_not_go(
+    administrator: Client, ines: Person
+) -> None:
+    devices = [factories.device(ines, name=f"iPhone {number}", now=timezone.now()) for number in range(11)]
+    kofi = factories.administrator("Kofi Mensah", password=PASSWORD)
+    for device in devices:
+        actor = factories.actor(kofi, proved=timezone.now())
+        services.enqueue(device=device, kind=ActionKind.WIPE, actor=actor, reason="Stolen.")
+    action = Action.objects.get(approval="waiting")
+    Person.objects.filter(id=kofi.id).update(role=Person.Role.HELPDESK)
+    answer = administrator.post(one(action), {"decision": "approve", "reason": ""}, follow=True)
+    assert "may not do it any more" in answer.content.decode()
+    assert Action.objects.get(id=action.id).approval == "waiting"
