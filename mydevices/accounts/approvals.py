@@ -36,6 +36,9 @@ DAY: Final = timedelta(hours=24)
 WEEK: Final = timedelta(days=7)
 ROLE_HELD: Final = timedelta(hours=24)
 """How long somebody must have had their role before they decide."""
+MADE_LATELY: Final = WEEK
+"""For how long whoever made an administrator does not allow what that one asks for. Longer would leave two of whom one
+made the other with nobody to decide."""
 LONGEST_REASON: Final = 500
 LONGEST_DETAILS: Final = 1000
 """Characters of a mail on what would change."""
@@ -272,18 +275,28 @@ def _others(actor_id: str, right: Right = Right.MANAGE_SETTINGS) -> QuerySet[Per
 def obstacle(*, actor: Actor, right: Right, asker_id: str, now: datetime) -> str:
     """Why this actor, who has the right to, may not allow what somebody asked for; empty where they may. Nobody allows
     what they asked for themselves while there is somebody else; who has had the role for less than a day while
-    somebody else has had it longer, or was given it by who asks, allows nothing."""
+    somebody else has had it longer, or was given it by who asks, allows nothing. Nor does whoever has lately made an
+    administrator of who asks: the two may be one.
+
+    Read anew here, in the line of `organisation.hold`: their own role may have ended since the request began."""
     if actor.kind == "system":
         return ""
     if actor.id == asker_id:
         others = _others(actor.id, right).exists()
         return _("You asked for this yourself: another administrator decides.") if others else ""
-    person = Person.objects.filter(id=actor.id, is_active=True).first() if _is_uuid(actor.id) else None
+    known = Person.objects.filter(role__in=rights.roles_with(right), is_active=True)
+    person = known.filter(id=actor.id).first() if _is_uuid(actor.id) else None
     is_new = person is None or now - person.role_since < ROLE_HELD
     if person is None or (is_new and _others(actor.id, right).filter(role_since__lte=now - ROLE_HELD).exists()):
         return _("You have had your role for less than a day. Another administrator decides; you can stop this.")
     if person.role_given_by and person.role_given_by == asker_id:
         return _("Whoever asked for this gave you your role. Another administrator decides; you can stop this.")
+    asker = known.filter(id=asker_id).first() if _is_uuid(asker_id) else None
+    if asker is not None and asker.role_given_by == actor.id and now - asker.role_since < MADE_LATELY:
+        return _(
+            "You gave whoever asked for this their role less than a week ago. Another administrator decides; you can "
+            "stop this."
+        )
     return ""
 
 

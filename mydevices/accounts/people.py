@@ -78,13 +78,16 @@ def resume(*, actor: Actor, person: Person, now: datetime | None = None) -> Pers
         _hold(person)
         approval = _ask(RESUME, actor, person, now, waits=person.is_administrator and not person.is_active)
         if approval is None:
-            return _resume(actor, person)
+            return _resume(actor, person, now)
     raise approvals.waits(approval)
 
 
-def _resume(actor: Actor, person: Person) -> Person:
+def _resume(actor: Actor, person: Person, now: datetime) -> Person:
     if Person.objects.filter(id=person.id, is_active=False).update(is_active=True):
         person.is_active = True
+        if person.is_administrator:  # they have it again from now on: who has just been let in decides nothing yet
+            person.role_since = now
+            person.save(update_fields=["role_since"])
         following.changed([person.id])
         _record(Verb.PERSON_RESUMED, actor, person)
     return person
@@ -192,8 +195,8 @@ def _carry_out_suspend(approval: Approval, actor: Actor, _now: datetime) -> None
     _suspend(actor, person)
 
 
-def _carry_out_resume(approval: Approval, actor: Actor, _now: datetime) -> None:
-    _resume(actor, _unchanged(approval))
+def _carry_out_resume(approval: Approval, actor: Actor, now: datetime) -> None:
+    _resume(actor, _unchanged(approval), now)
 
 
 def _carry_out_role(approval: Approval, actor: Actor, now: datetime) -> None:

@@ -251,6 +251,94 @@ def test_who_was_given_the_role_by_the_asker_does_not_allow(amara: Person, tomas
     assert length() == 8
 
 
+def since(person: Person, ago: timedelta, *, given_by: str = "") -> None:
+    Person.objects.filter(id=person.id).update(role_since=timezone.now() - ago, role_given_by=given_by)
+
+
+HOUR: Final = timedelta(hours=1)
+
+
+def test_where_nobody_has_had_the_role_for_a_day_another_one_allows(amara: Person, tomas: Person, enough: None) -> None:
+    """A new server's administrators need not wait for their first day to end."""
+    since(amara, HOUR)
+    since(tomas, HOUR)
+    browser_of(amara).post(reverse(RULES), SHORTER)
+    other = browser_of(tomas)
+    assert "Allow it" in text(other, one(waits()))
+    assert decide(other, waits(), "approve").status_code == 303
+    assert length() == 8
+
+
+def test_a_new_administrator_does_not_make_the_old_one_vanish_and_then_decide(
+    amara: Person, tomas: Person, enough: None
+) -> None:
+    """Whoever has stolen a fresh account cannot become the only one, nor the oldest, by themselves."""
+    since(tomas, HOUR)
+    kofi = factories.administrator("Kofi Mensah", password=PASSWORD)
+    since(kofi, HOUR)
+    his, another = browser_of(tomas), browser_of(kofi)
+    for deed in (_suspend, _demote):
+        his.post(*deed(amara))
+        assert decide(his, waits(), "approve").status_code == 403
+        assert decide(another, waits(), "approve").status_code == 403
+        decide(browser_of(amara), waits(), "stop", "No.")
+    his.post(reverse("console:people_end_sessions", args=[amara.id]))
+    his.post(reverse(RULES), SHORTER)
+    assert decide(another, waits(), "approve").status_code == 403
+    assert (length(), _state(amara)[:2]) == (15, ("administrator", True))
+
+
+def test_the_only_administrator_decides_on_their_first_day_and_not_beside_an_older_one(
+    amara: Person, tomas: Person, enough: None
+) -> None:
+    browser_of(amara).post(reverse(RULES), SHORTER)
+    since(tomas, HOUR)
+    other = browser_of(tomas)
+    assert decide(other, waits(), "approve").status_code == 403
+    Person.objects.filter(id=amara.id).update(role=Person.Role.PERSON)
+    assert decide(other, waits(), "approve").status_code == 303
+    assert Approval.objects.get().state == "failed", "who asked may not ask any more"
+    assert length() == 15
+    other.post(reverse(RULES), SHORTER)
+    assert length() == 8
+
+
+def test_who_has_lately_made_an_administrator_does_not_allow_what_that_one_asks(
+    amara: Person, tomas: Person, lena: Person, enough: None
+) -> None:
+    """The two may be one: an account that its maker asks by is no second word."""
+    Person.objects.filter(id=lena.id).update(role=Person.Role.ADMINISTRATOR)
+    since(lena, timedelta(days=6), given_by=str(amara.id))
+    browser_of(lena).post(reverse(RULES), SHORTER)
+    browser = browser_of(amara)
+    assert "less than a week ago" in text(browser, one(waits()))
+    assert decide(browser, waits(), "approve").status_code == 403
+    assert length() == 15
+    since(lena, timedelta(days=8), given_by=str(amara.id))
+    assert decide(browser, waits(), "approve").status_code == 303
+    assert length() == 8
+
+
+def test_who_has_just_been_let_in_again_decides_nothing_yet(amara: Person, tomas: Person, enough: None) -> None:
+    kofi = factories.administrator("Kofi Mensah", password=PASSWORD)
+    Person.objects.filter(id=kofi.id).update(is_active=False)
+    browser = browser_of(amara)
+    browser.post(reverse("console:people_resume", args=[kofi.id]))
+    decide(browser_of(tomas), waits(), "approve")
+    browser.post(reverse(RULES), SHORTER)
+    assert decide(browser_of(kofi), waits(), "approve").status_code == 403
+    assert length() == 15
+
+
+def test_a_role_that_ended_while_somebody_decided_allows_nothing(amara: Person, tomas: Person, enough: None) -> None:
+    browser_of(amara).post(reverse(RULES), SHORTER)
+    seen = factories.actor(tomas)  # as the request found them
+    Person.objects.filter(id=tomas.id).update(role=Person.Role.PERSON)
+    with pytest.raises(NotAllowed):
+        approvals.approve(approval_id=waits().id, actor=seen)
+    assert length() == 15
+
+
 @pytest.mark.parametrize("role", [Person.Role.PERSON, Person.Role.HELPDESK, Person.Role.AUDITOR])
 def test_a_lesser_role_neither_allows_nor_stops(amara: Person, tomas: Person, enough: None, role: str) -> None:
     browser_of(amara).post(reverse(RULES), SHORTER)
