@@ -84,9 +84,14 @@ class MailServer:
         return bool(self.user) != bool(self.password)
 
     @property
+    def is_unencrypted(self) -> bool:
+        """Whether mails, with their links and PINs, would go over a network unencrypted."""
+        return self.tls == "none" and not is_this_machine(self.host)
+
+    @property
     def shows_its_password(self) -> bool:
         """Whether it would go over a network unencrypted."""
-        return self.tls == "none" and bool(self.user) and not _is_this_machine(self.host)
+        return self.is_unencrypted and bool(self.user)
 
 
 def is_sender(text: str) -> bool:
@@ -96,11 +101,33 @@ def is_sender(text: str) -> bool:
     return bool(box and at and domain) and not any(sign.isspace() for sign in address) and text.isprintable()
 
 
-def _is_this_machine(host: str) -> bool:
+def is_this_machine(host: str) -> bool:
     try:
         return host == "localhost" or ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def is_protected_database(url: str) -> bool:
+    """Whether nobody on the way to the database can read or change what is said: it is on this machine, or its
+    certificate is checked. libpq's own default takes whatever the other side offers, and no encryption if it offers
+    none."""
+    parts = urlsplit(url)
+    options = dict(parse_qsl(parts.query))
+    if options.get("sslmode") == "verify-full":
+        return True
+    # What libpq would take for the host, wherever it stands; none is a socket of this machine.
+    given = (parts.hostname, options.get("host"), options.get("hostaddr"), os.environ.get("PGHOST"))
+    hosts = [unquote(host) for host in given if host]
+    several = "," in parts.netloc or "service" in options
+    return not several and all(host.startswith("/") or is_this_machine(host) for host in hosts)
+
+
+WITHOUT_TLS: Final = (
+    "is on another machine, and its certificate is not checked: add sslmode=verify-full and "
+    "sslrootcert=/path/to/ca.pem (or sslrootcert=system), or, where the network between the two is protected "
+    "otherwise, set MYDEVICES_ALLOW_UNENCRYPTED=true"
+)
 
 
 class Environment(BaseSettings):
@@ -115,7 +142,11 @@ class Environment(BaseSettings):
     data: Path = ROOT / "data"
     """Folder of the database, the keys and the caches."""
 
-    database_url: str = Field(default="", validation_alias="DATABASE_URL")
+    allow_unencrypted: bool = False
+    """Reach a database or mail server on another machine, and be reached by a reverse proxy on another one, without
+    TLS: for networks that are protected otherwise. Stands before what is checked by it."""
+
+    database_url: str = Field(default="", validation_alias="DATABASE_URL", repr=False)
     """PostgreSQL as `postgresql://…`; empty means SQLite in the data folder."""
 
     database_owner_url: str = Field(default="", repr=False)
@@ -230,10 +261,18 @@ class Environment(BaseSettings):
 
     debug: bool = False
 
+    @field_validator("database_url", "database_owner_url")
+    @classmethod
+    def _database(cls, value: str, info: ValidationInfo) -> str:
+        if value and not info.data.get("allow_unencrypted") and not is_protected_database(value):
+            raise ValueError(WITHOUT_TLS)
+        return value
+
     @field_validator("database_owner_url")
     @classmethod
     def _owner(cls, value: str, info: ValidationInfo) -> str:
-        if value and not info.data.get("database_url"):
+        # Not told of one that was refused itself.
+        if value and info.data.get("database_url") == "":
             raise ValueError("needs DATABASE_URL beside it: SQLite has no roles")
         return value
 
@@ -267,9 +306,12 @@ class Environment(BaseSettings):
 
     @field_validator("smtp_url")
     @classmethod
-    def _mail_server(cls, value: str) -> str:
-        if value:
-            MailServer.parse(value)
+    def _mail_server(cls, value: str, info: ValidationInfo) -> str:
+        if value and MailServer.parse(value).is_unencrypted and not info.data.get("allow_unencrypted"):
+            raise ValueError(
+                "would send mails over the network unencrypted: use tls=starttls or tls=tls, or, where that network "
+                "is protected otherwise, set MYDEVICES_ALLOW_UNENCRYPTED=true"
+            )
         return value
 
     @field_validator("mail_from")
@@ -335,7 +377,7 @@ def read() -> Environment:
     try:
         return Environment()
     except ValidationError as error:
-        lines = [
-            f"  MYDEVICES_{'.'.join(map(str, problem['loc'])).upper()}: {problem['msg']}" for problem in error.errors()
-        ]
+        # A name of its own (`DATABASE_URL`) stands there as it is.
+        named = [(".".join(map(str, problem["loc"])), problem["msg"]) for problem in error.errors()]
+        lines = [f"  {name if name.isupper() else f'MYDEVICES_{name.upper()}'}: {why}" for name, why in named]
         raise SystemExit("The environment has settings that cannot be used:\n" + "\n".join(lines)) from error

@@ -64,3 +64,69 @@ def test_the_head_of_the_audit_goes_to_a_plain_address(monkeypatch: pytest.Monke
     monkeypatch.setenv("MYDEVICES_AUDIT_HEAD_TO", address)
     with pytest.raises(SystemExit, match="AUDIT_HEAD_TO"):
         environment.read()
+
+
+@pytest.mark.parametrize(
+    ("url", "protected"),
+    [
+        ("postgresql:///name", True),
+        ("postgresql://server@localhost/name", True),
+        ("postgresql://server@127.0.0.1:5433/name", True),
+        ("postgresql://server@[::1]/name", True),
+        ("postgresql://server@%2Fvar%2Frun%2Fpostgresql/name", True),
+        ("postgresql://server@/name?host=/var/run/postgresql", True),
+        ("postgresql://server@db.example/name?sslmode=verify-full&sslrootcert=system", True),
+        ("postgresql://server@db.example/name", False),
+        ("postgresql://server@10.0.0.5/name?sslmode=require", False),
+        ("postgresql://server@db.example/name?sslmode=verify-ca", False),
+        ("postgresql://server@localhost/name?host=db.example", False),
+        ("postgresql://server@localhost/name?hostaddr=10.0.0.5", False),
+        ("postgresql://server@/name?service=devices", False),
+        ("postgresql://server@localhost,db.example/name", False),
+    ],
+)
+@pytest.mark.parametrize("name", ["DATABASE_URL", "MYDEVICES_DATABASE_OWNER_URL"])
+def test_a_database_elsewhere_has_its_certificate_checked(
+    monkeypatch: pytest.MonkeyPatch, name: str, url: str, protected: bool
+) -> None:
+    monkeypatch.delenv("PGHOST", raising=False)
+    monkeypatch.setenv("DATABASE_URL", "postgresql://server@localhost/name")
+    monkeypatch.setenv(name, url)
+    if protected:
+        environment.read()
+        return
+    with pytest.raises(SystemExit, match=rf"  {name}: .*sslmode=verify-full"):
+        environment.read()
+    monkeypatch.setenv("MYDEVICES_ALLOW_UNENCRYPTED", "true")
+    environment.read()
+
+
+def test_a_database_that_only_libpqs_own_settings_name_is_elsewhere_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PGHOST", "db.example")
+    monkeypatch.setenv("DATABASE_URL", "postgresql:///name")
+    with pytest.raises(SystemExit, match="sslmode=verify-full"):
+        environment.read()
+
+
+def test_what_refuses_a_database_does_not_show_its_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", "postgresql://server:between-us@db.example/name")
+    with pytest.raises(SystemExit) as refused:
+        environment.read()
+    assert "between-us" not in str(refused.value)
+    monkeypatch.setenv("MYDEVICES_ALLOW_UNENCRYPTED", "true")
+    assert "between-us" not in repr(environment.read())
+
+
+def test_mail_to_another_machine_is_encrypted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MYDEVICES_MAIL_FROM", "devices@aldermoor.example")
+    monkeypatch.setenv("MYDEVICES_SMTP_URL", "smtp://mail.example?tls=none")
+    with pytest.raises(SystemExit, match=r"SMTP_URL: .*unencrypted"):
+        environment.read()
+    monkeypatch.setenv("MYDEVICES_ALLOW_UNENCRYPTED", "true")
+    environment.read()
+    monkeypatch.setenv("MYDEVICES_SMTP_URL", "smtp://user:password@mail.example?tls=none")  # a password never
+    with pytest.raises(SystemExit, match=r"SMTP_URL: .*unencrypted"):
+        environment.read()
+    monkeypatch.delenv("MYDEVICES_ALLOW_UNENCRYPTED")
+    monkeypatch.setenv("MYDEVICES_SMTP_URL", "smtp://localhost?tls=none")
+    environment.read()

@@ -121,5 +121,12 @@ def _check(host: str, port: int | None, encryption: str, user: str, mail_from: s
         raise Invalid(_("Give both a user and a password, or neither."))
     if wanted.shows_its_password:
         raise Invalid(_("The password would go over the network unencrypted. Choose an encryption."))
+    if wanted.is_unencrypted and not settings.ENVIRONMENT.allow_unencrypted:
+        raise Invalid(
+            _(
+                "Mails, with their links and PINs, would go over the network unencrypted. Choose an encryption. "
+                "Whoever runs the server can allow it (MYDEVICES_ALLOW_UNENCRYPTED)."
+            )
+        )
     if not is_sender(mail_from) or not is_one_line(mail_from) or len(mail_from) > 320:
         raise Invalid(_("Mails come from an e-mail address, alone or as Name <address>."))

@@ -188,6 +188,14 @@ def test_a_database_that_is_away_is_said_and_no_keys_are_made(serve: Serve, tmp_
     assert not list(tmp_path.glob("data/*-key"))
 
 
+def test_other_machines_reach_the_port_without_tls_only_where_an_operator_says_so(serve: Serve, tmp_path: Path) -> None:
+    run = serve("--bind", "0.0.0.0")
+    assert run.process.wait(60) == 1
+    assert "MYDEVICES_ALLOW_UNENCRYPTED=true" in run.said
+    assert "Traceback" not in run.said
+    assert not (tmp_path / "data").exists()
+
+
 def test_a_taken_port_is_said_clearly(serve: Serve, tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]

@@ -95,8 +95,11 @@ def test_what_cannot_work_is_refused_and_nothing_is_kept(boss: Actor, wrong: dic
     assert not Entry.objects.exists()
 
 
-def test_without_encryption_there_is_no_password_but_to_this_machine(boss: Actor) -> None:
+def test_without_encryption_there_is_no_password_but_to_this_machine(boss: Actor, settings: Settings) -> None:
     change(boss, encryption="none", host="127.0.0.1")
+    with pytest.raises(Invalid, match="links and PINs"):
+        change(boss, encryption="none", user="", password="")
+    settings.ENVIRONMENT = Environment(allow_unencrypted=True)
     change(boss, encryption="none", user="", password="")
     found = outgoing.current()
     assert found is not None

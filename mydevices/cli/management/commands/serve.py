@@ -1,17 +1,23 @@
 """`./run serve`: the web server and the worker, under one supervisor."""
 
 import argparse
-import ipaddress
 import shutil
 import textwrap
-from typing import Any
+from typing import Any, Final
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connections
 
+from mydevices import environment
 from mydevices.cli import processes, serving, start, web
 from mydevices.errors import MyDevicesError
+
+UNENCRYPTED: Final = (
+    "Listening on {bind} would have a reverse proxy on another machine reach this server without TLS. Let the proxy "
+    "run on this machine, or, where the network between the two is protected otherwise, set "
+    "MYDEVICES_ALLOW_UNENCRYPTED=true."
+)
 
 
 class Command(BaseCommand):
@@ -54,6 +60,8 @@ class Command(BaseCommand):
         """Prepare, and say what there is to say."""
         self.check()
         if not worker:
+            if not environment.is_this_machine(bind) and not settings.ENVIRONMENT.allow_unencrypted:
+                raise CommandError(UNENCRYPTED.format(bind=bind))
             web.check_port(bind, settings.ENVIRONMENT.port)
         for line in start.prepare():
             self._say(line)
@@ -70,7 +78,7 @@ class Command(BaseCommand):
             self._say("Not everything works yet. What is missing:")
             for lack in lacks:
                 self._say(textwrap.fill(lack, _width(), initial_indent="  - ", subsequent_indent="    "))
-        if not _is_loopback(bind):
+        if not environment.is_this_machine(bind):
             self._say("")
             self._say(f"Listening on {bind} without TLS: only a reverse proxy that has it may reach this port.")
         self._say("")
@@ -94,13 +102,6 @@ class Command(BaseCommand):
     def _say(self, line: str) -> None:
         self.stdout.write(line)
         self.stdout.flush()
-
-
-def _is_loopback(address: str) -> bool:
-    try:
-        return ipaddress.ip_address(address).is_loopback
-    except ValueError:
-        return address == "localhost"
 
 
 def _width() -> int:
