@@ -94,6 +94,16 @@ def test_a_token_of_which_anything_is_wrong_signs_nobody_in(
     assert failed.details["reason"]
 
 
+@pytest.mark.parametrize("algorithm", ["none", "HS256"])
+def test_what_is_signed_with_no_key_pair_is_refused_for_that_alone(
+    identity: Identity, provider: Provider, algorithm: str
+) -> None:
+    """Before any key is looked for: none that the provider may list can make it good."""
+    identity.lie(alg=algorithm)
+    arrive(identity, "lena")
+    assert "asymmetric" in str(Entry.objects.get(verb=Verb.SIGN_IN_FAILED).details["reason"])
+
+
 def test_a_key_on_another_curve_is_as_good(identity: Identity, provider: Provider) -> None:
     identity.lie(alg="ES256", also=["ES256"])
     browser, _answer = arrive(identity, "lena")
