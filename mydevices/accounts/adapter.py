@@ -21,6 +21,7 @@ from mydevices.accounts import addresses, attempts, provider_sign_in, providers,
 from mydevices.accounts.attempts import Attempt
 from mydevices.accounts.models import Person
 from mydevices.accounts.requests import (
+    BEGAN,
     LIMITED,
     SECURE,
     SEEN,
@@ -60,7 +61,7 @@ class Adapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth carries n
             if proved_at is not None:
                 # The library's own record says when they came here, not when they last proved anything to the provider.
                 record_authentication(request, user, "provider", at=proved_at)
-            request.session[SEEN] = int(timezone.now().timestamp())
+            request.session[SEEN] = request.session[BEGAN] = int(timezone.now().timestamp())
             if isinstance(user, Person):
                 remember_in_browser(request, user)
                 services.signed_in(

@@ -35,6 +35,11 @@ SEEN: Final = "seen"
 """In the session: when a page was last opened, as whole seconds since 1970."""
 
 
+BEGAN: Final = "began"
+"""In the session: when somebody signed in, as whole seconds since 1970. Whatever the session writes anew moves the end
+that Django keeps; this it doesn't."""
+
+
 LIMITED: Final = "limited_until"
 """In the session: until when it goes on, as whole seconds since 1970, where it was begun with a password alone."""
 

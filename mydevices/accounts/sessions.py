@@ -123,6 +123,20 @@ def end_idle(*, person: Person, session_key: str) -> None:
     audit.record(Verb.SIGNED_OUT_IDLE, actor=actor, person_id=person.id, person_name=person.name)
 
 
+def began(session_key: str) -> datetime | None:
+    """When somebody signed in for this session, for one that does not say so itself."""
+    row = UserSession.objects.filter(session_key=session_key).first()
+    return row.created_at if row is not None else None
+
+
+@transaction.atomic
+def end_old(*, person: Person, session_key: str) -> None:
+    """End a session that has gone on for as long as one may."""
+    _delete([session_key])
+    actor = Actor.system("time-out")
+    audit.record(Verb.SESSION_ENDED, actor=actor, person_id=person.id, person_name=person.name, details={"number": 1})
+
+
 def _check(actor: Actor, person: Person) -> None:
     if actor.kind != "person" or actor.id != str(person.id):
         rights.require(actor, Right.MANAGE_PEOPLE)

@@ -5,6 +5,7 @@ from django.utils.functional import SimpleLazyObject
 
 from mydevices.accounts import limited, role_factors, selectors
 from mydevices.accounts.models import Person
+from mydevices.accounts.requests import BEGAN
 from mydevices.policies import helpdesk
 from mydevices.presentation import moments
 
@@ -40,6 +41,7 @@ def session_lasts(request: HttpRequest) -> dict[str, object]:
     if not isinstance(getattr(request, "user", None), Person):
         return {"session_lasts": ""}
     idle = selectors.sign_in_rules().idle_minutes * 60 or settings.SESSION_COOKIE_AGE
-    until = limited.until_of(request)
-    left = int((until - timezone.now()).total_seconds()) if until else idle
+    until, now = limited.until_of(request), timezone.now()
+    began = request.session.get(BEGAN, int(now.timestamp()))
+    left = int((until - now).total_seconds()) if until else began + settings.SESSION_COOKIE_AGE - int(now.timestamp())
     return {"session_lasts": str(max(1, min(idle, left)))}

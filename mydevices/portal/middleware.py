@@ -20,7 +20,7 @@ from django.utils.translation import gettext as _
 
 from mydevices.accounts import factors, limited, passwords, role_factors, selectors, sessions
 from mydevices.accounts.models import Person
-from mydevices.accounts.requests import SECURE, SEEN, note_refusal, write_cookie
+from mydevices.accounts.requests import BEGAN, SECURE, SEEN, note_refusal, write_cookie
 from mydevices.errors import (
     Conflict,
     Invalid,
@@ -202,7 +202,8 @@ class Limited:
 
 
 class SignedIn:
-    """A session that nobody used for long ends, and one with an expired password opens only what renews it."""
+    """A session that nobody used for long ends, and so does one that has gone on for long, however much it was used;
+    one with an expired password opens only what renews it."""
 
     ALWAYS_OPEN: Final = frozenset({"account_change_password", "account_logout", "account_reauthenticate", "strength"})
 
@@ -211,11 +212,29 @@ class SignedIn:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         person = signed_in(request)
-        if person is not None:
+        if person is not None and not self._ended_for_its_age(request, person):
             self._keep_or_end(request, person, timedelta(minutes=selectors.sign_in_rules().idle_minutes))
         response = self.get_response(request)
         write_cookie(request, response)
         return response
+
+    def _ended_for_its_age(self, request: HttpRequest, person: Person) -> bool:
+        """Whether it began too long ago and has therefore ended. Django's own end moves with all that is written into
+        the session, so that whoever has its key could use it for ever."""
+        now, key = timezone.now(), request.session.session_key or ""
+        if BEGAN not in request.session:  # of an earlier version
+            request.session[BEGAN] = int((sessions.began(key) or now).timestamp())
+        if now.timestamp() - int(request.session[BEGAN]) <= settings.SESSION_COOKIE_AGE:
+            return False
+        sessions.end_old(person=person, session_key=key)
+        self._end(request, _("You were signed out, because two weeks have passed since you signed in."))
+        return True
+
+    @staticmethod
+    def _end(request: HttpRequest, why: str) -> None:
+        request.session.flush()
+        request.user = AnonymousUser()
+        messages.info(request, why)
 
     def _keep_or_end(self, request: HttpRequest, person: Person, idle: timedelta) -> None:
         if not idle:
@@ -224,9 +243,7 @@ class SignedIn:
         seen = int(request.session.get(SEEN, now))
         if now - seen > idle.total_seconds():
             sessions.end_idle(person=person, session_key=request.session.session_key or "")
-            request.session.flush()
-            request.user = AnonymousUser()
-            messages.info(request, _("You were signed out, because nothing was opened here for some time."))
+            self._end(request, _("You were signed out, because nothing was opened here for some time."))
         # Not written for every page: at most a tenth of the time-out late, and never more than ten minutes.
         elif SEEN not in request.session or (
             now - seen > min(600, idle.total_seconds() / 10) and not is_by_itself(request)

@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any, Final
 
 import pytest
+from allauth.usersessions.models import UserSession
 from django.contrib.sessions.models import Session
 from django.db import connection
 from django.test import Client, override_settings
@@ -15,7 +16,7 @@ from django.utils import timezone
 from mydevices.accounts import selectors, services, sign_in_rules
 from mydevices.accounts.models import Person
 from mydevices.accounts.notices import Notice
-from mydevices.accounts.requests import SEEN
+from mydevices.accounts.requests import BEGAN, SEEN
 from mydevices.audit.actor import Actor
 from mydevices.audit.models import Entry
 from mydevices.audit.verbs import Verb
@@ -195,6 +196,43 @@ def test_rules_without_a_time_out_end_no_session(browser: Client) -> None:
     decide(idle_minutes=0)
     idle(browser, timedelta(days=9))
     assert browser.get(reverse("portal:devices")).status_code == 200
+
+
+def aged(client: Client, length: timedelta) -> str:
+    """As if somebody had signed in earlier, and had opened a page a moment ago."""
+    session = client.session
+    session[BEGAN] -= int(length.total_seconds())
+    session.save()
+    return str(session.session_key)
+
+
+def test_a_session_ends_after_two_weeks_however_much_it_was_used(browser: Client, ines: Person) -> None:
+    """Each page that writes into the session moves Django's own end; a stolen key would be good for ever."""
+    aged(browser, timedelta(days=13, hours=23))
+    assert browser.get(reverse("portal:devices")).status_code == 200
+    key = aged(browser, timedelta(hours=2))
+    answer = browser.get(reverse("portal:devices"), follow=True)
+    assert "two weeks have passed" in answer.content.decode()
+    assert not Session.objects.filter(session_key=key).exists()
+    assert browser.get(reverse("portal:devices")).status_code == 302
+    assert Entry.objects.filter(verb=Verb.SESSION_ENDED, person_id=str(ines.id)).count() == 1
+
+
+def test_neither_a_time_out_that_is_off_nor_a_page_that_renews_itself_nor_a_proof_prolongs_it(browser: Client) -> None:
+    decide(idle_minutes=0)
+    aged(browser, timedelta(days=13, hours=23))
+    browser.post(reverse("account_reauthenticate"), {"password": factories.PASSWORD})
+    aged(browser, timedelta(hours=2))
+    assert browser.get(reverse("portal:devices_now"), headers={"HX-Request": "true"}).status_code == 302
+    assert browser.get(reverse("portal:devices")).status_code == 302
+
+
+def test_a_session_of_an_earlier_version_began_when_its_person_signed_in(browser: Client) -> None:
+    session = browser.session
+    del session[BEGAN]
+    session.save()
+    UserSession.objects.update(created_at=timezone.now() - timedelta(days=15))
+    assert browser.get(reverse("portal:devices")).status_code == 302
 
 
 def test_a_page_that_renews_itself_keeps_no_session_alive(browser: Client) -> None:
