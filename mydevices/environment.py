@@ -288,6 +288,14 @@ class Environment(BaseSettings):
     def _split(cls, value: object) -> object:
         return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
+    @field_validator("apple_push_url")
+    @classmethod
+    def _push_service(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if parts.scheme != "https" and not (parts.scheme == "http" and is_this_machine(parts.hostname or "")):
+            raise ValueError("must begin with https://: plain http is for this machine itself only")
+        return value
+
     @field_validator("map_tiles")
     @classmethod
     def _tile_server(cls, value: str) -> str:

@@ -117,6 +117,19 @@ def test_what_refuses_a_database_does_not_show_its_password(monkeypatch: pytest.
     assert "between-us" not in repr(environment.read())
 
 
+@pytest.mark.parametrize(
+    ("url", "is_good"),
+    [("https://push.example", True), ("http://localhost:9", True), ("http://push.example", False), ("", False)],
+)
+def test_the_push_service_is_reached_by_https(monkeypatch: pytest.MonkeyPatch, url: str, is_good: bool) -> None:
+    monkeypatch.setenv("MYDEVICES_APPLE_PUSH_URL", url)
+    if is_good:
+        assert environment.read().apple_push_url == url
+        return
+    with pytest.raises(SystemExit, match=r"APPLE_PUSH_URL: .*https"):
+        environment.read()
+
+
 def test_mail_to_another_machine_is_encrypted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MYDEVICES_MAIL_FROM", "devices@aldermoor.example")
     monkeypatch.setenv("MYDEVICES_SMTP_URL", "smtp://mail.example?tls=none")
