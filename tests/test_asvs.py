@@ -1,7 +1,11 @@
 """The file about ASVS says something of each requirement, once, and names only what is there. And the cheap ones among
 the requirements, which no other test looks at."""
 
+import json
+import os
 import re
+import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 from typing import Final
@@ -14,7 +18,6 @@ from django.urls import reverse
 from mydevices import search
 from mydevices.accounts import addresses
 from mydevices.accounts.models import ApprovalRules, Person, SignInRules
-from mydevices.accounts.requests import COOKIE
 from mydevices.accounts.rights import BY_ROLE, Right
 from mydevices.commands import batches, deferrals
 from mydevices.commands import services as commands
@@ -248,11 +251,67 @@ def test_cookies_are_the_hosts_own_and_sent_by_https_alone() -> None:
     assert settings.CSRF_COOKIE_HTTPONLY
     assert not settings.SECURE_SSL_REDIRECT
     assert not settings.DEBUG
-    source = (ROOT / "mydevices" / "settings.py").read_text(encoding="utf-8")
-    assert '"__Host-session" if _secure' in source
-    assert '"__Host-csrf" if _secure' in source
-    assert COOKIE.endswith("browser")
-    assert '"__Host-zone" : "zone"' in (ROOT / "mydevices" / "static" / "mydevices.js").read_text(encoding="utf-8")
+
+
+_COOKIES: Final = """
+import json, django
+django.setup()
+from django.conf import settings
+from django.http import HttpResponse
+from django.test import RequestFactory
+from mydevices.accounts.models import Person
+from mydevices.accounts.requests import COOKIE, remember_in_browser, write_cookie
+from mydevices.portal.middleware import Preferences
+
+request, answer = RequestFactory().get("/"), HttpResponse()
+remember_in_browser(request, Person(name="Ines"))
+write_cookie(request, answer)
+found = {name: dict(cookie) for name, cookie in answer.cookies.items()}
+for name in ("SESSION", "CSRF"):
+    given = {word: getattr(settings, f"{name}_COOKIE_{word.upper()}") for word in ("secure", "path", "domain")}
+    found[getattr(settings, f"{name}_COOKIE_NAME")] = given
+print(json.dumps([found, Preferences.COOKIE]))
+"""
+
+
+def test_every_cookie_of_a_public_address_is_bound_to_its_host(tmp_path: Path) -> None:
+    """`__Host-`: by https alone, for the whole host and no other (RFC 6265bis, 4.1.3.2)."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("MYDEVICES_", "DATABASE_"))}
+    given = {
+        "DJANGO_SETTINGS_MODULE": "mydevices.settings",
+        "MYDEVICES_DATA": str(tmp_path),
+        "MYDEVICES_SECRET_KEY": "of a test and of nothing else, and long enough for it",
+        "MYDEVICES_PUBLIC_URL": "https://devices.example.org",
+    }
+    said = subprocess.run(
+        [sys.executable, "-c", _COOKIES], env={**kept, **given}, capture_output=True, text=True, check=True, cwd=ROOT
+    ).stdout
+    found, zone = json.loads(said)
+    assert sorted(found) == ["__Host-browser", "__Host-csrf", "__Host-session"]
+    for name, cookie in found.items():
+        assert cookie["secure"], name
+        assert (cookie["path"], cookie["domain"] or "") == ("/", ""), name
+    script = (ROOT / "mydevices" / "static" / "mydevices.js").read_text(encoding="utf-8")
+    assert zone == "__Host-zone"
+    assert '"__Host-zone" : "zone"' in script
+    assert "Path=/" in script
+    assert "; Secure" in script
+
+
+def test_no_other_cookie_is_ever_set() -> None:
+    """Whoever sets another one has it stand in the test above."""
+    places = {
+        (path.relative_to(ROOT).as_posix(), wanted)
+        for ending in ("py", "js")
+        for path in (ROOT / "mydevices").rglob(f"*.{ending}")
+        if "vendor" not in path.parts
+        for wanted in ("set_cookie(", "set_signed_cookie(", "document.cookie =")
+        if wanted in path.read_text(encoding="utf-8")
+    }
+    assert places == {
+        ("mydevices/accounts/requests.py", "set_cookie("),
+        ("mydevices/static/mydevices.js", "document.cookie ="),
+    }
 
 
 @pytest.mark.django_db
@@ -260,9 +319,10 @@ def test_cookies_are_the_hosts_own_and_sent_by_https_alone() -> None:
 def test_every_page_has_its_headers_and_nothing_else_is_served(client: Client, address: str) -> None:
     answer = client.get(address, headers={"Origin": "https://elsewhere.example"})
     assert answer.status_code == (200 if address == "/sign-in" else 404)
-    policy = answer["Content-Security-Policy"]
-    for directive in ("object-src 'none'", "base-uri 'none'", "frame-ancestors 'none'", "script-src 'self'"):
-        assert directive in policy
+    policy = [directive.strip() for directive in answer["Content-Security-Policy"].split(";")]
+    wanted = {"default-src 'none'", "object-src 'none'", "base-uri 'none'", "frame-ancestors 'none'"}
+    assert wanted | {"script-src 'self'", "style-src 'self'", "form-action 'self'"} <= set(policy)
+    assert not [directive for directive in policy if "unsafe" in directive or "*" in directive]
     assert answer["X-Content-Type-Options"] == "nosniff"
     assert answer["Referrer-Policy"] == "same-origin"
     assert "Access-Control-Allow-Origin" not in answer

@@ -166,7 +166,7 @@ def renewed_cookie(cookie: str, person: Person) -> str:
     others = {key: entry for key, entry in known_browser(cookie).items() if key != str(person.id)}
     kept = sorted(others.items(), key=lambda item: item[1][1])[-(MOST_PEOPLE - 1) :]
     return signing.dumps(
-        {**dict(kept), str(person.id): (secrets.token_urlsafe(12), timezone.now().timestamp())},
+        {**dict(kept), str(person.id): (secrets.token_urlsafe(16), timezone.now().timestamp())},
         salt=COOKIE_SALT,
         compress=True,
     )

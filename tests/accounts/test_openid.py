@@ -396,6 +396,13 @@ def test_after_a_failure_it_is_left_alone_for_a_moment(identity: Identity, provi
     assert identity.asked("metadata") == 1
 
 
+def test_nobody_is_sent_on_by_a_provider_to_another_address(identity: Identity, provider: Provider) -> None:
+    elsewhere = [["Location", f"{identity.issuer}/.well-known/jwks.json"]]
+    identity.lie(answers={"metadata": ["302 Found", elsewhere, ""]})
+    assert Client().get(WITH).status_code == 503
+    assert (identity.asked("metadata"), identity.asked("keys")) == (1, 0)
+
+
 def test_what_is_known_serves_while_the_provider_is_down(
     identity: Identity, provider: Provider, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -10,7 +10,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from mydevices.accounts import sessions
+from mydevices.accounts import people, sessions
 from mydevices.accounts.models import Person
 from mydevices.audit.models import Entry
 from mydevices.audit.verbs import Verb
@@ -145,6 +145,15 @@ def test_use_is_noted_once_a_minute(ines: Person) -> None:
 
 
 def test_who_is_suspended_is_signed_out_at_once(ines: Person) -> None:
+    browser, boss = sign_in(ines), factories.actor(factories.administrator(), proved=timezone.now())
+    people.suspend(actor=boss, person=ines)
+    assert not Session.objects.filter(session_key=browser.session.session_key).exists()
+    assert not is_signed_in(browser)
+    people.resume(actor=boss, person=ines)
+    assert not is_signed_in(browser), "and what has ended stays so"
+
+
+def test_who_is_closed_by_other_hands_is_signed_out_too(ines: Person) -> None:
     browser = sign_in(ines)
     Person.objects.filter(id=ines.id).update(is_active=False)
     assert not is_signed_in(browser)
