@@ -303,7 +303,7 @@ class Front:
     async def _take(self, arrival: Arrival) -> None:
         """Read a request whole and have it answered. Raises Refused where this is not to be."""
         path = arrival.path
-        if arrival.method in wsgi.NEVER:
+        if arrival.method in wsgi.NEVER or (path in wsgi.HEALTH and arrival.method not in wsgi.READING):
             raise Refused(NO_METHOD)
         if path == "/healthz":
             raise Refused(wsgi.healthz())

@@ -9,7 +9,6 @@ place that finds it, translates what it raises and leaves the thread's database 
 import logging
 import os
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from http import HTTPStatus
 from typing import Final
 from wsgiref.types import StartResponse, WSGIEnvironment
@@ -43,6 +42,8 @@ _STATUS: Final[tuple[tuple[type[MyDevicesError], int], ...]] = (
 _BUSY: Final = (("Retry-After", "5"),)
 NEVER: Final = frozenset({"TRACE", "CONNECT"})
 """Methods that nothing here has a use for."""
+READING: Final = frozenset({"GET", "HEAD"})
+"""All that is answered about health."""
 NO_METHOD: Final = "There is no such method here."
 
 
@@ -79,18 +80,19 @@ def plain(status: int, text: str, headers: tuple[tuple[str, str], ...] = ()) -> 
 def plane(request: port.Request) -> port.Response:
     """Answer a request to the device plane. What an endpoint raises unexpectedly is passed on, for the server's 500.
 
-    HEAD is GET without its body, and OPTIONS is answered here; which other methods make sense is the endpoint's to say.
-    A database that went away is 503 and Retry-After: the device asks again, on a new connection.
+    OPTIONS is answered here, and a method that the route does not name is refused here. A database that went away is
+    503 and Retry-After: the device asks again, on a new connection.
     """
     route = port.ROUTES.get(request.path)
     if route is None:
         return plain(404, "There is nothing here.")
-    if request.method == "OPTIONS":
-        return port.Response(204, headers=(("Allow", "GET, HEAD, OPTIONS, POST, PUT"),))
+    if request.method not in route.methods:
+        is_asked = request.method == "OPTIONS"
+        return port.Response(204 if is_asked else 405, headers=(("Allow", ", ".join([*route.methods, "OPTIONS"])),))
     # Inside somebody's transaction (a test's) the connection is theirs to look after.
     borrowed = connection.in_atomic_block
     try:
-        return route.endpoint(replace(request, method="GET") if request.method == "HEAD" else request)
+        return route.endpoint(request)
     except MyDevicesError as error:
         status = next(status for kind, status in _STATUS if isinstance(error, kind))
         log.info("%s answered %d: %s", request.path, status, error.message)
@@ -164,7 +166,7 @@ def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iter
     """Serve a request by WSGI. Its server bounds the time that a body may take; its size is bounded here."""
     path: str = environ["PATH_INFO"]
     method: str = environ["REQUEST_METHOD"]
-    if method in NEVER:
+    if method in NEVER or (path in HEALTH and method not in READING):
         response = plain(405, NO_METHOD)
     elif path.startswith(PLANE):
         response = _from_environ(environ, path, method)

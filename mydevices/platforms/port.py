@@ -203,16 +203,21 @@ may cost a stranger to have it work is for it to bound."""
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """An endpoint with the largest body it reads, in bytes, and where it has one its quick answer to short requests."""
+    """An endpoint with the largest body it reads, in bytes, the methods that it answers, and where it has one its quick
+    answer to short requests."""
 
     endpoint: Endpoint
     body_limit: int
+    methods: Sequence[str]
     quick: Quick | None = None
 
 
 ROUTES: dict[str, Route] = {}
 
 
-def route(path: str, endpoint: Endpoint, *, body_limit: int, quick: Quick | None = None) -> None:
-    """Serve `path` (exact, under `/mdm/`) on the device plane."""
-    ROUTES[path] = Route(endpoint, body_limit, quick)
+def route(
+    path: str, endpoint: Endpoint, *, body_limit: int, methods: Sequence[str], quick: Quick | None = None
+) -> None:
+    """Serve `path` (exact, under `/mdm/`) on the device plane. All other methods are refused before the endpoint. One
+    that answers HEAD sees to it that nothing follows from it: HEAD is no GET."""
+    ROUTES[path] = Route(endpoint, body_limit, methods, quick)

@@ -59,8 +59,8 @@ def quick(request: port.Request) -> port.Response | None:
 
 
 for path, endpoint in {"echo": echo, "empty": empty, "slow": slow, "raise": raising}.items():
-    port.route(f"/mdm/test/{path}", endpoint, body_limit=64 * 1024)
-port.route("/mdm/test/quick", in_a_thread, body_limit=64 * 1024, quick=quick)
+    port.route(f"/mdm/test/{path}", endpoint, body_limit=64 * 1024, methods=("GET", "HEAD", "POST", "PUT"))
+port.route("/mdm/test/quick", in_a_thread, body_limit=64 * 1024, methods=("PUT",), quick=quick)
 
 
 class Chunks:

@@ -271,6 +271,12 @@ def test_a_request_to_be_repeated_is_refused_everywhere(server: Server) -> None:
         assert response.headers["X-Content-Type-Options"] == "nosniff"
 
 
+def test_health_is_read_and_nothing_else(server: Server) -> None:
+    for method in ("POST", "PUT", "DELETE", "OPTIONS"):
+        for path in ("/healthz", "/readyz"):
+            assert ask(server, method, path)[0].status == 405
+
+
 def test_head_is_get_without_the_body(server: Server) -> None:
     for path in ("/mdm/test/echo", "/page", "/healthz"):
         response, body = ask(server, "HEAD", path)

@@ -19,7 +19,7 @@ def routed(monkeypatch: pytest.MonkeyPatch) -> Callable[[port.Endpoint], None]:
     monkeypatch.setattr(port, "ROUTES", dict(port.ROUTES))
 
     def route(endpoint: port.Endpoint) -> None:
-        port.route("/mdm/test", endpoint, body_limit=100)
+        port.route("/mdm/test", endpoint, body_limit=100, methods=("GET", "PUT"))
 
     return route
 

@@ -56,6 +56,8 @@ PLIST: Final = "application/xml; charset=utf-8"
 MESSAGE_LIMIT: Final = 4 * 1024 * 1024
 """Bytes of a check-in or report: a CertificateList or an app list of a full device stays well below."""
 SCEP_LIMIT: Final = 64 * 1024
+SIGNED: Final = ("PUT", "POST")
+"""How devices send what they sign: most by PUT, some clients by POST."""
 DONE: Final = Response(200)
 _QUICK_HEADER: Final = 12 * 1024
 """Characters of the longest Mdm-Signature that is looked at on the event loop; real ones have 2,000 to 9,000."""
@@ -68,14 +70,10 @@ OF_STATUS: Final = {
 
 
 def register() -> None:
-    route("/mdm/apple/scep", scep_endpoint, body_limit=SCEP_LIMIT)
-    route("/mdm/apple/checkin", checkin_endpoint, body_limit=MESSAGE_LIMIT)
+    route("/mdm/apple/scep", scep_endpoint, body_limit=SCEP_LIMIT, methods=("GET", "HEAD", "POST"))
+    route("/mdm/apple/checkin", checkin_endpoint, body_limit=MESSAGE_LIMIT, methods=SIGNED)
     quick = connect_quickly if queries.BESIDE.is_possible else None
-    route("/mdm/apple/connect", connect_endpoint, body_limit=MESSAGE_LIMIT, quick=quick)
-
-
-def _wrong_method(*allowed: str) -> Response:
-    return Response(405, headers=(("Allow", ", ".join(allowed)),))
+    route("/mdm/apple/connect", connect_endpoint, body_limit=MESSAGE_LIMIT, methods=SIGNED, quick=quick)
 
 
 # Certificate enrolment (RFC 8894)
@@ -83,9 +81,8 @@ def _wrong_method(*allowed: str) -> Response:
 
 def scep_endpoint(request: Request) -> Response:
     """GetCACaps, GetCACert and PKIOperation, by GET or POST; some clients send the message in the query even on
-    POST."""
-    if request.method not in {"GET", "HEAD", "POST"}:
-        return _wrong_method("GET", "POST")
+    POST. HEAD is for the first two: who sends it does not read the certificate that a PKIOperation would spend the
+    challenge for."""
     try:
         query = parse_qs(request.query, keep_blank_values=True, max_num_fields=8)
     except ValueError as error:
@@ -95,6 +92,8 @@ def scep_endpoint(request: Request) -> Response:
             return Response(200, scep.CAPABILITIES, scep.CAPABILITIES_TYPE)
         case "GetCACert":
             return Response(200, certificates.authority().der, scep.CA_CERTIFICATE_TYPE)
+        case "PKIOperation" if request.method == "HEAD":
+            return Response(405, headers=(("Allow", "GET, POST, OPTIONS"),))
         case "PKIOperation":
             return _pki_operation(_scep_message(request, query))
         case _:
@@ -145,8 +144,6 @@ def _unrecognized() -> Response:
 
 
 def checkin_endpoint(request: Request) -> Response:
-    if request.method not in {"PUT", "POST"}:
-        return _wrong_method("PUT", "POST")
     now = timezone.now()
     proof = signed.signer(request, now)
     message = checkin.parse(request.body)
@@ -256,8 +253,6 @@ def _check_in(message: CheckIn, life: Registration, now: datetime) -> Response:
 
 def connect_endpoint(request: Request) -> Response:
     """A device asks, and says how the last command went. An empty 200 means that nothing waits."""
-    if request.method not in {"PUT", "POST"}:
-        return _wrong_method("PUT", "POST")
     now = timezone.now()
     proof, report = signed.report(request, now)
     answered = _answered(report.command_uuid)
@@ -299,7 +294,7 @@ def connect_quickly(request: Request) -> Response | None:
     Only a signer whom the endpoint has accepted before costs more than the reading of a certificate."""
     if (
         signed.SAYS_IDLE not in request.body
-        or request.method not in {"PUT", "POST"}
+        or request.method not in SIGNED
         or len(request.headers.get("mdm-signature", "")) > _QUICK_HEADER
     ):
         return None

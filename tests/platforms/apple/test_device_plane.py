@@ -2,6 +2,7 @@
 
 import base64
 import plistlib
+from dataclasses import replace
 from datetime import datetime
 from unittest import mock
 from urllib.parse import quote
@@ -22,7 +23,7 @@ from mydevices.commands.states import State
 from mydevices.devices.models import Device, Registration
 from mydevices.devices.seen import COLLECTOR
 from mydevices.platforms.apple import queries
-from mydevices.platforms.port import ROUTES, ActionKind, Request
+from mydevices.platforms.port import ROUTES, ActionKind, Request, Response
 from simulator import fleet
 from simulator.device import Device as Simulated
 from simulator.errors import Unreachable
@@ -52,14 +53,6 @@ def way(request: pytest.FixtureRequest, beside: queries.Beside, monkeypatch: pyt
 def test_only_sqlite_is_read_on_the_event_loop() -> None:
     quick = ROUTES["/mdm/apple/connect"].quick
     assert (quick is not None) == (connection.vendor == "sqlite") == (conftest.ON_THE_LOOP in conftest.WAYS)
-
-
-@pytest.mark.parametrize("endpoint", [CONNECT, CHECKIN])
-@pytest.mark.parametrize("method", ["GET", "DELETE", "PATCH"])
-def test_a_wrong_method_is_405(server: None, endpoint: str, method: str) -> None:
-    status, headers, _body = send(method, endpoint, {}, b"")
-    assert status == 405
-    assert headers["allow"] == "PUT, POST"
 
 
 @pytest.mark.parametrize("endpoint", [CONNECT, CHECKIN])
@@ -211,10 +204,6 @@ def test_scep_answers_its_exact_content_types(server: None) -> None:
 )
 def test_a_scep_request_that_is_none_is_400(server: None, query: str) -> None:
     assert send("GET", f"{SCEP}?{query}", {}, b"")[0] == 400
-
-
-def test_scep_does_not_answer_other_methods(server: None) -> None:
-    assert send("PUT", f"{SCEP}?operation=GetCACaps", {}, b"")[0] == 405
 
 
 def test_declarative_management_and_get_token_are_answered_as_not_offered(owner: Person, register: Registers) -> None:
@@ -371,3 +360,23 @@ def test_whatever_a_stranger_sends_is_refused_without_an_error(
             Request(method=method, path=f"/mdm/apple/{path}", headers={"mdm-signature": signature}, body=body)
         )
         assert response.status in {400, 404, 405}
+
+
+@pytest.mark.parametrize("path", sorted(path for path in ROUTES if path.startswith("/mdm/apple/")))
+def test_every_route_answers_the_methods_that_it_names_and_no_other(
+    server: None, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def endpoint(request: Request) -> Response:
+        asked.append(request.method)
+        return Response(200)
+
+    monkeypatch.setitem(ROUTES, path, replace(ROUTES[path], endpoint=endpoint, quick=None))
+    expected = {"/mdm/apple/scep": ["GET", "HEAD", "POST"]}.get(path, ["PUT", "POST"])
+    for method in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "PROPFIND", "get", "OPTIONS"):
+        status, headers, _body = send(method, f"https://localhost{path}", {}, b"")
+        if method not in expected:
+            assert status == (204 if method == "OPTIONS" else 405)
+            assert headers["allow"] == ", ".join([*expected, "OPTIONS"])
+    assert sorted(asked) == sorted(expected)

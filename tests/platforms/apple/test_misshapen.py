@@ -366,8 +366,9 @@ def test_a_signature_that_is_there_twice_is_refused(owner: Person, register: Reg
     ],
 )
 def test_a_scep_address_out_of_shape_is_refused(server: None, query: str) -> None:
-    for method in ("GET", "POST", "HEAD"):
+    for method in ("GET", "POST"):
         assert send(method, f"{SCEP}?{query}", {}, b"")[0] == 400
+    assert send("HEAD", f"{SCEP}?{query}", {}, b"")[0] in {400, 405}
 
 
 def test_every_endpoint_is_tried_here() -> None:

@@ -1,9 +1,11 @@
 """Certificates for clients that are not ours: the messages are built here as a common SCEP client builds them, with
 `cryptography` and asn1crypto, and what comes back is opened the same way."""
 
+import base64
 import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from urllib.parse import quote
 
 import pytest
 from asn1crypto import cms
@@ -67,9 +69,24 @@ def throwaway() -> Holder:
     return Holder(certificate, key)
 
 
+def authority() -> x509.Certificate:
+    return x509.load_der_x509_certificate(send("GET", f"{SCEP}?operation=GetCACert", {}, b"")[2])
+
+
 def ask(key: rsa.RSAPrivateKey, challenge: str, signer: Holder, message_type: str = FIRST) -> Answer:
     """Ask for a certificate over the wire, by POST with the message as body."""
-    authority = x509.load_der_x509_certificate(send("GET", f"{SCEP}?operation=GetCACert", {}, b"")[2])
+    message, nonce, transaction = written(key, challenge, signer, message_type)
+    status, headers, body = send("POST", f"{SCEP}?operation=PKIOperation", {"Content-Type": "any/thing"}, message)
+    assert (status, headers["content-type"]) == (200, "application/x-pki-message")
+    answer = opened(body, authority(), signer)
+    assert (answer.recipient_nonce, answer.transaction) == (nonce, transaction)
+    return answer
+
+
+def written(
+    key: rsa.RSAPrivateKey, challenge: str, signer: Holder, message_type: str = FIRST
+) -> tuple[bytes, bytes, str]:
+    """A PKIOperation, with its nonce and transaction."""
     request = (
         x509.CertificateSigningRequestBuilder()
         .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "a client of its own")]))
@@ -80,7 +97,7 @@ def ask(key: rsa.RSAPrivateKey, challenge: str, signer: Holder, message_type: st
     envelope = (
         pkcs7.PKCS7EnvelopeBuilder()
         .set_data(request)
-        .add_recipient(authority)
+        .add_recipient(authority())
         .encrypt(Encoding.DER, [pkcs7.PKCS7Options.Binary])
     )
     nonce, transaction = secrets.token_bytes(16), secrets.token_hex(10)
@@ -92,11 +109,7 @@ def ask(key: rsa.RSAPrivateKey, challenge: str, signer: Holder, message_type: st
     )
     holder = wire.Holder(signer.certificate.public_bytes(Encoding.DER), signer.key)
     message = wire.signed_data(envelope, holder, attributes=attributes, attached=envelope)
-    status, headers, body = send("POST", f"{SCEP}?operation=PKIOperation", {"Content-Type": "any/thing"}, message)
-    assert (status, headers["content-type"]) == (200, "application/x-pki-message")
-    answer = opened(body, authority, signer)
-    assert (answer.recipient_nonce, answer.transaction) == (nonce, transaction)
-    return answer
+    return message, nonce, transaction
 
 
 def opened(body: bytes, authority: x509.Certificate, signer: Holder) -> Answer:
@@ -234,3 +247,17 @@ def test_a_client_that_renews_with_a_key_made_for_it_needs_the_challenge_that_it
 def present_life(life: Registration | None) -> Registration:
     assert life is not None
     return Registration.objects.select_related("device__owner").get(id=life.id)
+
+
+def test_head_spends_no_challenge(owner: Person, key: rsa.RSAPrivateKey, throwaway: Holder) -> None:
+    """It looks like GET, with the message in the address, and whoever sends it reads no certificate."""
+    ticket = ticket_for(owner)
+    message, _nonce, _transaction = written(key, password(ticket.challenge), throwaway)
+    address = f"{SCEP}?operation=PKIOperation&message={quote(base64.b64encode(message))}"
+    status, headers, body = send("HEAD", address, {}, b"")
+    assert (status, headers["allow"], body) == (405, "GET, POST, OPTIONS", b"")
+    assert not DeviceCertificate.objects.exists()
+    assert Ticket.objects.filter(id=ticket.id, challenge__spent_by="").exists()
+    assert send("HEAD", f"{SCEP}?operation=GetCACert", {}, b"")[0] == 200
+    assert send("GET", address, {}, b"")[0] == 200
+    assert DeviceCertificate.objects.get().challenge_id == ticket.challenge_id
