@@ -26,6 +26,8 @@ from http import HTTPStatus
 from typing import Any, Final, Protocol
 from wsgiref.types import WSGIApplication, WSGIEnvironment
 
+from django.conf import settings
+
 from mydevices import logs, wsgi
 from mydevices.cli import processes
 from mydevices.platforms import port
@@ -40,6 +42,7 @@ access = logging.getLogger("mydevices.access")
 class Headers(Protocol):
     """The request's headers as granian gives them: names in lower case, without values that are not visible ASCII."""
 
+    def __contains__(self, key: str, /) -> bool: ...
     def get(self, key: str, default: str | None = None) -> str | None: ...
     def items(self) -> list[tuple[str, str]]: ...
 
@@ -110,6 +113,7 @@ TOO_LARGE: Final = wsgi.plain(413, "The body is too large.", _CLOSE)
 TOO_SLOW: Final = wsgi.plain(408, "The body did not arrive in time.", _CLOSE)
 INCOMPLETE: Final = wsgi.plain(400, "The body is not complete.", _CLOSE)
 BAD_LENGTH: Final = wsgi.plain(400, "The length of the body is not a number.", _CLOSE)
+NOBODY: Final = wsgi.plain(400, "X-Forwarded-For has characters that no address has.", _CLOSE)
 NOTHING: Final = wsgi.plain(404, "There is nothing here.", _CLOSE)
 NO_METHOD: Final = wsgi.plain(405, wsgi.NO_METHOD, _CLOSE)
 FAILED: Final = wsgi.plain(500, "Something went wrong here. It has been written down.")
@@ -307,6 +311,8 @@ class Front:
             raise Refused(NO_METHOD)
         if path == "/healthz":
             raise Refused(wsgi.healthz())
+        if settings.ENVIRONMENT.trusted_proxies and _hides(arrival):
+            raise Refused(NOBODY)
         on_plane = path.startswith(wsgi.PLANE)
         pool = self._pool(arrival, on_plane=on_plane)
         pool.check()
@@ -534,6 +540,12 @@ def _joined(items: list[tuple[str, str]]) -> dict[str, str]:
             separator = "; " if name == "cookie" else ", "
             headers[name] = f"{headers[name]}{separator}{value}" if name in headers else value
     return headers
+
+
+def _hides(arrival: Arrival) -> bool:
+    """Whether the client spoilt `X-Forwarded-For` for us: a value with other than visible ASCII is not given to us at
+    all, with what the proxy added at its end, and the client would pass for the proxy."""
+    return "x-forwarded-for" not in arrival.headers and "x-forwarded-for" in arrival.scope.headers
 
 
 def _length(headers: dict[str, str]) -> int | None:

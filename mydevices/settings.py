@@ -180,7 +180,6 @@ MFA_PASSKEY_LOGIN_ENABLED = True
 MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = not _secure  # http://localhost, where browsers allow it too
 MFA_ALLOW_UNVERIFIED_EMAIL = True  # the library's own table of addresses is not used
 PROVIDER_SECONDS = 2.0  # for each request to a sign-in provider, whole: a thread waits
-ALLAUTH_TRUSTED_PROXY_COUNT = ENVIRONMENT.trusted_proxies
 
 SESSION_ENGINE = "django.contrib.sessions.backends.db"  # the cache is in the same database
 SESSION_COOKIE_AGE = int(timedelta(days=14).total_seconds())

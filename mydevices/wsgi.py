@@ -19,6 +19,7 @@ from django.db import DEFAULT_DB_ALIAS, InterfaceError, OperationalError, connec
 from django.db import Error as DatabaseGone
 from django.db.migrations.executor import MigrationExecutor
 
+from mydevices import clients
 from mydevices.errors import MyDevicesError, NotFound, TooMany
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "mydevices.settings")
@@ -114,12 +115,8 @@ def _tidy() -> None:
 
 
 def client_address(peer: str, forwarded_for: str) -> str:
-    """The client's address: the peer's, or what the outermost trusted proxy saw (`MYDEVICES_TRUSTED_PROXIES`)."""
-    trusted: int = settings.ENVIRONMENT.trusted_proxies
-    if not trusted or not forwarded_for:
-        return peer
-    seen = forwarded_for.split(",")
-    return seen[max(0, len(seen) - trusted)].strip()
+    """The client's address, by the number of proxies that are trusted (`MYDEVICES_TRUSTED_PROXIES`)."""
+    return clients.address(peer, forwarded_for, proxies=settings.ENVIRONMENT.trusted_proxies)
 
 
 def healthz() -> port.Response:

@@ -7,14 +7,14 @@ from typing import Any, Final
 from allauth.account.adapter import get_adapter
 from allauth.account.internal.flows.login import get_authentication_records, perform_password_login
 from allauth.account.models import Login
-from allauth.core.internal.ratelimit import get_ip
 from allauth.mfa.models import Authenticator
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
-from django.core.exceptions import PermissionDenied, ValidationError
+from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.utils.translation import gettext as _
 
+from mydevices import clients
 from mydevices.accounts import attempts, browsers, codes, rights
 from mydevices.accounts.models import Person
 from mydevices.accounts.rights import Right
@@ -55,10 +55,12 @@ def strength_of(request: HttpRequest) -> Strength:
 
 def address_of(request: HttpRequest) -> str:
     """The client's IP address, by the number of trusted proxies; empty where it cannot be told."""
-    try:
-        return str(get_ip(request))
-    except PermissionDenied:
-        return ""
+    given: Mapping[str, str] = request.META
+    return clients.address(
+        given.get("REMOTE_ADDR", ""),
+        given.get("HTTP_X_FORWARDED_FOR", ""),
+        proxies=settings.ENVIRONMENT.trusted_proxies,
+    )
 
 
 def person_of(request: HttpRequest) -> Person:

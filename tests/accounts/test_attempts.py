@@ -51,6 +51,23 @@ def test_neighbours_in_the_same_network_are_one(settings: Any) -> None:
     assert sign_in(owner.email, address="2001:db8:1:3::1")
 
 
+def test_an_ipv4_address_in_the_shape_of_an_ipv6_one_is_no_neighbour_of_all_others() -> None:
+    """A proxy or socket for both kinds writes `::ffff:192.0.2.1`: by the first 64 bits, that would be everybody."""
+    owner = factories.person(password=PASSWORD)
+    for number in range(attempts.NETWORK.most + 5):
+        sign_in(f"nobody{number}@aldermoor.example", "wrong password", address="::ffff:203.0.113.9")
+    assert not sign_in(owner.email, address="::ffff:203.0.113.200")
+    assert not sign_in(owner.email, address="203.0.113.200"), "the same network"
+    assert sign_in(owner.email, address="::ffff:198.51.100.7")
+    assert Entry.objects.filter(verb=Verb.SIGNED_IN).get().address == "198.51.100.7"
+
+
+def test_the_audit_has_the_whole_address() -> None:
+    owner = factories.person(password=PASSWORD)
+    assert sign_in(owner.email, address="2001:db8:1:2:3:4:5:6")
+    assert Entry.objects.filter(verb=Verb.SIGNED_IN).get().address == "2001:db8:1:2:3:4:5:6"
+
+
 def test_one_network_cannot_go_through_many_accounts() -> None:
     owner = factories.person(password=PASSWORD)
     for number in range(attempts.NETWORK.most):

@@ -22,7 +22,7 @@ def free_port() -> int:
 class Server:
     """The front in processes of its own, with what it wrote."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, **environment: str) -> None:
         self.port = free_port()
         self.log = folder / "log"
         (folder / "data" / "static").mkdir(parents=True)  # as a start does
@@ -32,7 +32,12 @@ class Server:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "tests.front.serve", str(self.port)],
                 cwd=ROOT,
-                env={**kept, "MYDEVICES_DATA": str(folder / "data"), "DJANGO_SETTINGS_MODULE": settings},
+                env={
+                    **kept,
+                    "MYDEVICES_DATA": str(folder / "data"),
+                    "DJANGO_SETTINGS_MODULE": settings,
+                    **environment,
+                },
                 stdout=output,
                 stderr=output,
                 start_new_session=True,
@@ -62,11 +67,24 @@ class Server:
                 os.killpg(self.process.pid, signal.SIGKILL)
 
 
+@contextlib.contextmanager
+def running(folder: Path, **environment: str) -> Iterator[Server]:
+    started = Server(folder, **environment)
+    try:
+        started.wait()
+        yield started
+    finally:
+        started.stop()
+
+
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    running = Server(tmp_path_factory.mktemp("front"))
-    try:
-        running.wait()
-        yield running
-    finally:
-        running.stop()
+    with running(tmp_path_factory.mktemp("front")) as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def behind_a_proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server that believes one proxy."""
+    with running(tmp_path_factory.mktemp("behind"), MYDEVICES_TRUSTED_PROXIES="1") as started:
+        yield started

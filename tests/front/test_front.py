@@ -382,6 +382,20 @@ def test_a_page_is_given_the_whole_request(server: Server) -> None:
     assert given["body"] == "3"
 
 
+@pytest.mark.parametrize("path", ["/mdm/test/echo", "/page"])
+def test_nobody_hides_behind_the_proxy_with_characters_that_no_address_has(behind_a_proxy: Server, path: str) -> None:
+    """The proxy appends to what the client sent, and of such a line the server gives us nothing at all."""
+    for sent, status in ((b"6.6.6.6, 192.0.2.1", 200), (b"\xff, 192.0.2.1", 400), ("é, 192.0.2.1".encode(), 400)):
+        head = b"GET %b HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: %b\r\nConnection: close\r\n\r\n"
+        answer = raw(behind_a_proxy, head % (path.encode(), sent))
+        assert answer.startswith(b"HTTP/1.1 %d " % status)
+        assert (b"192.0.2.1" in answer) == (status == 200)
+        assert b"127.0.0.1" not in answer or path == "/page"
+    # In a line of its own, which many proxies add, what it saw is there whatever the client sent.
+    both = b"GET /mdm/test/echo HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: \xff\r\nX-Forwarded-For: 192.0.2.1\r\n"
+    assert b" 192.0.2.1 " in raw(behind_a_proxy, both + b"Connection: close\r\n\r\n")
+
+
 def test_several_cookies_stay_several(server: Server) -> None:
     response, body = ask(server, "GET", "/cookies")
     assert response.headers.get_all("Set-Cookie") == ["a=1", "b=2"]
