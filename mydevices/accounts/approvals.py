@@ -9,7 +9,7 @@ Nothing waits for the server itself (its command line is the way back), where th
 while few devices are registered. Whoever could decide is mailed at once, whatever comes of it. See decision 21.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -22,7 +22,7 @@ from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 
 from mydevices.accounts import rights, services
-from mydevices.accounts.models import Approval, ApprovalRules, Person
+from mydevices.accounts.models import Approval, ApprovalRules, Person, ReachedDevice
 from mydevices.accounts.notices import Notice
 from mydevices.accounts.rights import Right
 from mydevices.audit import services as audit
@@ -155,6 +155,25 @@ def must_wait(actor: Actor) -> bool:
     if actor.kind == "system" or not _others(actor.id).exists():
         return False
     return sum(counting() for counting in _COUNTING) >= rules().from_devices
+
+
+def may_reach(*, actor: Actor, device_ids: Collection[UUID], now: datetime) -> bool:
+    """Whether something new may reach these devices without another's word. They count from then on: all that this
+    actor has reached so within a day count together, or one change would be made of many small ones. In the line of
+    `organisation.hold`."""
+    if not device_ids or not must_wait(actor):
+        return True
+    actor.require_fresh(now)  # nothing is counted that is refused afterwards
+    lately = ReachedDevice.objects.filter(actor_id=actor.id, at__gt=now - DAY).values_list("device_id", flat=True)
+    if len({*device_ids, *lately}) > rules().configuration_devices:
+        return False
+    ReachedDevice.objects.bulk_create(
+        [ReachedDevice(actor_id=actor.id, device_id=device_id, at=now) for device_id in device_ids],
+        update_conflicts=True,
+        unique_fields=["actor_id", "device_id"],
+        update_fields=["at"],
+    )
+    return True
 
 
 def replace(*, actor: Actor, what: str, now: datetime) -> None:
@@ -378,6 +397,7 @@ def carry_out_due(*, now: datetime) -> int:
 def clear(*, now: datetime) -> None:
     """Forget what was decided long ago; the audit keeps it."""
     Approval.objects.filter(decided_at__lt=now - timedelta(days=settings.ENVIRONMENT.keep_actions_days)).delete()
+    ReachedDevice.objects.filter(at__lte=now - DAY).delete()
 
 
 def checked(reason: str) -> str:

@@ -354,7 +354,8 @@ class ApprovalRules(models.Model):
     configuration_devices = models.PositiveIntegerField(
         _("Reached by a configuration"), default=10, validators=[MaxValueValidator(MOST)]
     )
-    """How many devices a configuration may reach anew by one change without another's word."""
+    """How many devices one person may make something new reach within 24 hours without another's word: by changing
+    configurations, and by putting people into groups."""
 
     LOOSER: ClassVar[Mapping[str, looser.Direction]] = {
         "from_devices": looser.HIGHER,
@@ -416,6 +417,17 @@ class Approval(models.Model):
             models.Index(fields=["ends_at"], condition=models.Q(state="waiting"), name="approvals_that_wait"),
             models.Index(fields=["decided_at"], name="approvals_by_decision"),
         ]
+
+
+class ReachedDevice(models.Model):
+    """A device that somebody has lately made something new reach without another's word: see `approvals.may_reach`."""
+
+    actor_id = models.CharField(max_length=64)
+    device_id = models.UUIDField()
+    at = models.DateTimeField(db_index=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["actor_id", "device_id"], name="a_device_reached_once")]
 
 
 class FormerPassword(models.Model):

@@ -3,7 +3,9 @@
 Whatever would leave nobody who can administer is refused; all that could is done one at a time (`organisation.hold`).
 """
 
-from collections.abc import Callable, Collection, Sequence
+import hashlib
+import json
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
@@ -14,6 +16,7 @@ from django.db import IntegrityError, transaction
 from django.db.models.functions import Lower
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from mydevices.accounts import approvals, factors, following, rights, services, sessions
 from mydevices.accounts.approvals import Change, Matter, Wanted
@@ -150,6 +153,8 @@ def register() -> None:
     approvals.register(ROLE, _matter(_title_of_role, _lines_of_role, _carry_out_role))
     change = _matter(_title_of_group, _lines_of_group, _carry_out_group)
     approvals.register("group.change", replace(change, is_form=True))
+    move = _matter(_title_of_move, _lines_of_move, _carry_out_move)
+    approvals.register(MOVE, replace(move, asks=Right.INVITE))  # who invites puts people into some groups
     approvals.register("group.delete", _matter(_title_of_group_end, _lines_of_group, _carry_out_group_end))
 
 
@@ -222,49 +227,71 @@ def _lines_of_role(approval: Approval) -> Sequence[Change]:
 # Groups
 
 
-@transaction.atomic
-def put_in_groups(*, actor: Actor, person: Person, groups: Collection[UUID]) -> None:
-    """Into exactly these groups, but for those that a provider's claim brought: they stay until it takes them back."""
+def put_in_groups(*, actor: Actor, person: Person, groups: Collection[UUID], now: datetime | None = None) -> None:
+    """Into exactly these groups, but for those that a provider's claim brought: they stay until it takes them back.
+    Raises Waits where something reaches many devices by it; then all of it waits."""
     rights.require(actor, Right.MANAGE_PEOPLE)
-    _hold_groups_of(person)
-    known = list(Group.objects.filter(id__in=groups))
-    rights.ceiling(actor, groups=known)
-    wanted = {group.id for group in known}
-    here = {row.group_id: row.provider for row in Membership.objects.filter(person=person)}
-    leaving = [group for group, provider in here.items() if group not in wanted and not provider]
+    now = now or timezone.now()
+    with transaction.atomic():
+        organisation.hold()
+        _hold_groups_of(person)
+        known = list(Group.objects.filter(id__in=groups))
+        rights.ceiling(actor, groups=known)
+        wanted = {group.id for group in known}
+        here = {row.group_id: row.provider for row in Membership.objects.filter(person=person)}
+        leaving = [group for group, provider in here.items() if group not in wanted and not provider]
+        approval = hold_moves(actor, {person.id: wanted - set(here)}, {person.id: leaving}, now)
+        if approval is None:
+            _move(actor, person, joining=wanted - set(here), leaving=leaving)
+            return
+    raise approvals.waits(approval)
+
+
+def put_in_group(*, actor: Actor, person: Person, group: Group, now: datetime | None = None) -> None:
+    """Beside those where they are. Raises Conflict when they are in it, or it is gone; Waits where something reaches
+    many devices by it."""
+    rights.require(actor, Right.MANAGE_PEOPLE)
+    rights.ceiling(actor, groups=[group])
+    now = now or timezone.now()
+    with transaction.atomic():
+        organisation.hold()
+        _hold_groups_of(person)
+        if Membership.objects.filter(person=person, group=group).exists():
+            raise Conflict(_("%(name)s is in this group already.") % {"name": person.name})
+        if not Group.objects.select_for_update().filter(id=group.id).exists():
+            raise Conflict(_("This group has been deleted."))
+        approval = hold_moves(actor, {person.id: [group.id]}, {}, now)
+        if approval is None:
+            _move(actor, person, joining=[group.id], leaving=[])
+            return
+    raise approvals.waits(approval)
+
+
+def _move(actor: Actor, person: Person, *, joining: Collection[UUID], leaving: Collection[UUID]) -> None:
     Membership.objects.filter(person=person, group_id__in=leaving).delete()
-    joining = wanted - set(here)
     Membership.objects.bulk_create([Membership(person=person, group_id=group) for group in joining])
     note_groups(actor=actor, person=person, joined=joining, left=leaving)
 
 
-@transaction.atomic
-def put_in_group(*, actor: Actor, person: Person, group: Group) -> None:
-    """Beside those where they are. Raises Conflict when they are in it, or it is gone."""
+def take_from_group(*, actor: Actor, person: Person, group: Group, now: datetime | None = None) -> None:
+    """Raises Conflict when they are not in it, or a provider's claim brought them; Waits where rules are looser for
+    many devices by it."""
     rights.require(actor, Right.MANAGE_PEOPLE)
-    rights.ceiling(actor, groups=[group])
-    _hold_groups_of(person)
-    if Membership.objects.filter(person=person, group=group).exists():
-        raise Conflict(_("%(name)s is in this group already.") % {"name": person.name})
-    if not Group.objects.select_for_update().filter(id=group.id).exists():
-        raise Conflict(_("This group has been deleted."))
-    Membership.objects.create(person=person, group=group)
-    note_groups(actor=actor, person=person, joined=[group.id], left=[])
-
-
-@transaction.atomic
-def take_from_group(*, actor: Actor, person: Person, group: Group) -> None:
-    """Raises Conflict when they are not in it, or a provider's claim brought them."""
-    rights.require(actor, Right.MANAGE_PEOPLE)
-    _hold_groups_of(person)
-    membership = Membership.objects.filter(person=person, group=group).first()
-    words = {"name": person.name}
-    if membership is None:
-        raise Conflict(_("%(name)s is not in this group.") % words)
-    if membership.provider:
-        raise Conflict(_("%(name)s is in this group because their provider says so. Change it there.") % words)
-    membership.delete()
-    note_groups(actor=actor, person=person, joined=[], left=[group.id])
+    now = now or timezone.now()
+    with transaction.atomic():
+        organisation.hold()
+        _hold_groups_of(person)
+        membership = Membership.objects.filter(person=person, group=group).first()
+        words = {"name": person.name}
+        if membership is None:
+            raise Conflict(_("%(name)s is not in this group.") % words)
+        if membership.provider:
+            raise Conflict(_("%(name)s is in this group because their provider says so. Change it there.") % words)
+        approval = hold_moves(actor, {}, {person.id: [group.id]}, now)
+        if approval is None:
+            _move(actor, person, joining=[], leaving=[group.id])
+            return
+    raise approvals.waits(approval)
 
 
 @dataclass(frozen=True, slots=True)
@@ -296,7 +323,6 @@ def difference(person: Person, *, name: str, language: str, groups: Collection[G
     )
 
 
-@transaction.atomic
 def bring_up_to_date(
     *, actor: Actor, person: Person, name: str, language: str, groups: Collection[Group]
 ) -> Difference:
@@ -304,22 +330,30 @@ def bring_up_to_date(
     Never their address, role or password, nor a name that a provider keeps.
 
     Raises NotAllowed without the right, Invalid for a name or language that will not do, Conflict for a group that has
-    been deleted meanwhile."""
+    been deleted meanwhile, and Waits where something reaches many devices by the groups: what need not wait is done."""
     rights.require(actor, Right.MANAGE_PEOPLE)
     rights.ceiling(actor, person=person, groups=groups)
-    held = Person.objects.select_for_update().filter(id=person.id).first()
-    if held is None:
-        raise Conflict(_("There is no such person."))
-    found = difference(held, name=name, language=language, groups=groups)
-    if found.name:
-        services.change_name(actor=actor, person=held, name=found.name)
-    if found.language:
-        services.change_preferences(
-            actor=actor, person=held, language=found.language, time_zone=held.time_zone, theme=held.theme
-        )
-    for group in found.groups:
-        put_in_group(actor=actor, person=held, group=group)
-    return found
+    now = timezone.now()
+    with transaction.atomic():
+        organisation.hold()
+        held = Person.objects.select_for_update().filter(id=person.id).first()
+        if held is None:
+            raise Conflict(_("There is no such person."))
+        found = difference(held, name=name, language=language, groups=groups)
+        if found.name:
+            services.change_name(actor=actor, person=held, name=found.name)
+        if found.language:
+            services.change_preferences(
+                actor=actor, person=held, language=found.language, time_zone=held.time_zone, theme=held.theme
+            )
+        joining = [group.id for group in found.groups]
+        if Group.objects.filter(id__in=joining).count() != len(joining):
+            raise Conflict(_("This group has been deleted."))
+        approval = hold_moves(actor, {held.id: joining}, {}, now)
+        if approval is None:
+            _move(actor, held, joining=joining, leaving=[])
+            return found
+    raise approvals.waits(approval)
 
 
 def _hold_groups_of(person: Person) -> None:
@@ -335,6 +369,135 @@ def note_groups(*, actor: Actor, person: Person, joined: Collection[UUID], left:
         following.changed([person.id])
         into, out = (", ".join(name for key, name in names.items() if key in some) for some in (joined, left))
         _record(Verb.GROUPS_CHANGED, actor, person, joined=into, left=out)
+
+
+# What comes with a group to many devices waits for another administrator
+
+
+@dataclass(frozen=True, slots=True)
+class Brought:
+    """What is new for devices when people come into a group, or leave it: a configuration that reaches them, or a rule
+    that is looser for them. `mark` is another one once it says something else."""
+
+    name: str
+    mark: str
+    devices: frozenset[UUID]
+
+
+Bringing = Callable[[Collection[UUID], UUID, bool], Sequence[Brought]]
+"""Gets the ids of people, the group's, and whether they leave it; they are in it then, and not otherwise."""
+Moves = Mapping[UUID, Collection[UUID]]
+"""From the ids of people to those of groups."""
+_BRINGING: Final[list[Bringing]] = []
+
+MOVE: Final = "group.members"
+NAMED: Final = 12
+"""People that an approval names."""
+
+
+def ask_what_comes_with_groups(bringing: Bringing) -> None:
+    """Name a function that says what would be new for the devices of people by a group: what is for groups is known to
+    apps above."""
+    _BRINGING.append(bringing)
+
+
+def ask_to_move(*, actor: Actor, joins: Moves | None = None, leaves: Moves | None = None) -> None:
+    """Before many people are put into groups, or taken from them, one by one. Raises Waits, once for all of them, where
+    that is new for many devices: then nobody is to be moved, for it is done when another administrator allows it.
+    Raises NotAllowed, NeedsFreshAuthentication."""
+    rights.require(actor, Right.MANAGE_PEOPLE)
+    actor.require_fresh(now := timezone.now())
+    with transaction.atomic():
+        organisation.hold()
+        approval = hold_moves(actor, joins or {}, leaves or {}, now)
+    if approval is not None:
+        raise approvals.waits(approval)
+
+
+def hold_moves(actor: Actor, joins: Moves, leaves: Moves, now: datetime) -> Approval | None:
+    """The same for a verb of which it is only a part, in the line of `organisation.hold`. None where they may be moved
+    at once."""
+    brought = _brought(joins, leaves) if approvals.must_wait(actor) else []
+    devices = frozenset[UUID]().union(*(one.devices for one in brought))
+    if approvals.may_reach(actor=actor, device_ids=devices, now=now):
+        return None
+    moves = {"joins": _written(joins), "leaves": _written(leaves)}
+    arguments = {**moves, "brings": {one.mark: one.name for one in brought}, "devices": len(devices)}
+    named = Group.objects.filter(id__in=set[UUID]().union(*joins.values(), *leaves.values())).order_by(Lower("name"))
+    subject = _(", ").join(named.values_list("name", flat=True))
+    # The same asked twice is one change.
+    what = f"members:{hashlib.sha256(json.dumps(moves, sort_keys=True).encode()).hexdigest()}"
+    return approvals.hold(actor=actor, wanted=Wanted(MOVE, what, subject, arguments), now=now)
+
+
+def _written(moves: Moves) -> dict[str, list[str]]:
+    return {str(person): sorted(map(str, groups)) for person, groups in moves.items() if groups}
+
+
+def _read(written: Mapping[str, Sequence[str]]) -> dict[UUID, set[UUID]]:
+    return {UUID(person): set(map(UUID, groups)) for person, groups in written.items()}
+
+
+def _brought(joins: Moves, leaves: Moves) -> Sequence[Brought]:
+    """What would be new for devices by it. Who is in a group already does not come into it, and the other way round."""
+    found: list[Brought] = []
+    for moves, leaving in ((joins, False), (leaves, True)):
+        moving: dict[UUID, set[UUID]] = {}
+        for person, groups in moves.items():
+            for group in groups:
+                moving.setdefault(group, set()).add(person)
+        for group, people in moving.items():
+            inside = Membership.objects.filter(group=group, person__in=people)
+            here = set(inside.values_list("person_id", flat=True))
+            some = people & here if leaving else people - here
+            if some:
+                found += [one for bringing in _BRINGING for one in bringing(some, group, leaving) if one.devices]
+    return found
+
+
+def _title_of_move(approval: Approval) -> str:
+    joins, leaves = (approval.arguments[moves] for moves in ("joins", "leaves"))
+    number = len({*joins, *leaves})
+    if not leaves:
+        text = ngettext("Put %(number)d person into: %(groups)s", "Put %(number)d people into: %(groups)s", number)
+    elif not joins:
+        text = ngettext(
+            "Take %(number)d person out of: %(groups)s", "Take %(number)d people out of: %(groups)s", number
+        )
+    else:
+        text = _("Change who is in: %(groups)s")
+    return text % {"number": number, "groups": approval.subject}
+
+
+def _lines_of_move(approval: Approval) -> Sequence[Change]:
+    people = {*approval.arguments["joins"], *approval.arguments["leaves"]}
+    some = Person.objects.filter(id__in=people).order_by(Lower("name"), "id").values_list("name", "email")[:NAMED]
+    names = [f"{name} <{email}>" for name, email in some]
+    rest = len(people) - len(names)
+    if rest > 0:
+        names.append(ngettext("and %(number)d more", "and %(number)d more", rest) % {"number": rest})
+    texts = {
+        _("People"): _(", ").join(names),
+        _("What changes for their devices"): _(", ").join(sorted(set(approval.arguments["brings"].values()))),
+        _("Devices"): str(approval.arguments["devices"]),
+    }
+    return [Change(label, "", text) for label, text in texts.items()]
+
+
+def _carry_out_move(approval: Approval, actor: Actor, _now: datetime) -> None:
+    joins, leaves = (_read(approval.arguments[moves]) for moves in ("joins", "leaves"))
+    named = set[UUID]().union(*joins.values())
+    if len(list(Group.objects.select_for_update().filter(id__in=named))) != len(named):
+        raise Conflict(_("This group has been deleted."))
+    brought = _brought(joins, leaves)
+    devices = frozenset[UUID]().union(*(one.devices for one in brought))
+    is_more = len(devices) > approval.arguments["devices"] + approvals.rules().configuration_devices
+    if is_more or not {one.mark for one in brought} <= set(approval.arguments["brings"]):
+        raise Conflict(_("What comes with the group has been changed meanwhile. Look at it again."))
+    for person in Person.objects.select_for_update().filter(id__in={*joins, *leaves}).order_by("id"):
+        here = {row.group_id: row.provider for row in Membership.objects.filter(person=person)}
+        leaving = [group for group in leaves.get(person.id, ()) if here.get(group) == ""]
+        _move(actor, person, joining=joins.get(person.id, set()) - set(here), leaving=leaving)
 
 
 def save_group(*, actor: Actor, group: Group, demands_factor: bool, now: datetime | None = None) -> Group:

@@ -8,6 +8,7 @@ from typing import Any, Final, TypeGuard
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -31,6 +32,7 @@ from mydevices.configurations.kinds.identity_certificate import IdentityCertific
 from mydevices.configurations.models import Configuration, Installation, SharedIdentity
 from mydevices.devices import assignment as assignment_of
 from mydevices.devices.assignment import Assignment, assign
+from mydevices.devices.models import Device
 from mydevices.errors import Conflict, Invalid, TooMany
 from mydevices.organisation import services as organisation
 from mydevices.policies.kinds.kind import Kind
@@ -191,15 +193,25 @@ def what(configuration_id: UUID) -> str:
     return f"configuration:{configuration_id}"
 
 
-def reached(present: Configuration | None, given: _Given) -> int:
-    """How many devices would be told something new: those that it is new for, or all of them where it says something
-    else than before. Two statements at most. Taking it from devices tells them nothing; a name is a name."""
-    if not given.enabled:
-        return 0
-    after = assignment_of.devices(given.assignment)
-    if present is None or not present.enabled or _says_something_else(present, given):
-        return after.count()
-    return after.exclude(id__in=assignment_of.devices(present.assignment).values("id")).count()
+def reached(present: Configuration | None, given: _Given) -> "QuerySet[Device]":
+    """The devices that would be told something new: those that it is new for, or all of them where it says something
+    else than before, with those of the accounts that carry it. Taking it from devices tells them nothing; a name is a
+    name. Devices of people who are suspended count: else whoever suspends everybody changes it for nobody, and then
+    lets them in again."""
+    says_else = present is not None and _says_something_else(present, given)
+    found = Device.objects.none()
+    if given.enabled:
+        found = assignment_of.devices(given.assignment, suspended=True)
+        if present is not None and present.enabled and not says_else:
+            before = assignment_of.devices(present.assignment, suspended=True)
+            found = found.exclude(id__in=before.values("id"))
+    if present is None or not says_else:
+        return found
+    told = Q(id__in=found.values("id"))
+    for account in selectors.used_by(present.id):
+        if account.enabled:
+            told |= Q(id__in=assignment_of.devices(account.assignment, suspended=True).values("id"))
+    return Device.objects.filter(told)
 
 
 def _says_something_else(present: Configuration, given: _Given) -> bool:
@@ -213,9 +225,15 @@ def _says_something_else(present: Configuration, given: _Given) -> bool:
 
 def _ask(kind: str, actor: Actor, present: Configuration | None, given: _Given, now: datetime) -> Approval | None:
     """In the line of `organisation.hold`. Another change of the same replaces what waits."""
-    thing = what(present.id) if present is not None else f"configuration:new:{given.name.casefold()}"
-    number = reached(present, given) if approvals.must_wait(actor) else 0
-    if number <= approvals.rules().configuration_devices:
+    # A few letters become longer in lower case.
+    thing = what(present.id) if present is not None else f"configuration:new:{given.name.casefold()}"[:200]
+    number = reached(present, given).count() if approvals.must_wait(actor) else 0
+    if number <= approvals.rules().configuration_devices and (
+        not number
+        or approvals.may_reach(
+            actor=actor, device_ids=list(reached(present, given).values_list("id", flat=True)), now=now
+        )
+    ):
         approvals.replace(actor=actor, what=thing, now=now)
         return None
     arguments = {
@@ -264,6 +282,7 @@ def _given(approval: Approval) -> _Given:
 def _carry_out_create(approval: Approval, actor: Actor, _now: datetime) -> None:
     given = _given(approval)
     _check(given, None)
+    _check_reach(approval, None, given)
     _create(actor, given)
 
 
@@ -275,7 +294,16 @@ def _carry_out_change(approval: Approval, actor: Actor, _now: datetime) -> None:
     if present.revision != approval.arguments["revision"]:
         raise Conflict(_("It has been changed meanwhile. Look at it again."))
     _check(given, present)
+    _check_reach(approval, present, given)
     _change(actor, present, given)
+
+
+def _check_reach(approval: Approval, present: Configuration | None, given: _Given) -> None:
+    """Raises Conflict where many more devices would be told than whoever allows it has read: somebody may have filled
+    its groups meanwhile. A few that came by themselves do not matter."""
+    number = reached(present, given).count()
+    if number > approval.arguments["devices"] + approvals.rules().configuration_devices:
+        raise Conflict(_("It would reach %(number)d devices by now. Look at it again.") % {"number": number})
 
 
 def _title_of_create(approval: Approval) -> str:

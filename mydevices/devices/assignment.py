@@ -183,12 +183,13 @@ def people(assignment: Assignment) -> QuerySet[Person]:
     return everybody.filter(Exists(inside))
 
 
-def devices(assignment: Assignment) -> QuerySet[Device]:
-    """The managed devices it reaches."""
+def devices(assignment: Assignment, *, suspended: bool = False) -> QuerySet[Device]:
+    """The managed devices it reaches. `suspended`: also those that it would reach if their owners were let in again."""
     found = Device.objects.filter(registration__state__in=Registration.LIVING)
     if assignment.to == To.NOBODY:
         return found.none()
-    found = found.filter(owner__is_active=True)
+    if not suspended:
+        found = found.filter(owner__is_active=True)
     if assignment.to == To.GROUPS:
         found = found.filter(
             Exists(Membership.objects.filter(person=OuterRef("owner_id"), group__in=assignment.groups))

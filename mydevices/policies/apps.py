@@ -13,3 +13,4 @@ class Config(AppConfig):
         devices.loading(selectors.with_rules)
         services.register()
         people.ask_before_a_group_ends(lambda group: bool(loosening.without_group(group)))
+        people.ask_what_comes_with_groups(loosening.brought_by)

@@ -6,10 +6,14 @@ from dataclasses import dataclass
 from itertools import product
 from uuid import UUID
 
+from django.db.models import QuerySet
+from django.utils.translation import gettext as _
+
 from mydevices import looser
 from mydevices.accounts.models import Group, Membership
+from mydevices.accounts.people import Brought
 from mydevices.devices.assignment import Assignment, To
-from mydevices.devices.models import Device
+from mydevices.devices.models import Device, Registration
 from mydevices.looser import Values
 from mydevices.policies import selectors
 from mydevices.policies.kinds import KINDS
@@ -102,6 +106,42 @@ def without_group(group: Group) -> Mapping[str, Sequence[str]]:
         if loosened:
             found[name] = loosened
     return found
+
+
+def brought_by(person_ids: Collection[UUID], group_id: UUID, leaving: bool) -> Sequence[Brought]:
+    """The policies of a group by which rules would be looser for devices of these people if they came into it, or left
+    it; and the second factor that it demands, if they left it."""
+    devices = Device.objects.filter(owner__in=person_ids, registration__state__in=Registration.LIVING)
+    found = []
+    if leaving and Group.objects.filter(id=group_id, second_factor_since__isnull=False).exists():
+        reached = frozenset(devices.values_list("id", flat=True))
+        found.append(Brought(_("No second factor is demanded any more"), f"factor:{group_id}", reached))
+    for kind in KINDS.values():
+        some = rules(kind)
+        of_group = {rule.policy_id for rule in some if rule.policy_id and group_id in rule.assignment.groups}
+        if of_group:
+            loosened = _loosened(kind, some, devices, group_id)
+            for policy in selectors.of_kind(kind).filter(id__in=of_group):
+                mark = f"policy:{policy.id}:{policy.precedence}:{policy.changed_at.isoformat()}"
+                found.append(Brought(policy.name, mark, loosened))
+    return found
+
+
+def _loosened(kind: type[Kind], some: Sequence[Rule], devices: "QuerySet[Device]", group_id: UUID) -> frozenset[UUID]:
+    """Those of the devices that would be under looser rules if their owners were in a group and are not, or are and
+    were not."""
+    groups: dict[UUID, set[UUID]] = {}
+    here = Membership.objects.filter(person__in=devices.values("owner"))
+    for person, group in here.values_list("person_id", "group_id"):
+        groups.setdefault(person, set()).add(group)
+    default, found = kind().stored(), set()
+    for device, owner, platform, ownership in devices.values_list("id", "owner_id", "platform", "ownership"):
+        before = frozenset(groups.get(owner, ()))
+        at = (platform, ownership) if kind.is_of_devices() else ("", "")
+        held, holds = (_holds(some, Place(one, *at), default) for one in (before, before ^ {group_id}))
+        if looser.fields(kind.LOOSER, held, holds):
+            found.add(device)
+    return frozenset(found)
 
 
 def _less(assignment: Assignment, group: UUID) -> Assignment:

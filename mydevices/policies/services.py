@@ -58,7 +58,8 @@ def create(
         after = [*before, Rule(None, values.stored(), assignment)] if enabled else before
         if loosening.fields(kind, before, after):
             arguments = {"kind": kind.name(), "after": _written(name, values, assignment, enabled=enabled)}
-            wanted = Wanted("policy.create", f"policy:{kind.name()}:{name.casefold()}", name, arguments)
+            # A few letters become longer in lower case.
+            wanted = Wanted("policy.create", f"policy:{kind.name()}:{name.casefold()}"[:200], name, arguments)
             approval = approvals.loosen(actor=actor, wanted=wanted, now=now)
         if approval is None:
             return _create(actor, name, values, assignment, enabled=enabled)

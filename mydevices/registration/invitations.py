@@ -20,6 +20,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from mydevices.accounts import addresses, following, providers, rights
+from mydevices.accounts import people as crowds
 from mydevices.accounts import selectors as people
 from mydevices.accounts import services as accounts
 from mydevices.accounts.models import Group, Membership, Person
@@ -29,6 +30,7 @@ from mydevices.audit import services as audit
 from mydevices.audit.actor import Actor
 from mydevices.audit.verbs import Verb
 from mydevices.errors import Conflict, Invalid, MyDevicesError, NotAllowed, NotFound
+from mydevices.organisation import services as organisation
 from mydevices.registration import invitation_rules, pins, selectors
 from mydevices.registration.models import Invitation
 from mydevices.vault import services as vault
@@ -74,6 +76,9 @@ def invite(
 ) -> Invitation:
     """Invite somebody: a person without a password, in these groups, gets a mail with a link.
 
+    Where they have devices, and a group brings something to many by now, they come into the groups once another
+    administrator has allowed it.
+
     Raises NotAllowed without the right, Invalid for an address, name or language that will not do, Conflict with the
     reason for somebody who cannot be invited."""
     rights.require(actor, Right.INVITE)
@@ -82,6 +87,7 @@ def invite(
         raise Invalid(_("MyDevices does not speak “%(language)s”.") % {"language": language})
     now = now or timezone.now()
     with transaction.atomic():
+        organisation.hold()
         person = known([email]).get(addresses.key_of(email))
         if person is None:
             person = accounts.create_person(actor=actor, email=email, name=name)
@@ -93,10 +99,12 @@ def invite(
         if language:
             person.language = language
             person.save(update_fields=["language"])
-        Membership.objects.bulk_create(
-            [Membership(group=group, person=person) for group in groups], ignore_conflicts=True
-        )
-        following.changed([person.id] if groups else [])
+        # Who has never been in may have devices all the same: a PIN registers them.
+        if crowds.hold_moves(actor, {person.id: [group.id for group in groups]}, {}, now) is None:
+            Membership.objects.bulk_create(
+                [Membership(group=group, person=person) for group in groups], ignore_conflicts=True
+            )
+            following.changed([person.id] if groups else [])
         return _invite(person, actor, now)
 
 

@@ -13,15 +13,19 @@ from django.urls import reverse
 from django.utils import timezone
 
 from mydevices.accounts import approvals
-from mydevices.accounts.models import Approval, ApprovalRules, Group, Membership, Person
+from mydevices.accounts.models import Approval, ApprovalRules, Group, Membership, Person, ReachedDevice
 from mydevices.accounts.notices import Notice
+from mydevices.audit.actor import Actor
 from mydevices.audit.models import Entry
 from mydevices.audit.verbs import Verb
 from mydevices.commands import batches
 from mydevices.commands.models import Action, Batch
 from mydevices.configurations.models import Configuration, SharedIdentity
+from mydevices.devices.assignment import Assignment, To
 from mydevices.devices.models import Device
 from mydevices.outbox.models import Message
+from mydevices.policies import services as policies
+from mydevices.policies.kinds.privacy import Privacy
 from tests import factories
 from tests.certificates import identities
 from tests.console.test_approvals import browser_of, decide, mails, one, text, told, waits
@@ -349,3 +353,220 @@ def test_a_configuration_that_was_changed_meanwhile_is_not_overwritten(
     assert Approval.objects.get().state == "failed"
     made.refresh_from_db()
     assert made.values["url"] == "https://intranet.example"
+
+
+def test_a_configuration_is_not_brought_to_many_devices_in_small_steps(
+    amara: Person, tomas: Person, some: Sequence[Device]
+) -> None:
+    """Each change reaches few enough by itself."""
+    browser, made = browser_of(amara), 0
+    owners = [factories.person(f"Person {number}") for number in range(3)]
+    for number, owner in enumerate(owners):
+        factories.device(owner, now=timezone.now())
+        group = Group.objects.create(name=f"Group {number}")
+        Membership.objects.create(group=group, person=owner)
+        form = clip(name=f"Clip {number}", to="groups", groups=[str(group.id)])
+        made += "configurations" in browser.post(new(), form)["Location"]
+    assert (made, Configuration.objects.count()) == (2, 2)
+    assert "for 1 device" in text(browser, one(waits()))
+    # The same devices again are no more devices, and another person or another day counts by itself.
+    small = Configuration.objects.get(name="Clip 0")
+    edit = reverse("console:configurations_edit", args=[small.id])
+    groups = [str(group.id) for group in small.groups.all()]
+    browser.post(edit, clip(name="Clip 0", url="https://elsewhere.example", to="groups", groups=groups))
+    small.refresh_from_db()
+    assert small.values["url"] == "https://elsewhere.example"
+    form = clip(name="Another", to="groups", groups=[str(Group.objects.get(name="Group 2").id)])
+    assert "configurations" in browser_of(tomas).post(new(), form)["Location"]
+    ReachedDevice.objects.update(at=timezone.now() - timedelta(hours=25))
+    assert "configurations" in browser.post(new(), {**form, "name": "Next day"})["Location"]
+
+
+def test_what_is_changed_while_everybody_is_suspended_waits_as_well(
+    amara: Person, tomas: Person, some: Sequence[Device]
+) -> None:
+    """Nobody is reached then, and everybody is once they are let in again."""
+    browser = browser_of(amara)
+    made = installed(browser)
+    crowd = {"id": [str(some[0].owner_id)]}
+    browser.post(reverse("console:people_crowd", args=["suspend"]), crowd)
+    edit = reverse("console:configurations_edit", args=[made.id])
+    assert browser.post(edit, clip(url="https://elsewhere.example"))["Location"] == one(waits())
+    made.refresh_from_db()
+    assert made.values["url"] == "https://intranet.example"
+
+
+def test_groups_that_are_filled_while_a_configuration_waits_are_not_reached_by_it(
+    amara: Person, tomas: Person, some: Sequence[Device]
+) -> None:
+    """Whoever allows it has read another number."""
+    group = Group.objects.create(name="Pilot")
+    Membership.objects.create(group=group, person=some[0].owner)
+    browser = browser_of(amara)
+    browser.post(new(), clip(to="groups", groups=[str(group.id)]))
+    assert "for 3 devices" in text(browser, one(waits()))
+    for number in range(3):
+        owner = factories.person(f"Person {number}")
+        factories.device(owner, now=timezone.now())
+        browser.post(reverse("console:people_crowd", args=["join"]), {"id": [str(owner.id)], "group": str(group.id)})
+    assert group.memberships.count() == 4
+    answer = decide(browser_of(tomas), waits(), "approve")
+    assert answer.status_code == 303
+    assert Approval.objects.get().state == "failed"
+    assert not Configuration.objects.exists()
+
+
+def test_a_name_that_is_longer_in_lower_case_waits_like_any_other(
+    amara: Person, tomas: Person, some: Sequence[Device]
+) -> None:
+    assert browser_of(amara).post(new(), clip(name="\u0390" * 120))["Location"] == one(waits())
+
+
+# Groups
+
+
+@pytest.fixture
+def pilot(amara: Person, some: Sequence[Device]) -> Group:
+    """A group that a configuration is for, and nobody is in it yet."""
+    group = Group.objects.create(name="Pilot")
+    made = Configuration.objects.create(kind="web_clip", name="Elsewhere", values=clip(), assigned_to="groups")
+    made.groups.add(group)
+    return group
+
+
+def crowd_of(number: int) -> list[Person]:
+    people = [factories.person(f"Person {one}", password=PASSWORD) for one in range(number)]
+    for person in people:
+        factories.device(person, now=timezone.now())
+    return people
+
+
+def join(browser: Client, people: Sequence[Person], group: Group, *, deed: str = "join") -> Any:
+    given = {"id": [str(person.id) for person in people], "group": str(group.id)}
+    return browser.post(reverse("console:people_crowd", args=[deed]), given)
+
+
+def test_putting_many_people_into_a_group_that_a_configuration_is_for_waits(
+    amara: Person, tomas: Person, pilot: Group
+) -> None:
+    people, browser, other = crowd_of(3), browser_of(amara), browser_of(tomas)
+    assert join(browser, people, pilot)["Location"] == one(waits())
+    assert not pilot.memberships.exists()
+    page = text(other, one(waits()))
+    for words in ("Put 3 people into: Pilot", "Person 2", "Elsewhere", people[0].email):
+        assert words in page
+    assert told(Notice.CHANGE_WAITS) == {str(amara.id), str(tomas.id)}
+    assert decide(browser, waits(), "approve").status_code == 403
+    decide(other, waits(), "approve")
+    assert {row.person_id for row in pilot.memberships.all()} == {person.id for person in people}
+    assert Entry.objects.filter(verb=Verb.GROUPS_CHANGED, actor_id=str(tomas.id)).count() == 3
+
+
+def test_few_people_join_at_once_and_one_after_another_count_together(
+    amara: Person, tomas: Person, pilot: Group
+) -> None:
+    people, browser = crowd_of(3), browser_of(amara)
+    join(browser, people[:1], pilot)
+    address = reverse("console:people_change", args=[people[1].id])
+    browser.post(address, {"name": people[1].name, "role": "person", "groups": [str(pilot.id)]})
+    assert pilot.memberships.count() == 2
+    join(browser, people[2:], pilot)
+    assert pilot.memberships.count() == 2
+    assert "Put 1 person into: Pilot" in text(browser, one(waits()))
+    approvals.carry_out_due(now=waits().ends_at)
+    assert pilot.memberships.count() == 3
+
+
+def test_where_nothing_is_for_a_group_everybody_joins_at_once(
+    amara: Person, tomas: Person, some: Sequence[Device]
+) -> None:
+    group, people = Group.objects.create(name="Choir"), crowd_of(3)
+    join(browser_of(amara), people, group)
+    assert group.memberships.count() == 3
+    assert not Approval.objects.exists()
+
+
+def test_a_list_that_puts_many_into_a_group_waits_once_and_does_the_rest(
+    amara: Person, tomas: Person, pilot: Group
+) -> None:
+    people = crowd_of(3)
+    listed = "name,email,groups\n" + "".join(f"New {one.name},{one.email},Pilot\n" for one in people)
+    form = {"list": listed, "change": ["1", "2", "3"]}
+    browser_of(amara).post(reverse("console:invitations_send"), form)
+    assert not pilot.memberships.exists()
+    assert waits().arguments["devices"] == 3
+    assert Person.objects.filter(name__startswith="New Person").count() == 3
+
+
+def test_who_is_invited_with_devices_already_counts_as_well(amara: Person, tomas: Person, pilot: Group) -> None:
+    """A PIN registers devices of people who have never signed in."""
+    lena = factories.invited("lena@aldermoor.example")
+    for _time in range(3):
+        factories.device(lena, now=timezone.now())
+    form = {"name": lena.name, "email": lena.email, "groups": [str(pilot.id)]}
+    assert browser_of(amara).post(reverse("console:invitations_new"), form).status_code == 303
+    assert lena.invitations.exists()
+    assert not pilot.memberships.exists()
+    decide(browser_of(tomas), waits(), "approve")
+    assert pilot.memberships.get().person == lena
+
+
+def test_a_role_and_groups_of_one_form_wait_by_themselves(amara: Person, tomas: Person, pilot: Group) -> None:
+    (lena,) = crowd_of(1)
+    for _time in range(2):
+        factories.device(lena, now=timezone.now())
+    address = reverse("console:people_change", args=[lena.id])
+    form = {"name": lena.name, "role": "helpdesk", "groups": [str(pilot.id)]}
+    assert browser_of(amara).post(address, form)["Location"] == one(waits())
+    lena.refresh_from_db()
+    assert (lena.role, pilot.memberships.exists()) == ("helpdesk", False)
+
+
+def test_what_comes_with_a_group_is_not_exchanged_while_joining_it_waits(
+    amara: Person, tomas: Person, pilot: Group
+) -> None:
+    """Nobody was in it, so the change of the configuration reached nobody and did not wait."""
+    browser = browser_of(amara)
+    join(browser, crowd_of(3), pilot)
+    approval, made = waits(), Configuration.objects.get()
+    edit = reverse("console:configurations_edit", args=[made.id])
+    browser.post(edit, clip(name="Elsewhere", url="https://bad.example", to="groups", groups=[str(pilot.id)]))
+    made.refresh_from_db()
+    assert made.values["url"] == "https://bad.example"
+    decide(browser_of(tomas), approval, "approve")
+    approval.refresh_from_db()
+    assert (approval.state, pilot.memberships.exists()) == ("failed", False)
+
+
+def test_a_looser_policy_waits_for_many_that_come_into_its_group_or_leave_a_stricter_one(
+    amara: Person, tomas: Person, some: Sequence[Device]
+) -> None:
+    watched, strict = Group.objects.create(name="Watched"), Group.objects.create(name="Strict")
+    server, people = Actor.system("test"), crowd_of(3)
+    for group, location in ((watched, "on"), (strict, "off")):
+        only = Assignment(to=To.GROUPS, groups=frozenset({group.id}))
+        policies.create(actor=server, name=group.name, values=Privacy(location=location), assignment=only)
+    Membership.objects.bulk_create([Membership(group=strict, person=person) for person in people])
+    browser = browser_of(amara)
+    assert join(browser, people, watched)["Location"] == one(waits())
+    decide(browser, waits(), "stop")
+    assert join(browser, people, strict, deed="leave")["Location"] == one(waits())
+    assert "Take 3 people out of: Strict" in text(browser, one(waits()))
+    assert strict.memberships.count() == 3
+    decide(browser_of(tomas), waits(), "approve")
+    assert not strict.memberships.exists()
+
+
+def test_a_group_that_demands_a_second_factor_is_not_emptied_by_one_alone(
+    amara: Person, tomas: Person, some: Sequence[Device]
+) -> None:
+    """Deleting it waits; taking everybody out of it comes to the same."""
+    group, people = Group.objects.create(name="Sales", second_factor_since=timezone.now()), crowd_of(3)
+    Membership.objects.bulk_create([Membership(group=group, person=person) for person in people])
+    assert join(browser_of(amara), people, group, deed="leave")["Location"] == one(waits())
+    assert group.memberships.count() == 3
+
+
+def test_with_one_administrator_everybody_joins_at_once(amara: Person, pilot: Group) -> None:
+    join(browser_of(amara), crowd_of(3), pilot)
+    assert pilot.memberships.count() == 3

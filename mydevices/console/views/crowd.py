@@ -43,6 +43,8 @@ class Deed:
     text: Promise
     to: Callable[[Actor, Person, Group | None], None]
     right: Right = Right.MANAGE_PEOPLE
+    first: Callable[[Actor, Sequence[Person], Group | None], None] = lambda _actor, _people, _group: None
+    """Asked once before, for all of them. Raises Waits where another administrator is asked first."""
     names_group: bool = False
     is_dangerous: bool = False
 
@@ -51,6 +53,16 @@ def _join(actor: Actor, person: Person, group: Group | None) -> None:
     if group is None:
         raise Invalid(_("Choose a group."))
     people.put_in_group(actor=actor, person=person, group=group)
+
+
+def _ask_to_join(actor: Actor, chosen: Sequence[Person], group: Group | None) -> None:
+    if group is not None:
+        people.ask_to_move(actor=actor, joins={person.id: [group.id] for person in chosen})
+
+
+def _ask_to_leave(actor: Actor, chosen: Sequence[Person], group: Group | None) -> None:
+    if group is not None:
+        people.ask_to_move(actor=actor, leaves={person.id: [group.id] for person in chosen})
 
 
 def _leave(actor: Actor, person: Person, group: Group | None) -> None:
@@ -85,6 +97,7 @@ DEEDS: Final[Mapping[str, Deed]] = {
         lambda number: ngettext("%(number)d person was added.", "%(number)d people were added.", number),
         gettext_lazy("What is assigned to the group reaches them and their devices at once."),
         _join,
+        first=_ask_to_join,
         names_group=True,
     ),
     "leave": Deed(
@@ -95,6 +108,7 @@ DEEDS: Final[Mapping[str, Deed]] = {
         lambda number: ngettext("%(number)d person was removed.", "%(number)d people were removed.", number),
         gettext_lazy("What reached them through the group alone no longer does."),
         _leave,
+        first=_ask_to_leave,
         names_group=True,
     ),
     "invite": Deed(
@@ -186,6 +200,7 @@ def _people(ids: Sequence[str]) -> list[Person]:
 def _do(request: HttpRequest, deed: Deed, chosen: Sequence[Person], group: Group | None) -> None:
     """Each by themselves: whoever cannot be done it to holds up nobody else, and is named with the reason."""
     actor, done = actor_of(request), 0
+    deed.first(actor, chosen, group)
     reasons: list[str] = []
     for person in chosen:
         try:

@@ -30,7 +30,7 @@ from mydevices.accounts.rights import Right
 from mydevices.audit.actor import Actor
 from mydevices.console.access import console_page
 from mydevices.console.forms import InviteForm, ListForm
-from mydevices.errors import Conflict, Invalid, MyDevicesError, NotAllowed, NotFound
+from mydevices.errors import Conflict, Invalid, MyDevicesError, NotAllowed, NotFound, Waits
 from mydevices.organisation import outgoing
 from mydevices.presentation import moments
 from mydevices.presentation.access import sent
@@ -359,8 +359,9 @@ def send_list(request: HttpRequest) -> HttpResponse:
     if not wanted and not changing:
         messages.warning(request, _("Choose at least one person who can be invited or changed."))
         return _list(request, rows, status=400)
+    waits = _ask_to_join(request, changing)
     _invite_rows(request, wanted)
-    _change_rows(request, changing)
+    _change_rows(request, changing, with_groups=waits is None)
     done = {row.number for row in (*wanted, *changing)}
     for place, row in places:
         if place in new | here and row.number not in done:
@@ -384,14 +385,31 @@ def _invite_rows(request: HttpRequest, wanted: Sequence[Row]) -> None:
             messages.warning(request, f"{row.email}: {result}")
 
 
-def _change_rows(request: HttpRequest, changing: Sequence[Row]) -> None:
+def _ask_to_join(request: HttpRequest, changing: Sequence[Row]) -> Waits | None:
+    """Once for the whole list. What the groups bring to many devices waits; everything else is done."""
+    joins = {
+        row.person.id: [group.id for group in row.difference.groups]
+        for row in changing
+        if row.person is not None and row.difference is not None and row.difference.groups
+    }
+    if not joins:
+        return None
+    try:
+        people.ask_to_move(actor=actor_of(request), joins=joins)
+    except Waits as waits:
+        messages.info(request, waits.message)
+        return waits
+    return None
+
+
+def _change_rows(request: HttpRequest, changing: Sequence[Row], *, with_groups: bool) -> None:
     """Each by themselves: whoever cannot be changed holds up nobody else."""
     groups = invitees.known_groups(name for row in changing for name in row.groups)
     done = 0
     for row in changing:
         if row.person is None:
             continue
-        wanted = [groups[name.casefold()] for name in row.groups]
+        wanted = [groups[name.casefold()] for name in row.groups] if with_groups else []
         try:
             people.bring_up_to_date(
                 actor=actor_of(request), person=row.person, name=row.name, language=row.language, groups=wanted

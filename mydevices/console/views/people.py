@@ -1,6 +1,6 @@
 """People: a list, each with their devices, what may be done to them, and their groups."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 from uuid import UUID
 
@@ -21,6 +21,7 @@ from mydevices.accounts.requests import actor_of, person_of, rights_of
 from mydevices.accounts.rights import Right
 from mydevices.audit import selectors as audit
 from mydevices.audit import services as audit_services
+from mydevices.audit.actor import Actor
 from mydevices.audit.verbs import Verb
 from mydevices.commands import selectors as commands
 from mydevices.console import listing
@@ -30,7 +31,7 @@ from mydevices.console.listing import Column, Filter
 from mydevices.console.views.crowd import DEEDS
 from mydevices.devices import selectors as devices
 from mydevices.devices.models import Device
-from mydevices.errors import Conflict, Invalid, NotFound
+from mydevices.errors import Conflict, Invalid, NotFound, Waits
 from mydevices.organisation import selectors as organisation
 from mydevices.presentation import changes, files, moments, past, present
 from mydevices.presentation.access import freshly_signed_in, sent
@@ -181,9 +182,11 @@ def change(request: HttpRequest, person_id: UUID) -> HttpResponse:
         try:
             if values.get("name") and values["name"] != found.name:
                 services.change_name(actor=actor, person=found, name=values["name"])
-            people.put_in_groups(actor=actor, person=found, groups=[group.id for group in values["groups"]])
+            waits = _put_in_groups(actor, found, values["groups"])
             if values.get("role") and values["role"] != found.role:
                 people.change_role(actor=actor, person=found, role=values["role"])  # last, for it may have to wait
+            if waits is not None:
+                raise waits
         except (Invalid, Conflict) as refusal:
             form.add_error(None, refusal.message)
         else:
@@ -191,6 +194,15 @@ def change(request: HttpRequest, person_id: UUID) -> HttpResponse:
             return _see(found)
     context = {"form": form, "person": found}
     return render(request, "console/person_change.html", context, status=400 if form.errors else 200)
+
+
+def _put_in_groups(actor: Actor, person: Person, groups: Iterable[Group]) -> Waits | None:
+    """That the groups wait is no reason for the role to be left out."""
+    try:
+        people.put_in_groups(actor=actor, person=person, groups=[group.id for group in groups])
+    except Waits as waits:
+        return waits
+    return None
 
 
 def _see(found: Person) -> HttpResponse:
