@@ -9,6 +9,7 @@ MyDevicesError
 │   └── LimitedSession           the actor has given a password and no second factor, and this needs both
 ├── Unsupported                  this device cannot do it
 ├── NotFound                     no such thing, or not for this actor
+│   └── NotTheirs                there is one, of somebody else: told like none, and written down
 ├── Waits                        nothing is wrong: another administrator is asked first
 ├── Conflict                     somebody else was faster, or the state has moved on
 └── TooMany                      a rate limit
@@ -61,6 +62,10 @@ class Unsupported(MyDevicesError):
 
 class NotFound(MyDevicesError):
     """There is no such thing, or none that this actor may know of."""
+
+
+class NotTheirs(NotFound):
+    """There is one, but it is somebody else's. Whoever asked is told the same as of none; the edge writes it down."""
 
 
 class Conflict(MyDevicesError):

@@ -421,7 +421,7 @@ def test_those_named_are_open_to_the_owner_and_to_nobody_else(scene: Scene, subt
 
 
 def test_nothing_is_recorded_of_a_limited_actor_but_what_is_named(kofi: Person) -> None:
-    named = {Verb.SIGNED_IN_LIMITED, Verb.SIGNED_OUT, Verb.POSITION_SEEN, Verb.ACTION_REQUESTED}
+    named = {Verb.SIGNED_IN_LIMITED, Verb.SIGNED_OUT, Verb.ACCESS_REFUSED, Verb.POSITION_SEEN, Verb.ACTION_REQUESTED}
     for verb in set(Verb) - named:
         with pytest.raises(LimitedSession):
             audit.record(verb, actor=acting(kofi))

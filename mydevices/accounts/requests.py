@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
+from uuid import UUID
 
 from allauth.account.adapter import get_adapter
 from allauth.account.internal.flows.login import get_authentication_records, perform_password_login
@@ -171,18 +172,26 @@ def enter(request: HttpRequest, person: Person, *, to: str) -> HttpResponse:
     return answer
 
 
-def note_refusal(request: HttpRequest) -> None:
-    """An entry of the audit for somebody whose role does not allow what they asked of the console: a few, however often
-    they ask."""
+def note_refusal(request: HttpRequest, *, hidden: bool = False) -> None:
+    """An entry of the audit for somebody whose role does not allow what they asked of the console, or who asked for
+    what is somebody else's: a few, however often they ask. `asked` is what the address names.
+    `hidden`: not in their own history, where it would tell them what is there and what is not."""
     person, match = person_of(request), request.resolver_match
     if not attempts.take("refused in the console", str(person.id), attempts.NOTED):
         return
     audit.record(
         Verb.ACCESS_REFUSED,
         actor=actor_in(request, person),
-        person_id=person.id,
-        person_name=person.name,
-        details={"page": match.view_name if match else "", "method": request.method or ""},
+        person_id=None if hidden else person.id,
+        person_name="" if hidden else person.name,
+        details={
+            "page": match.view_name if match else "",
+            "method": request.method or "",
+            # Numbers of rows alone: what else stands in an address may be a token.
+            "asked": " ".join(str(value) for value in match.kwargs.values() if isinstance(value, UUID | int))
+            if match
+            else "",
+        },
     )
 
 

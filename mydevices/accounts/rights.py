@@ -3,6 +3,7 @@
 A person with devices has no right at all: what is theirs they do as its owner.
 """
 
+import logging
 from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
 from typing import Final
@@ -12,6 +13,8 @@ from django.utils.translation import gettext as _
 from mydevices.accounts.models import Group, Person
 from mydevices.audit.actor import Actor
 from mydevices.errors import NotAllowed
+
+log = logging.getLogger(__name__)
 
 
 class Right(StrEnum):
@@ -64,7 +67,15 @@ def require(actor: Actor, right: Right) -> None:
     actor.require_full()
     if right not in of(actor):
         roles = [str(role.label) for role in Person.Role if right in BY_ROLE[role]]
-        raise NotAllowed(_("Your role does not allow this. Those who may: %(roles)s.") % {"roles": _(", ").join(roles)})
+        words = {"roles": _(", ").join(roles)}
+        raise _refused(actor, right, _("Your role does not allow this. Those who may: %(roles)s.") % words)
+
+
+def _refused(actor: Actor, what: str, why: str) -> NotAllowed:
+    """Written to the log here, because no edge sees all of it: forms show what they are refused, batches go on with the
+    next. What a transaction takes back would take an entry of the audit back with it."""
+    log.warning("refused: %s %s, %s: %s", actor.kind, actor.id, actor.role or "no role", what)
+    return NotAllowed(why)
 
 
 def is_above(actor: Actor, person: Person) -> bool:
@@ -84,12 +95,13 @@ def ceiling(actor: Actor, *, person: Person | None = None, role: str = "", group
     right, which the verb asks for. Raises NotAllowed, with whom to ask."""
     if person is not None and is_above(actor, person):
         words = {"name": person.name, "role": Person.Role(person.role).label}
-        raise NotAllowed(_("%(name)s (%(role)s) has rights here that you don't. Ask an administrator.") % words)
+        why = _("%(name)s (%(role)s) has rights here that you don't. Ask an administrator.") % words
+        raise _refused(actor, f"above: person {person.id}", why)
     if role and not BY_ROLE[role] <= of(actor):
         words = {"role": Person.Role(role).label}
-        raise NotAllowed(_("The role “%(role)s” has rights that you don't. Ask an administrator.") % words)
+        why = _("The role “%(role)s” has rights that you don't. Ask an administrator.") % words
+        raise _refused(actor, f"above: role {role}", why)
     for group in groups:
         if not may_fill(actor, group):
-            raise NotAllowed(
-                _("The group “%(group)s” isn't open to the helpdesk. Ask an administrator.") % {"group": group.name}
-            )
+            why = _("The group “%(group)s” isn't open to the helpdesk. Ask an administrator.") % {"group": group.name}
+            raise _refused(actor, f"closed: group {group.pk}", why)

@@ -20,7 +20,7 @@ from mydevices.accounts.rights import Right
 from mydevices.audit import services as audit
 from mydevices.audit.actor import Actor
 from mydevices.audit.verbs import Verb
-from mydevices.errors import NotFound
+from mydevices.errors import NotFound, NotTheirs
 
 SEEN_EVERY: Final = timedelta(minutes=1)
 """A page writes that the session is still used at most this often."""
@@ -86,7 +86,8 @@ def end(*, actor: Actor, person: Person, session_id: int) -> UserSession:
     _check(actor, person)
     row = UserSession.objects.filter(user=person, pk=session_id).first()
     if row is None:
-        raise NotFound(_("There is no such session."))
+        why = NotTheirs if UserSession.objects.filter(pk=session_id).exists() else NotFound
+        raise why(_("There is no such session."))
     _delete([row.session_key])
     pause_others(person=person, since=row.created_at)
     audit.record(Verb.SESSION_ENDED, actor=actor, person_id=person.id, person_name=person.name, details={"number": 1})

@@ -17,7 +17,9 @@ SECRETS: Final = frozenset(
 )
 LONGEST: Final = 500
 """Characters of a text among the details."""
-LIMITED_MAY: Final = frozenset({Verb.SIGNED_IN_LIMITED, Verb.SIGNED_OUT, Verb.POSITION_SEEN, Verb.ACTION_REQUESTED})
+LIMITED_MAY: Final = frozenset(
+    {Verb.SIGNED_IN_LIMITED, Verb.SIGNED_OUT, Verb.ACCESS_REFUSED, Verb.POSITION_SEEN, Verb.ACTION_REQUESTED}
+)
 """All that can happen by somebody who has given their password alone; of actions, those of `actor.LIMITED_TO`."""
 
 

@@ -11,7 +11,7 @@ from mydevices import search
 from mydevices.accounts.models import Person, PersonWord
 from mydevices.certificates.models import RENEW_BEFORE, Certificate, CertificateType, DeviceCertificate
 from mydevices.devices.models import Registration
-from mydevices.errors import NotFound
+from mydevices.errors import NotFound, NotTheirs
 from mydevices.policies import helpdesk
 from mydevices.policies import selectors as policies
 from mydevices.policies.kinds.self_service import CERTIFICATES, SelfServiceRules
@@ -106,10 +106,11 @@ def of_person(person: Person) -> Sequence[Certificate]:
 
 
 def owned_by(person: Person, certificate_id: UUID) -> Certificate:
-    """One of a person's. Raises NotFound."""
+    """One of a person's. Raises NotFound, and NotTheirs for somebody else's."""
     found = Certificate.objects.select_related("person", "type").filter(person=person, id=certificate_id).first()
     if found is None:
-        raise NotFound(_("There is no such certificate."))
+        why = NotTheirs if Certificate.objects.filter(id=certificate_id).exists() else NotFound
+        raise why(_("There is no such certificate."))
     return found
 
 

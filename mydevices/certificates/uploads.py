@@ -29,7 +29,7 @@ from mydevices.audit.verbs import Verb
 from mydevices.certificates import keeping, selectors, wording
 from mydevices.certificates.models import Certificate, CertificateType
 from mydevices.certificates.opening import open_guarded
-from mydevices.errors import Conflict, ForbiddenByPolicy, Invalid, NotAllowed, NotFound, TooMany
+from mydevices.errors import Conflict, ForbiddenByPolicy, Invalid, NotAllowed, NotFound, NotTheirs, TooMany
 from mydevices.protocols.pki import smime, wrapping
 from mydevices.protocols.pki.pkcs12 import MAXIMUM_SIZE, Bundle
 from mydevices.protocols.pki.refusals import Refused
@@ -231,7 +231,7 @@ def export(*, actor: Actor, certificate: Certificate, password: str, browser: st
 def _require_own(actor: Actor, person: Person) -> None:
     """Their owner's alone, whatever anybody's role; and the server's own command line."""
     if actor.kind != "system" and not (actor.kind == "person" and actor.id == str(person.id)):
-        raise NotFound(_("There is no such certificate."))
+        raise NotTheirs(_("There is no such certificate."))
 
 
 def _require_policy(actor: Actor, person: Person) -> None:

@@ -18,7 +18,7 @@ from mydevices.certificates import uploads
 from mydevices.certificates.models import Certificate
 from mydevices.certificates.uploads import Stored
 from mydevices.configurations import push, selectors
-from mydevices.errors import NotFound
+from mydevices.errors import NotFound, NotTheirs
 
 
 def upload(
@@ -79,7 +79,7 @@ def remove_from_devices(*, actor: Actor, person: Person, type_id: UUID, fingerpr
 
     Raises NotFound for what is on none of the person's devices, and for somebody else."""
     if actor.kind != "system" and not (actor.kind == "person" and actor.id == str(person.id)):
-        raise NotFound(_("There is no such certificate."))
+        raise NotTheirs(_("There is no such certificate."))
     of = certificates.type_by_id(type_id)
     rows = [row for row in selectors.installations(person.id, type_id) if row.carried[str(type_id)] == fingerprint]
     there = {row.channel.registration.device_id for row in rows}

@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from mydevices import search
 from mydevices.accounts.models import Person
 from mydevices.devices.models import Device, Registration
-from mydevices.errors import NotFound
+from mydevices.errors import NotFound, NotTheirs
 
 Loading = Callable[["QuerySet[Device]"], "QuerySet[Device]"]
 
@@ -38,10 +38,11 @@ def owned_by(person: Person) -> QuerySet[Device]:
 
 
 def owned(person: Person, device_id: UUID) -> Device:
-    """One device of this person. Raises NotFound for everybody else's, as for none."""
+    """One device of this person. Raises NotFound for everybody else's (NotTheirs), as for none."""
     device = owned_by(person).filter(id=device_id).first()
     if device is None:
-        raise NotFound(_("There is no such device here."))
+        why = NotTheirs if Device.objects.filter(id=device_id).exists() else NotFound
+        raise why(_("There is no such device here."))
     return device
 
 

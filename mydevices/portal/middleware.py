@@ -29,6 +29,7 @@ from mydevices.errors import (
     NeedsFreshAuthentication,
     NotAllowed,
     NotFound,
+    NotTheirs,
     TooMany,
     Unsupported,
     Waits,
@@ -66,8 +67,9 @@ class TranslateErrors:
         if isinstance(error, Waits):  # what waits has a page, with until when and how it is stopped
             messages.info(request, error.message)
             return go(request, reverse("console:approvals_one", args=[error.approval]))
-        if isinstance(error, NotAllowed) and request.resolver_match and request.resolver_match.namespace == "console":
-            note_refusal(request)
+        is_of_console = request.resolver_match is not None and request.resolver_match.namespace == "console"
+        if isinstance(error, NotTheirs) or (isinstance(error, NotAllowed) and is_of_console):
+            note_refusal(request, hidden=isinstance(error, NotTheirs))
         status = next((status for kind, status in STATUS.items() if isinstance(error, kind)), 400)
         template = f"{status}.html" if status in PAGES else "portal/refused.html"
         return render(request, template, {"message": error.message}, status=status)

@@ -143,8 +143,8 @@ OF_PEOPLE: Final[Mapping[Verb, Say | Callable[[Entry], Say]]] = {
         theirs=lazy("Somebody tried to sign in so often that they have to wait."),
     ),
     Verb.ACCESS_REFUSED: Say(
-        lazy("{who} asked for something in the console that their role does not allow."),
-        lazy("You asked for something in the console that your role does not allow."),
+        lazy("{who} asked for something that is somebody else’s, or that their role does not allow."),
+        lazy("You asked for something that is somebody else’s, or that your role does not allow."),
     ),
     Verb.ADMINISTRATOR_RESTORED: Say(
         lazy("The server’s command line made a link with which you can sign in again."),

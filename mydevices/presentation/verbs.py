@@ -13,7 +13,7 @@ NAMES: Final[Mapping[Verb, Promise]] = {
     Verb.SIGNED_IN_LIMITED: lazy("Signed in without the second factor"),
     Verb.SIGN_IN_FAILED: lazy("Sign-in failed"),
     Verb.SIGN_IN_SLOWED: lazy("Sign-in slowed down"),
-    Verb.ACCESS_REFUSED: lazy("Refused in the console"),
+    Verb.ACCESS_REFUSED: lazy("Refused: not theirs, or not their role’s"),
     Verb.SIGNED_OUT: lazy("Signed out"),
     Verb.SIGNED_OUT_IDLE: lazy("Signed out when idle"),
     Verb.PERSON_CREATED: lazy("Account made"),

@@ -11,7 +11,7 @@ from mydevices.accounts.models import Person
 from mydevices.devices import selectors as devices
 from mydevices.devices.assignment import To
 from mydevices.devices.models import Device
-from mydevices.errors import NotFound
+from mydevices.errors import NotFound, NotTheirs
 from mydevices.policies import selectors as policies
 from mydevices.policies.kinds.privacy import Privacy
 from mydevices.policies.kinds.registration import RegistrationRules
@@ -97,10 +97,11 @@ def open_tickets(person: Person, now: datetime) -> QuerySet[Ticket]:
 
 
 def ticket_of(person: Person, ticket_id: UUID) -> Ticket:
-    """One of this person's tickets, whatever became of it. Raises NotFound for everybody else's."""
+    """One of this person's tickets, whatever became of it. Raises NotFound, and NotTheirs for everybody else's."""
     ticket = Ticket.objects.select_related("person", "challenge", "device").filter(person=person, id=ticket_id).first()
     if ticket is None:
-        raise NotFound(_("There is no such registration."))
+        why = NotTheirs if Ticket.objects.filter(id=ticket_id).exists() else NotFound
+        raise why(_("There is no such registration."))
     return ticket
 
 

@@ -38,3 +38,20 @@ def test_a_role_that_is_merely_claimed_counts_for_people_only(kind: str) -> None
 def test_a_refusal_names_who_may() -> None:
     with pytest.raises(NotAllowed, match="Administrator"):
         rights.require(somebody("helpdesk"), Right.MANAGE_DEVICES)
+
+
+def test_each_refusal_is_written_to_the_log_by_numbers(caplog: pytest.LogCaptureFixture) -> None:
+    for right in (Right.MANAGE_PEOPLE, Right.SEE_AUDIT):
+        with pytest.raises(NotAllowed):
+            rights.require(somebody("helpdesk"), right)
+    boss = Person(name="Ada Boss", role=Person.Role.ADMINISTRATOR)
+    with pytest.raises(NotAllowed):
+        rights.ceiling(somebody("helpdesk"), person=boss)
+    with pytest.raises(NotAllowed):
+        rights.ceiling(somebody("helpdesk"), role="administrator")
+    assert caplog.messages == [
+        "refused: person 1, helpdesk: manage_people",
+        "refused: person 1, helpdesk: see_audit",
+        f"refused: person 1, helpdesk: above: person {boss.id}",
+        "refused: person 1, helpdesk: above: role administrator",
+    ]

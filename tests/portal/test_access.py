@@ -8,6 +8,8 @@ from django.test import Client
 from django.urls import reverse
 
 from mydevices.accounts.models import Person
+from mydevices.audit.models import Entry
+from mydevices.audit.verbs import Verb
 from mydevices.commands.models import Action, Command
 from mydevices.devices.models import Device
 from mydevices.platforms.port import ActionKind
@@ -45,6 +47,33 @@ def test_another_person_finds_nothing_there(sign_in: SignedIn, stranger: Person,
     answer = browser.post(of(mac, page)) if page == "check_in" else browser.get(of(mac, page))
     assert answer.status_code == 404
     assert mac.name not in answer.content.decode()
+
+
+@pytest.mark.parametrize("page", [*OF_A_DEVICE, "check_in"])
+def test_who_asks_for_what_is_somebody_elses_is_written_down(
+    sign_in: SignedIn, stranger: Person, mac: Device, page: str
+) -> None:
+    browser = sign_in(stranger)
+    (browser.post if page == "check_in" else browser.get)(of(mac, page))
+    refused = Entry.objects.get(verb=Verb.ACCESS_REFUSED)
+    assert (refused.actor_id, refused.details["asked"]) == (str(stranger.id), str(mac.id))
+    assert refused.details["page"] == f"portal:{page}"
+    assert not refused.device_id, "its owner's history says nothing of it"
+    assert not refused.person_id, "nor does that of who asked, who would learn by it that there is such a device"
+
+
+def test_what_nobody_has_is_refused_alike_and_not_written_down(
+    sign_in: SignedIn, stranger: Person, mac: Device
+) -> None:
+    browser = sign_in(stranger)
+    theirs = browser.get(of(mac, "device"))
+    Entry.objects.filter(verb=Verb.ACCESS_REFUSED).get()
+    none = browser.get(reverse("portal:device", args=[uuid4()]))
+    assert theirs.status_code == none.status_code == 404
+    assert Entry.objects.filter(verb=Verb.ACCESS_REFUSED).count() == 1
+    for _time in range(12):
+        browser.get(of(mac, "device"))
+    assert Entry.objects.filter(verb=Verb.ACCESS_REFUSED).count() == 5, "and nobody fills the audit with it"
 
 
 @pytest.mark.parametrize("page", POSTS)
