@@ -216,7 +216,7 @@ def test_run_without_chromium_installs_it_as_root_and_else_names_the_fix(
 
 def test_run_lists_its_commands_and_refuses_others() -> None:
     helped = subprocess.run(["./run", "help"], cwd=ROOT, check=True, capture_output=True, text=True).stdout
-    for command in ("demo", "serve", "manage", "sbom", "test", "check", "bench", "screenshots"):
+    for command in ("demo", "serve", "manage", "sbom", "release", "test", "check", "bench", "screenshots"):
         assert re.search(rf"^  {command} ", helped, re.MULTILINE), command
     refused = subprocess.run(["./run", "dance"], cwd=ROOT, check=False, capture_output=True, text=True)
     assert refused.returncode == 1
