@@ -41,6 +41,10 @@ MORE: Final = Direction(lambda before, after: bool(set(after) - set(before)))
 """Anything in the list that was not there before."""
 EMPTY: Final = ranked(lambda value: not value)
 """Nothing where there was something."""
+OTHER: Final = Direction(lambda before, after: bool(after) and bool(before != after))
+"""Anything else than there was, but for nothing."""
+OTHER_ENTRIES: Final = Direction(lambda before, after: bool(set(after.items()) - set(before.items())))
+"""Anything in the table that was not there before, or stood for something else."""
 
 
 def order(*values: Any) -> Direction:

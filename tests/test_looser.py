@@ -9,7 +9,7 @@ from django.db.models import Model
 from django.utils import timezone
 
 from mydevices import looser
-from mydevices.accounts.models import ApprovalRules, Group, SignInRules
+from mydevices.accounts.models import ApprovalRules, Group, Provider, SignInRules
 from mydevices.looser import Direction
 from mydevices.policies.kinds import KINDS
 from mydevices.policies.kinds.privacy import Privacy
@@ -17,7 +17,7 @@ from mydevices.policies.kinds.registration import RegistrationRules
 from mydevices.policies.kinds.self_service import EVERYTHING, SelfServiceRules
 from mydevices.registration.models import InvitationRules
 
-RULES: Final[tuple[type[Model], ...]] = (SignInRules, Group, InvitationRules, ApprovalRules)
+RULES: Final[tuple[type[Model], ...]] = (SignInRules, Group, InvitationRules, ApprovalRules, Provider)
 """What is decided, beside the kinds of policies."""
 
 Declared = type[Any]
@@ -54,6 +54,15 @@ CASES: Final[Mapping[tuple[Declared, str], tuple[Any, Any]]] = {
     (SignInRules, "console_factor"): (True, False),
     (Group, "second_factor_since"): (timezone.now(), None),
     (Group, "open_to_helpdesk"): (False, True),
+    (Provider, "issuer"): ("", "https://id.example"),
+    (Provider, "client_id"): ("", "devices"),
+    (Provider, "groups_claim"): ("", "groups"),
+    (Provider, "group_names"): ({}, {"all": "Finance"}),
+    (Provider, "makes_people"): (False, True),
+    (Provider, "vouches_for_addresses"): (False, True),
+    (Provider, "domains"): (["one.example"], ["one.example", "two.example"]),
+    (Provider, "is_required"): (True, False),
+    (Provider, "is_enabled"): (False, True),
     (InvitationRules, "good_for_days"): (14, 15),
     (ApprovalRules, "from_devices"): (10, 11),
     (ApprovalRules, "batch_devices"): (10, 11),

@@ -16,6 +16,7 @@ class Config(AppConfig):
             models,
             people,
             post,
+            providers,
             role_factors,
             sessions,
             set_aside,
@@ -27,6 +28,7 @@ class Config(AppConfig):
         sign_in_rules.register()
         approval_rules.register()
         people.register()
+        providers.register()
         factors.register()
         factors.connect()
         role_factors.connect()

@@ -247,6 +247,21 @@ class Provider(models.Model):
     is_enabled = models.BooleanField(default=True)
     created_at = models.DateTimeField(auto_now_add=True)
 
+    LOOSER: ClassVar[Mapping[str, looser.Direction]] = {
+        "name": looser.neither("stands on a button"),
+        "issuer": looser.OTHER,
+        "client_id": looser.OTHER,
+        "client_secret": looser.neither("proves this server to the provider, and nobody to this server"),
+        "groups_claim": looser.OTHER,
+        "group_names": looser.OTHER_ENTRIES,
+        "makes_people": looser.HIGHER,
+        "vouches_for_addresses": looser.HIGHER,
+        "domains": looser.MORE,
+        "is_required": looser.LOWER,
+        "is_enabled": looser.HIGHER,
+        "created_at": looser.neither("is written by the server"),
+    }
+
     class Meta:
         constraints = [
             models.UniqueConstraint(

@@ -3,28 +3,33 @@
 What becomes of a person who comes from a provider is decided in `arrivals`; how a provider is spoken to, in `openid`.
 """
 
+import json
 import re
 import time
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 from allauth.mfa.models import Authenticator
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
-from django.db.models import Count
+from django.db.models import Count, Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from mydevices.accounts import addresses, rights
-from mydevices.accounts.models import Membership, Person, Provider, ProviderLink
+from mydevices import looser
+from mydevices.accounts import addresses, approvals, rights
+from mydevices.accounts.approvals import Change, Matter, Wanted
+from mydevices.accounts.models import Approval, Membership, Person, Provider, ProviderLink
 from mydevices.accounts.rights import Right
 from mydevices.audit import services as audit
 from mydevices.audit.actor import Actor
 from mydevices.audit.verbs import Verb
 from mydevices.errors import Conflict, Invalid, NotFound
+from mydevices.organisation import services as organisation
 from mydevices.organisation.selectors import LIFETIME
 from mydevices.protocols import oidc
 from mydevices.vault import services as vault
@@ -158,18 +163,25 @@ def _from_environment() -> Provider | None:
     )
 
 
-@transaction.atomic
 def save(
-    *, actor: Actor, provider: Provider, secret: str | None = None, is_new: bool = False, ends: int | None = None
+    *,
+    actor: Actor,
+    provider: Provider,
+    secret: str | None = None,
+    is_new: bool = False,
+    ends: int | None = None,
+    now: datetime | None = None,
 ) -> Provider:
     """Keep a provider's settings. `secret` is kept sealed; None leaves the one that is there, empty removes it. Another
     issuer is somebody else, who may call other people by the same names: so the links to the old one end, and `ends` is
     how many that are, as whoever asks was told.
 
     Raises NotAllowed, NeedsFreshAuthentication, Invalid with what is wrong, Conflict when id, name or issuer are taken,
-    when another number of links ends, or when no administrator could sign in any more."""
+    when another number of links ends, or when no administrator could sign in any more; Waits where more people get in
+    by it, or by the word of somebody else."""
     rights.require(actor, Right.MANAGE_SETTINGS)
-    actor.require_fresh(timezone.now())
+    now = now or timezone.now()
+    actor.require_fresh(now)
     if provider.id == FROM_ENVIRONMENT:
         raise Conflict(_("This provider is set in the environment of the server. Change it there."))
     provider.issuer = provider.issuer.rstrip("/").removesuffix(oidc.WELL_KNOWN)
@@ -179,30 +191,65 @@ def save(
     except ValidationError as error:
         raise Invalid(" ".join(error.messages)) from error
     _check_issuer(provider)
-    before = None if is_new else Provider.objects.select_for_update().filter(id=provider.id).first()
+    with transaction.atomic():
+        organisation.hold()
+        before = None if is_new else Provider.objects.select_for_update().filter(id=provider.id).first()
+        _check_ends(provider, before, ends)
+        _check_change(provider, before)
+        approval = None
+        if looser.fields(Provider.LOOSER, _counting(before), _counting(provider)):
+            if is_new:
+                _check_free(provider)
+            arguments = {"provider": provider.id, "before": before and _values(before), "after": _values(provider)}
+            enclosure = b"" if secret is None else json.dumps({"secret": secret}).encode()
+            wanted = Wanted(SAVE, what(provider.id, is_new=before is None), provider.name, arguments, enclosure)
+            approval = approvals.loosen(actor=actor, wanted=wanted, now=now)
+        else:
+            approvals.replace(actor=actor, what=what(provider.id), now=now)
+        if approval is None:
+            return _keep(actor, provider, before, secret)
+    raise approvals.waits(approval)
+
+
+def _check_ends(provider: Provider, before: Provider | None, ends: int | None) -> None:
+    ended = links_of(before) if before is not None and before.issuer != provider.issuer else 0
+    if ended and ends != ended:
+        raise Conflict(
+            ngettext(
+                "Another issuer ends the link of %(number)d person. Confirm that first.",
+                "Another issuer ends the links of %(number)d people. Confirm that first.",
+                ended,
+            )
+            % {"number": ended}
+        )
+
+
+def _check_change(provider: Provider, before: Provider | None) -> None:
+    if before is not None and before.is_enabled and (before.issuer != provider.issuer or not provider.is_enabled):
+        _check_administrators(but=before)
+
+
+def _check_free(provider: Provider) -> None:
+    if Provider.objects.filter(Q(id=provider.id) | Q(name__iexact=provider.name)).exists():
+        raise Conflict(_taken())
+
+
+def _taken() -> str:
+    return _("There is a provider with this name or this part of the address.")
+
+
+def _keep(actor: Actor, provider: Provider, before: Provider | None, secret: str | None) -> Provider:
     ended = 0
     if before is not None and before.issuer != provider.issuer:
         ended = links_of(before)
-        if ended and ends != ended:
-            raise Conflict(
-                ngettext(
-                    "Another issuer ends the link of %(number)d person. Confirm that first.",
-                    "Another issuer ends the links of %(number)d people. Confirm that first.",
-                    ended,
-                )
-                % {"number": ended}
-            )
-    if before is not None and before.is_enabled and (before.issuer != provider.issuer or not provider.is_enabled):
-        _check_administrators(but=before)
-    if before is not None and before.issuer != provider.issuer:
         _end_links(before)
     if secret is not None:
         provider.client_secret = vault.seal(secret.encode(), **_place(provider.id)) if secret else None
     try:
         with transaction.atomic():
-            provider.save(force_insert=is_new)
+            provider.save(force_insert=before is None)
     except IntegrityError as error:
-        raise Conflict(_("There is a provider with this name or this part of the address.")) from error
+        raise Conflict(_taken()) from error
     audit.record(
         Verb.SETTINGS_CHANGED,
         actor=actor,
@@ -218,6 +265,112 @@ def save(
     )
     transaction.on_commit(forget)
     return provider
+
+
+# What waits for another administrator
+
+
+SAVE: Final = "provider.save"
+REMOVE: Final = "provider.remove"
+_NAMES: Final = tuple(name for name in Provider.LOOSER if name not in {"client_secret", "created_at"})
+_NONE: Final[Mapping[str, Any]] = {
+    "name": "",
+    "issuer": "",
+    "client_id": "",
+    "groups_claim": "",
+    "group_names": {},
+    "makes_people": False,
+    "vouches_for_addresses": False,
+    "domains": [],
+    "is_required": False,
+    "is_enabled": False,
+}
+"""As good as no provider: one that is not in use lets nobody in."""
+
+
+def register() -> None:
+    """From the app's `ready`."""
+    for kind, title, carry_out in (
+        (SAVE, _title_of_save, _carry_out_save),
+        (REMOVE, _title_of_remove, _carry_out_remove),
+    ):
+        matter = Matter(
+            right=Right.MANAGE_SETTINGS, title=title, lines=_lines, carry_out=carry_out, is_form=kind == SAVE
+        )
+        approvals.register(kind, matter)
+
+
+def what(provider_id: str, *, is_new: bool = False) -> str:
+    """How an approval names a provider."""
+    return f"provider:new:{provider_id}" if is_new else f"provider:{provider_id}"
+
+
+def _values(provider: Provider) -> dict[str, Any]:
+    return {name: getattr(provider, name) for name in _NAMES}
+
+
+def _counting(provider: Provider | None) -> Mapping[str, Any]:
+    return _values(provider) if provider is not None and provider.is_enabled else _NONE
+
+
+def _title_of_save(approval: Approval) -> str:
+    if approval.arguments["before"] is None:
+        return _("Let people sign in with “%(name)s”") % {"name": approval.subject}
+    return _("Change the provider “%(name)s”") % {"name": approval.subject}
+
+
+def _title_of_remove(approval: Approval) -> str:
+    return _("Remove the provider “%(name)s”, which is required") % {"name": approval.subject}
+
+
+def _lines(approval: Approval) -> Sequence[Change]:
+    labels = {
+        "name": _("Name"),
+        "issuer": _("Issuer"),
+        "client_id": _("Client ID"),
+        "groups_claim": _("Claim with groups"),
+        "group_names": _("Groups of another name"),
+        "makes_people": _("Whoever signs in there gets an account here"),
+        "vouches_for_addresses": _("Its e-mail addresses are its people’s own"),
+        "domains": _("Domains of its addresses"),
+        "is_required": _("Everybody signs in there"),
+        "is_enabled": _("In use"),
+    }
+    before, after = (approval.arguments[when] or _NONE for when in ("before", "after"))
+    # One that was not in use is read as a whole: what it is counts from now on.
+    shown = before if before["is_enabled"] else _NONE
+    return [
+        Change(label, _said(shown[name]), _said(after[name]))
+        for name, label in labels.items()
+        if shown[name] != after[name]
+    ]
+
+
+def _said(value: Any) -> str:
+    if isinstance(value, dict):
+        return _(", ").join(f"{key} = {one}" for key, one in value.items())
+    return _(", ").join(value) if isinstance(value, list) else approvals.said(value)
+
+
+def _carry_out_save(approval: Approval, actor: Actor, _now: datetime) -> None:
+    before = Provider.objects.select_for_update().filter(id=approval.arguments["provider"]).first()
+    approvals.check_unchanged(before and _values(before), approval)
+    provider = Provider(id=approval.arguments["provider"])
+    if before is not None:
+        provider.client_secret, provider.created_at = before.client_secret, before.created_at
+    for name, value in approval.arguments["after"].items():
+        setattr(provider, name, value)
+    _check_issuer(provider)
+    _check_change(provider, before)
+    enclosed = approvals.enclosed(approval)
+    _keep(actor, provider, before, json.loads(enclosed)["secret"] if enclosed else None)
+
+
+def _carry_out_remove(approval: Approval, actor: Actor, _now: datetime) -> None:
+    present = Provider.objects.select_for_update().filter(id=approval.arguments["provider"]).first()
+    approvals.check_unchanged(present and _values(present), approval)
+    if present is not None:
+        _remove(actor, present)
 
 
 def domains(given: Sequence[str]) -> list[str]:
@@ -261,12 +414,31 @@ def _end_links(provider: Provider) -> None:
     Membership.objects.filter(provider=provider.id).update(provider="")
 
 
-@transaction.atomic
-def remove(*, actor: Actor, provider: Provider) -> None:
+def remove(*, actor: Actor, provider: Provider, now: datetime | None = None) -> None:
     """Forget a provider, and end its links. Its people keep their accounts, and set a password by “Forgotten password”
-    from now on. Raises NotAllowed, NeedsFreshAuthentication, Conflict where no administrator could sign in any more."""
+    from now on. Raises NotAllowed, NeedsFreshAuthentication, Conflict where no administrator could sign in any more;
+    Waits for one that is required, for passwords open accounts again without it."""
     rights.require(actor, Right.MANAGE_SETTINGS)
-    actor.require_fresh(timezone.now())
+    now = now or timezone.now()
+    actor.require_fresh(now)
+    with transaction.atomic():
+        organisation.hold()
+        present, approval = Provider.objects.select_for_update().filter(id=provider.id).first(), None
+        if present is None:
+            raise Conflict(_("There is no such provider."))
+        if looser.fields(Provider.LOOSER, _counting(present), _NONE):
+            arguments = {"provider": present.id, "before": _values(present), "after": None}
+            wanted = Wanted(REMOVE, what(present.id), present.name, arguments)
+            approval = approvals.loosen(actor=actor, wanted=wanted, now=now)
+        else:
+            approvals.replace(actor=actor, what=what(present.id), now=now)
+        if approval is None:
+            _remove(actor, present)
+            return
+    raise approvals.waits(approval)
+
+
+def _remove(actor: Actor, provider: Provider) -> None:
     ended = links_of(provider)
     if provider.is_enabled:
         _check_administrators(but=provider)

@@ -24,6 +24,7 @@ _PAGES: Final = {
     "group": "console:groups_one",
     "configuration": "console:configurations_one",
     "batch": "console:devices_batch",
+    "provider": "console:settings_provider",
     "sign_in_rules": "console:settings_sign_in",
     "invitation_rules": "console:settings_invitations",
     "approval_rules": "console:settings_approvals",

@@ -328,7 +328,8 @@ def _provider(request: HttpRequest, row: Provider, *, is_new: bool) -> HttpRespo
             return _see("settings")
     back = settings.PUBLIC_URL + reverse("openid_connect_callback", args=[row.id or "PART"])
     links = 0 if is_new else providers.links_of(row)
-    return _page(request, "provider", form, provider=None if is_new else row, back=back, links=links)
+    waiting = [] if is_new else changes.of(providers.what(row.id))
+    return _page(request, "provider", form, provider=None if is_new else row, back=back, links=links, waits=waiting)
 
 
 @EITHER
