@@ -99,6 +99,11 @@ def test_what_the_environment_says_is_shown_and_cannot_be_changed(administrator:
     assert not Organisation.objects.exclude(mail_host="").exists()
 
 
+def test_what_stands_below_a_field_is_text_and_no_markup(administrator: Client) -> None:
+    """The browser took the example for an element, and showed nothing of it."""
+    assert "Name &lt;address&gt;" in administrator.get(reverse(PAGE)).content.decode()
+
+
 def test_others_see_it_at_most(sign_in_as: SignedInAs) -> None:
     for role in ("helpdesk", "auditor"):
         browser = sign_in_as(role)
