@@ -1,31 +1,38 @@
 """The file about ASVS says something of each requirement, once, and names only what is there. And the cheap ones among
 the requirements, which no other test looks at."""
 
+import ast
 import json
 import os
 import re
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
 import pytest
 from django.conf import settings
-from django.test import Client
+from django.http import HttpResponse
+from django.test import Client, override_settings
 from django.urls import reverse
 
 from mydevices import search
 from mydevices.accounts import addresses
 from mydevices.accounts.models import ApprovalRules, Person, SignInRules
 from mydevices.accounts.rights import BY_ROLE, Right
+from mydevices.audit.models import Entry
+from mydevices.audit.verbs import Verb
 from mydevices.commands import batches, deferrals
 from mydevices.commands import services as commands
 from mydevices.console import listing
+from mydevices.environment import Environment
 from mydevices.location import services as location
 from mydevices.organisation import services as organisation
 from mydevices.platforms import port
 from mydevices.policies.kinds.self_service import SelfServiceRules
+from mydevices.presentation import files
 from mydevices.protocols.pki import pkcs12
 from mydevices.registration import invitees
 from mydevices.registration import services as registration
@@ -35,6 +42,25 @@ ROOT: Final = Path(__file__).resolve().parent.parent
 FILE: Final = ROOT / "docs" / "security" / "asvs.md"
 OURS: Final = sorted((ROOT / "mydevices" / "static").glob("*.js"))
 STATES: Final = {"met", "not applicable", "not met"}
+BY_HAND: Final = {
+    "mydevices/accounts/tasks.py",  # the table of the cache, from the settings
+    "mydevices/cli/roles.py",  # roles, schemas and tables, quoted (`roles.quoted`); an operator's command
+    "mydevices/outbox/leases.py",  # one of two constants, by the database
+    "mydevices/outbox/services.py",  # the same
+    "mydevices/platforms/apple/queries.py",  # the same
+}
+"""Where a statement of SQL is chosen or put together: a new one is read before it stands here."""
+STARTERS: Final = {
+    "mydevices/certificates/opening.py",
+    "mydevices/cli/management/commands/demo.py",
+    "mydevices/cli/processes.py",  # the halves of the server, which `serve` and `demo` name
+}
+MARKED_SAFE: Final = {
+    "mydevices/presentation/certificates.py",  # a translation with a day in it
+    "mydevices/presentation/moments.py",  # an attribute
+    "mydevices/presentation/past.py",  # nothing
+}
+"""Where text is declared to be HTML by hand, and not by `format_html`."""
 SHORTEST: Final = 15
 """Characters of a reason."""
 
@@ -326,6 +352,96 @@ def test_every_page_has_its_headers_and_nothing_else_is_served(client: Client, a
     assert answer["X-Content-Type-Options"] == "nosniff"
     assert answer["Referrer-Policy"] == "same-origin"
     assert "Access-Control-Allow-Origin" not in answer
+
+
+@pytest.mark.parametrize(
+    ("made", "named"),
+    [(files.file("people", ["Name"], [["=1+1"]]), "people.csv"), (files.json_file("audit", [{"a": 1}]), "audit.json")],
+    ids=["CSV", "JSON"],
+)
+def test_a_list_as_a_file_is_saved_and_not_shown(made: HttpResponse, named: str) -> None:
+    assert made["Content-Disposition"] == f'attachment; filename="{named}"'
+    assert b"'=1+1" in made.content or named == "audit.json"
+
+
+@pytest.mark.django_db
+def test_pages_count_and_write_down_the_address_that_the_trusted_proxy_saw(client: Client) -> None:
+    with override_settings(ENVIRONMENT=Environment(trusted_proxies=1)):
+        client.post(
+            reverse("account_login"),
+            {"login": "nobody@aldermoor.example", "password": "not the right one"},
+            headers={"X-Forwarded-For": "198.51.100.1, 203.0.113.9"},
+        )
+    assert Entry.objects.get(verb=Verb.SIGN_IN_FAILED).address == "203.0.113.9"
+
+
+# What no part of the server may do, in all of its sources
+
+
+def _calls() -> Iterator[tuple[Path, ast.Call]]:
+    for path in sorted((ROOT / "mydevices").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call):
+                yield path.relative_to(ROOT), node
+
+
+def _is_constant(node: ast.expr) -> bool:
+    """Text of the sources alone, such as `r"a" + _B` or `f"{_A}b"`: names in capitals are constants of theirs."""
+    return all(
+        isinstance(
+            part, ast.Constant | ast.BinOp | ast.JoinedStr | ast.FormattedValue | ast.operator | ast.expr_context
+        )
+        or (isinstance(part, ast.Name) and part.id.lstrip("_").isupper())
+        for part in ast.walk(node)
+    )
+
+
+def test_every_pattern_is_made_of_text_that_stands_in_the_sources() -> None:
+    """A pattern made of what somebody typed could take for ever, or match what it should not."""
+    makers = {
+        f"re.{name}" for name in ("compile", "match", "fullmatch", "search", "sub", "split", "findall", "finditer")
+    }
+    found = {
+        path.as_posix()
+        for path, call in _calls()
+        if ast.unparse(call.func) in makers and not _is_constant(call.args[0])
+    }
+    # Of the names of variables, of the routes, and of the schema that comes along.
+    assert found == {
+        "mydevices/configurations/variables.py",
+        "mydevices/presentation/waiting.py",
+        "mydevices/protocols/apple/schema.py",
+    }
+
+
+def test_every_statement_that_is_written_by_hand_is_made_of_text_that_stands_in_the_sources() -> None:
+    makers = ("execute", "executemany", "raw", "extra", "RawSQL")
+    found = {
+        path.as_posix()
+        for path, call in _calls()
+        if ast.unparse(call.func).rpartition(".")[2] in makers
+        and "migrations" not in path.parts
+        and call.args
+        and not _is_constant(call.args[0])
+    }
+    assert found == BY_HAND
+
+
+def test_templates_are_files_and_their_names_stand_in_the_sources() -> None:
+    text = {
+        path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8")
+        for path in (ROOT / "mydevices").rglob("*.py")
+    }
+    assert [name for name, source in text.items() if re.search(r"from_string\(|\bTemplate\(", source)] == []
+    assert {name for name, source in text.items() if re.search(r"mark_safe\(|SafeString\(", source)} == MARKED_SAFE
+    pages = {path: path.read_text(encoding="utf-8") for path in (ROOT / "mydevices").rglob("*.html")}
+    assert [path for path, source in pages.items() if re.search(r"\|\s*safe\b|autoescape off|safeseq", source)] == []
+
+
+def test_no_program_is_started_with_text_from_outside() -> None:
+    starters = {"subprocess.Popen", "subprocess.run", "subprocess.check_output", "os.execv", "os.spawnv", "os.popen"}
+    found = {path.as_posix() for path, call in _calls() if ast.unparse(call.func) in starters}
+    assert found == STARTERS
 
 
 @pytest.mark.django_db

@@ -130,6 +130,25 @@ def test_the_push_service_is_reached_by_https(monkeypatch: pytest.MonkeyPatch, u
         environment.read()
 
 
+@pytest.mark.parametrize(
+    ("url", "why"),
+    [
+        ("http://devices.example.org", "https"),
+        ("http://10.0.0.5:8000", "https"),
+        ("ftp://devices.example.org", "an address like"),
+        ("https://devices.example.org/portal", "an address like"),
+        ("devices.example.org", "an address like"),
+    ],
+)
+def test_people_and_devices_reach_the_server_by_https(monkeypatch: pytest.MonkeyPatch, url: str, why: str) -> None:
+    monkeypatch.setenv("MYDEVICES_PUBLIC_URL", url)
+    with pytest.raises(SystemExit, match=rf"PUBLIC_URL: .*{why}"):
+        environment.read()
+    for good in ("https://devices.example.org", "http://localhost:8000"):
+        monkeypatch.setenv("MYDEVICES_PUBLIC_URL", good)
+        assert environment.read().public_url == good
+
+
 def test_mail_to_another_machine_is_encrypted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MYDEVICES_MAIL_FROM", "devices@aldermoor.example")
     monkeypatch.setenv("MYDEVICES_SMTP_URL", "smtp://mail.example?tls=none")
