@@ -13,6 +13,7 @@ class Config(AppConfig):
             arrivals,
             factor_removal,
             factors,
+            mail_server,
             models,
             people,
             post,
@@ -29,6 +30,7 @@ class Config(AppConfig):
         approval_rules.register()
         people.register()
         providers.register()
+        mail_server.register()
         factors.register()
         factors.connect()
         role_factors.connect()

@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from django.conf import settings
 from django.db import transaction
@@ -61,30 +61,67 @@ def current() -> Outgoing | None:
     )
 
 
+def written() -> dict[str, Any]:
+    """What the console keeps, but for the password. Read anew."""
+    kept = Organisation.objects.filter(id=1).first() or Organisation(id=1)
+    return {
+        "host": kept.mail_host,
+        "port": kept.mail_port,
+        "encryption": kept.mail_encryption,
+        "user": kept.mail_user,
+        "mail_from": kept.mail_from,
+    }
+
+
+def checked(
+    *, host: str, port: int | None, encryption: str, user: str, password: str, mail_from: str
+) -> dict[str, Any]:
+    """What would be kept, as `written`. Raises Invalid, and Conflict where the environment decides."""
+    require_ours()
+    host, user, mail_from = host.strip(), user.strip(), mail_from.strip()
+    kept = Organisation.objects.filter(id=1).first() or Organisation(id=1)
+    _check(host, port, encryption, user, mail_from, has_password=bool(password or _stays(kept, host, user)))
+    return {
+        "host": host,
+        "port": port or MAIL_PORTS[encryption],
+        "encryption": encryption,
+        "user": user,
+        "mail_from": mail_from,
+    }
+
+
+def _stays(kept: Organisation, host: str, user: str) -> bytes | None:
+    """The password that is there, if it is that of this user at this host."""
+    is_same = (user, host) == (kept.mail_user, kept.mail_host)
+    return bytes(kept.mail_password) if is_same and kept.mail_password else None
+
+
 @transaction.atomic
 def change(
     *, actor: Actor, host: str, port: int | None, encryption: str, user: str, password: str, mail_from: str
 ) -> None:
     """Send mails through this server from now on. Without a port the usual one is taken; an empty password keeps the
-    present one for the same user at the same host. `encryption` is a key of `MAIL_PORTS`.
+    present one for the same user at the same host. `encryption` is a key of `MAIL_PORTS`. People ask
+    `accounts.mail_server`, where it may have to wait.
 
     Raises NotAllowed, Invalid, NeedsFreshAuthentication, and Conflict where the environment decides."""
     services.require_administrator(actor)
     actor.require_fresh(timezone.now())
-    _require_ours()
-    host, user, mail_from = host.strip(), user.strip(), mail_from.strip()
     services.hold()
+    given = checked(host=host, port=port, encryption=encryption, user=user, password=password, mail_from=mail_from)
     kept = Organisation.objects.get(id=1)
-    is_same = (user, host) == (kept.mail_user, kept.mail_host)
-    stays = bytes(kept.mail_password) if is_same and kept.mail_password else None
-    sealed = vault.seal(password.encode(), **_PLACE) if password else stays
-    _check(host, port, encryption, user, mail_from, has_password=bool(sealed))
-    kept.mail_host, kept.mail_user, kept.mail_from = host, user, mail_from
-    kept.mail_port, kept.mail_encryption = port or MAIL_PORTS[encryption], encryption
-    kept.mail_password = sealed if user else None
+    sealed = vault.seal(password.encode(), **_PLACE) if password else _stays(kept, host.strip(), user.strip())
+    for name, value in given.items():
+        setattr(kept, name if name == "mail_from" else f"mail_{name}", value)
+    kept.mail_password = sealed if kept.mail_user else None
     kept.save()
     transaction.on_commit(selectors.forget)
-    details = {"mail_server": f"{host}:{kept.mail_port}", "encryption": encryption, "user": user, "from": mail_from}
+    details = {
+        "mail_server": f"{kept.mail_host}:{kept.mail_port}",
+        "encryption": encryption,
+        "user": kept.mail_user,
+        "from": kept.mail_from,
+    }
     audit.record(Verb.SETTINGS_CHANGED, actor=actor, details=details)
 
 
@@ -93,7 +130,7 @@ def remove(*, actor: Actor) -> None:
     """Send no mails. Those that wait go on waiting. Raises as `change` does."""
     services.require_administrator(actor)
     actor.require_fresh(timezone.now())
-    _require_ours()
+    require_ours()
     services.hold()
     Organisation.objects.filter(id=1).update(
         mail_host="", mail_port=None, mail_encryption="", mail_user="", mail_password=None, mail_from=""
@@ -102,7 +139,8 @@ def remove(*, actor: Actor) -> None:
     audit.record(Verb.SETTINGS_CHANGED, actor=actor, details={"mail_server": ""})
 
 
-def _require_ours() -> None:
+def require_ours() -> None:
+    """Raises Conflict where the environment decides."""
     if is_of_environment():
         raise Conflict(_("The server’s environment decides it (MYDEVICES_SMTP_URL)."))
 

@@ -28,6 +28,7 @@ _PAGES: Final = {
     "sign_in_rules": "console:settings_sign_in",
     "invitation_rules": "console:settings_invitations",
     "approval_rules": "console:settings_approvals",
+    "mail_server": "console:settings_mail",
 }
 """By the first part of `Approval.what`: the page of what would change. The second part is its id, where it has one."""
 

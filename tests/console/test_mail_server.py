@@ -3,17 +3,23 @@
 from collections.abc import Iterator
 
 import pytest
+from django.core.cache import cache
 from django.test import Client
 from django.urls import reverse
 from pytest_django import Settings
 
+from mydevices.accounts.models import Approval, ApprovalRules, Person
+from mydevices.accounts.notices import Notice
 from mydevices.environment import Environment
 from mydevices.organisation import outgoing
 from mydevices.organisation import selectors as organisation
 from mydevices.organisation.models import Organisation
 from simulator.smtp import Manners, Received, SmtpServer
+from tests import factories
 from tests.cli.conftest import free_port
 from tests.console.conftest import SignedInAs
+from tests.console.test_approvals import browser_of, decide, one, text, told, waits
+from tests.factories import PASSWORD
 
 pytestmark = pytest.mark.django_db
 
@@ -22,6 +28,7 @@ PAGE, TRIAL = "console:settings_mail", "console:settings_mail_trial"
 
 @pytest.fixture(autouse=True)
 def anew() -> None:
+    cache.clear()
     organisation.forget()
 
 
@@ -111,3 +118,78 @@ def test_others_see_it_at_most(sign_in_as: SignedInAs) -> None:
         assert shown == browser.get(reverse("console:settings")).status_code
         assert browser.post(reverse(PAGE), {"remove": "1"}).status_code == 403
         assert browser.post(reverse(TRIAL)).status_code == 403
+
+
+# A second administrator
+
+
+KEPT = {"host": "smtp.aldermoor.example", "port": "587", "encryption": "starttls", "mail_from": "md@aldermoor.example"}
+ELSEWHERE = {**KEPT, "host": "smtp.elsewhere.example", "user": "me", "password": "between us"}
+
+
+@pytest.fixture
+def amara() -> Person:
+    return factories.administrator("Amara Diallo", password=PASSWORD)
+
+
+@pytest.fixture
+def tomas() -> Person:
+    return factories.administrator("Tomas Reiter", password=PASSWORD)
+
+
+@pytest.fixture
+def set_up(amara: Person, tomas: Person) -> Client:
+    """Amara's browser: a server is set, and enough devices are registered for changes to wait."""
+    browser = browser_of(amara)
+    assert browser.post(reverse(PAGE), KEPT)["Location"] == reverse(PAGE)
+    ApprovalRules.objects.create(id=1, from_devices=1)
+    factories.device(factories.person())
+    organisation.forget()
+    return browser
+
+
+def host() -> str:
+    return Organisation.objects.get(id=1).mail_host
+
+
+@pytest.mark.parametrize("form", [ELSEWHERE, {**KEPT, "mail_from": "x@elsewhere.example"}, {**KEPT, "port": "2525"}])
+def test_another_mail_server_waits(set_up: Client, amara: Person, tomas: Person, form: dict[str, str]) -> None:
+    """Whoever has it reads the links of forgotten passwords and of devices to confirm."""
+    assert set_up.post(reverse(PAGE), form)["Location"] == one(waits())
+    assert outgoing.written() | {"port": str(outgoing.written()["port"])} == {"user": "", **KEPT}
+    assert told(Notice.CHANGE_WAITS) == {str(amara.id), str(tomas.id)}
+    assert decide(set_up, waits(), "approve").status_code == 403
+    assert "Waiting for another administrator" in text(set_up, reverse(PAGE))
+
+
+def test_another_mail_server_that_is_allowed_comes_with_its_password(set_up: Client, tomas: Person) -> None:
+    set_up.post(reverse(PAGE), ELSEWHERE)
+    assert "between us" not in str(waits().arguments)
+    other = browser_of(tomas)
+    assert "smtp.elsewhere.example" in text(other, one(waits()))
+    decide(other, waits(), "approve")
+    organisation.forget()
+    now = outgoing.current()
+    assert now is not None
+    assert (now.server.host, now.server.user, now.server.password) == ("smtp.elsewhere.example", "me", "between us")
+
+
+def test_mails_are_not_silenced_by_one_alone(set_up: Client, tomas: Person) -> None:
+    """Nobody would hear of what waits for them."""
+    assert set_up.post(reverse(PAGE), {"remove": "1"})["Location"] == one(waits())
+    assert host() == "smtp.aldermoor.example"
+    decide(browser_of(tomas), waits(), "stop", "Why?")
+    assert host() == "smtp.aldermoor.example"
+    set_up.post(reverse(PAGE), {"remove": "1"})
+    decide(browser_of(tomas), waits(), "approve")
+    assert host() == ""
+
+
+def test_the_same_again_waits_for_nobody(set_up: Client) -> None:
+    assert set_up.post(reverse(PAGE), KEPT)["Location"] == reverse(PAGE)
+    assert not Approval.objects.exists()
+
+
+def test_what_cannot_be_kept_is_said_at_once(set_up: Client) -> None:
+    assert set_up.post(reverse(PAGE), {**ELSEWHERE, "encryption": "none"}).status_code == 400
+    assert not Approval.objects.exists()

@@ -72,7 +72,7 @@ def edit(provider: Provider) -> str:
 
 
 def values() -> dict[str, Any]:
-    return Provider.objects.values().get()
+    return dict(Provider.objects.values().get())
 
 
 def test_a_new_provider_waits_with_its_secret_sealed(amara: Person, tomas: Person, enough: None) -> None:

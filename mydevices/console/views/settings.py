@@ -13,7 +13,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from mydevices.accounts import approval_rules, passwords, post, providers
+from mydevices.accounts import approval_rules, mail_server, passwords, post, providers
 from mydevices.accounts import approvals as waiting_changes
 from mydevices.accounts import selectors as accounts_selectors
 from mydevices.accounts import sign_in_rules as rules_of_sign_in
@@ -166,10 +166,10 @@ def mail(request: HttpRequest) -> HttpResponse:
     if request.method == "POST":
         actor = actor_of(request)
         if "remove" in request.POST:
-            outgoing.remove(actor=actor)
+            mail_server.remove(actor=actor)
             messages.success(request, _("No mails are sent from now on. Those that wait go on waiting."))
             return _see("settings_mail")
-        if form.is_valid() and _tried(form, lambda: outgoing.change(actor=actor, **form.cleaned_data)):
+        if form.is_valid() and _tried(form, lambda: mail_server.change(actor=actor, **form.cleaned_data)):
             messages.success(request, _("Saved. Send yourself a test mail to see whether it works."))
             return _see("settings_mail")
     return _mail(request, form)
@@ -194,7 +194,7 @@ def _mail(request: HttpRequest, form: MailForm, *, failed: str = "") -> HttpResp
         for field in form.fields.values():
             field.disabled = True
     context = {"of_environment": outgoing.is_of_environment(), "is_set": outgoing.is_set(), "trial_failed": failed}
-    return _page(request, "mail", form, **context)
+    return _page(request, "mail", form, **context, waits=changes.of(mail_server.WHAT))
 
 
 def _present_mail() -> dict[str, object]:
