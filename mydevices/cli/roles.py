@@ -69,13 +69,15 @@ def runtime_role() -> str:
 
 def grants(role: str) -> Sequence[str]:
     """The statements that give a role what the server needs, and no more. To be run by the owner; again and again."""
-    name, schema = quoted(role), quoted(_schema())
+    name, schema, database = quoted(role), quoted(_schema()), quoted(database_name())
     statements = [
+        f"GRANT CONNECT ON DATABASE {database} TO {name}",
+        # A table of the same name, temporary or in a schema that is called like the role, would stand before the real
+        # one. GRANT ALL ON DATABASE, which many instructions say, lets the role make both.
+        f"REVOKE CREATE, TEMPORARY ON DATABASE {database} FROM {name}, PUBLIC",
         f"GRANT USAGE ON SCHEMA {schema} TO {name}",
         f"REVOKE CREATE ON SCHEMA {schema} FROM {name}",
         f"REVOKE CREATE ON SCHEMA {schema} FROM PUBLIC",
-        # A temporary table of the same name would stand before the real one.
-        f"REVOKE TEMPORARY ON DATABASE {quoted(database_name())} FROM {name}, PUBLIC",
         f"REVOKE ALL ON ALL TABLES IN SCHEMA {schema} FROM {name}",
         f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {schema} TO {name}",
         f"GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA {schema} TO {name}",
@@ -169,16 +171,55 @@ def lacking() -> str:
     return ""
 
 
+EXCESS: Final = {
+    "can make or become other roles": """
+        SELECT rolcreaterole OR (
+               SELECT bool_or(pg_has_role(current_user, oid, 'MEMBER')) FROM pg_roles
+                WHERE rolname IN ('pg_write_all_data', 'pg_write_server_files', 'pg_execute_server_program'))
+          FROM pg_roles WHERE rolname = current_user""",
+    "owns the database": """
+        SELECT pg_has_role(current_user, datdba, 'MEMBER') FROM pg_database WHERE datname = current_database()""",
+    "owns the schema": """
+        SELECT bool_or(pg_has_role(current_user, nspowner, 'MEMBER')) FROM pg_namespace
+         WHERE oid = (SELECT relnamespace FROM pg_class WHERE oid = to_regclass('audit_entry'))""",
+    "may make schemas": "SELECT has_database_privilege(current_database(), 'CREATE')",
+    "may make temporary tables": "SELECT has_database_privilege(current_database(), 'TEMPORARY')",
+    "may make tables where it looks for them": """
+        SELECT bool_or(has_schema_privilege(name, 'CREATE')) FROM unnest(current_schemas(false)) AS name""",
+    "may change the audit": """
+        SELECT bool_or(has_table_privilege(oid, 'DELETE, TRUNCATE, TRIGGER, UPDATE')) FROM pg_class
+         WHERE oid IN (to_regclass('audit_entry'), to_regclass('audit_seal'), to_regclass('audit_chainkey'))""",
+}
+"""What nobody needs who serves, and how it is asked. Each is a way around what protects the audit: whoever owns a
+database or schema can drop others' tables in it, or rename it and put another in its place."""
+
+
+def excess() -> Sequence[str]:
+    """What the role of the server can do beside its work."""
+    return [told for told, question in EXCESS.items() if _ask(question)]
+
+
 def warning() -> str:
     """What an operator should know about the role that the server runs under; empty where it is as it should be."""
     try:
-        if not is_postgresql() or not owns_tables():
+        if not is_postgresql():
             return ""
+        if owns_tables():
+            return (
+                "A database role of its own. The server runs under the role that owns the tables, so whoever gets hold "
+                "of it could switch off what protects the audit. ./run manage database_roles says how to make another."
+            )
+        beyond = excess()
     except OperationalError:
         return ""
+    return (too_much(beyond) + " Then ./run manage database_roles --grant says what is left.") if beyond else ""
+
+
+def too_much(beyond: Sequence[str]) -> str:
     return (
-        "A database role of its own. The server runs under the role that owns the tables, so whoever gets hold of it "
-        "could switch off what protects the audit. ./run manage database_roles says how to make another."
+        f"A database role with fewer rights. The one that the server runs under {', '.join(beyond)}: whoever gets hold "
+        "of it could get around what protects the audit. Let the owner of the tables own database and schema, too, and "
+        "take those rights away as an administrator of PostgreSQL."
     )
 
 

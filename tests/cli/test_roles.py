@@ -205,7 +205,7 @@ def test_migrate_prepares_as_the_owner_and_serve_needs_none(run: Callable[..., R
     served = run("serve", "--workers", "1")
     served.wait_for("MyDevices is at", 90)
     assert "Made the database" not in served.said
-    assert "A database role of its own" not in served.said
+    assert "A database role" not in served.said
     assert served.stop() == 0
     if urls:
         with psycopg.connect(urls["owner"], autocommit=True) as database:
@@ -237,6 +237,56 @@ def test_the_owner_given_to_serve_migrates_and_is_not_handed_on(
         if environment.exists():
             assert b"DATABASE_OWNER_URL" not in environment.read_bytes()
     assert served.stop() == 0
+
+
+NEEDLESS: Final = {
+    "GRANT ALL ON DATABASE {database} TO {server}": "",  # what `migrate` takes back
+    "ALTER DATABASE {database} OWNER TO {server}": "owns the database",
+    "ALTER SCHEMA public OWNER TO {server}": "owns the schema",
+    "GRANT CREATE ON DATABASE {database} TO {server}": "may make schemas",
+    "GRANT TEMPORARY ON DATABASE {database} TO PUBLIC": "may make temporary tables",
+    "GRANT CREATE ON SCHEMA public TO PUBLIC": "may make tables where it looks for them",
+    "CREATE SCHEMA AUTHORIZATION {server}": "may make tables where it looks for them",
+    "GRANT UPDATE ON audit_entry TO PUBLIC": "may change the audit",
+    "GRANT pg_write_all_data TO {server}": "can make or become other roles",
+    "ALTER ROLE {server} CREATEROLE": "can make or become other roles",
+}
+"""What an administrator may have given the server's role, before the tables were made (the first) or since."""
+
+
+@pytest.mark.skipif(not IS_POSTGRESQL, reason="SQLite has no roles")
+def test_a_role_that_can_get_around_what_protects_the_audit_is_told_at_each_start(
+    run: Callable[..., Run], urls: Mapping[str, str]
+) -> None:
+    url = urlsplit(os.environ["MYDEVICES_TEST_DATABASE_URL"])
+    server = str(urlsplit(urls["server"]).username)
+    database = urlsplit(urls["server"]).path[1:]
+    owner = {"MYDEVICES_DATABASE_OWNER_URL": urls["owner"]}
+    with psycopg.connect(url._replace(path=f"/{database}").geturl(), autocommit=True) as admin:
+        first, *others = NEEDLESS
+        admin.execute(first.format(database=database, server=server))
+        assert run("migrate", "--verbosity", "0", **owner).process.wait(120) == 0
+        with (
+            psycopg.connect(urls["server"], autocommit=True) as ours,
+            pytest.raises(psycopg.errors.InsufficientPrivilege),
+        ):
+            ours.execute(f"CREATE SCHEMA {server}")
+        found = run("database_roles", "--grant", **owner)
+        assert found.process.wait(60) == 0, found.said
+        for given in others:
+            admin.execute(given.format(database=database, server=server))
+        served = run("serve", "--workers", "1")
+        served.wait_for("MyDevices is at", 90)
+        told = " ".join(served.said.replace("\n", " ").split())
+        assert "A database role with fewer rights." in told
+        for excess in NEEDLESS.values():
+            assert excess in told
+        assert served.stop() == 0
+        refused = run("database_roles", "--grant", **owner)
+        assert refused.process.wait(60) == 1
+        assert "and more than these" in refused.said
+        admin.execute(f"REVOKE pg_write_all_data FROM {server}")
+        admin.execute(f"ALTER ROLE {server} NOCREATEROLE")
 
 
 @pytest.mark.django_db

@@ -16,8 +16,9 @@ HOW: Final = """\
 
 CREATE ROLE {role} LOGIN PASSWORD '...' NOSUPERUSER NOCREATEDB NOCREATEROLE NOINHERIT NOREPLICATION NOBYPASSRLS;
 
---    In a database with tables, their present owner stays the owner. In a new one, make one more and give it the
---    database:  CREATE ROLE mydevices_owner LOGIN PASSWORD '...';  ALTER DATABASE {database} OWNER TO mydevices_owner;
+--    In a database with tables, their present owner stays the owner, and owns the database, too. For a new one, make
+--    another role that does:
+--        CREATE ROLE mydevices_owner LOGIN PASSWORD '...';  ALTER DATABASE {database} OWNER TO mydevices_owner;
 --
 -- 2. Set DATABASE_URL to the new role, and MYDEVICES_DATABASE_OWNER_URL to the owner, and run
 --
@@ -60,6 +61,9 @@ class Command(BaseCommand):
         roles.check_owner()
         with roles.as_owner():
             roles.grant()
+        beyond = roles.excess()
+        if beyond:
+            raise CommandError(f"It has its rights, and more than these. {roles.too_much(beyond)}")
         self.stdout.write(f"The role {roles.runtime_role()} has what the server needs, and no more.")
 
     def _tell(self) -> None:
