@@ -27,7 +27,7 @@ DEVELOPERS: Final = (
 )
 """Django's that run and are not listed: for those who work on it, and so not in a release."""
 _TESTS: Final = Path(__file__).resolve().parents[2] / "tests"
-WITHOUT_DATABASE: Final = frozenset({"database_roles", "demo", "migrate", "sbom", "serve"})
+WITHOUT_DATABASE: Final = frozenset({"check_address", "database_roles", "demo", "migrate", "sbom", "serve"})
 """Ours that need no database, or see to it themselves."""
 _HELP: Final = ("-h", "--help")
 
