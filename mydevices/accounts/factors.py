@@ -31,6 +31,7 @@ from mydevices.accounts.models import Approval, Group, Membership, Person, SetAs
 from mydevices.accounts.notices import Notice
 from mydevices.accounts.requests import actor_of, address_of
 from mydevices.accounts.rights import Right
+from mydevices.audit import selectors as audit_selectors
 from mydevices.audit import services as audit
 from mydevices.audit.actor import Actor
 from mydevices.audit.verbs import Verb
@@ -173,6 +174,18 @@ def has_one(person: Person) -> bool:
     """Whether this person has a second factor that stands by itself: recovery codes do not."""
     own = Authenticator.objects.filter(user=person, type__in=[Authenticator.Type.WEBAUTHN, Authenticator.Type.TOTP])
     return bool(own.exists())
+
+
+LATELY: Final = timedelta(days=7)
+"""For how long somebody who has lost their second factors still counts as one who has one, where that protects them."""
+
+
+def has_had_one(person: Person, now: datetime) -> bool:
+    """Whether this person has a second factor, or lost the last one a short time ago, by whatever hand: whoever wants
+    to pass by it must not take it away first."""
+    if has_one(person) or person.set_aside_factors.exists():
+        return True
+    return audit_selectors.happened_to(person.id, Verb.FACTOR_REMOVED, since=now - LATELY)
 
 
 def named(factor: Authenticator | SetAsideFactor) -> str:

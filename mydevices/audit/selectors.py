@@ -1,5 +1,6 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 from uuid import UUID
 
@@ -17,6 +18,11 @@ def of_device(device_id: UUID) -> QuerySet[Entry]:
 def of_person(person_id: UUID) -> QuerySet[Entry]:
     """Everything that happened to a person's account and devices, newest first."""
     return Entry.objects.filter(person_id=str(person_id)).order_by("-id")
+
+
+def happened_to(person_id: UUID, verb: Verb, *, since: datetime) -> bool:
+    """Whether this happened to somebody's account since then."""
+    return of_person(person_id).filter(verb=verb, at__gt=since).exists()
 
 
 def latest() -> QuerySet[Entry]:

@@ -46,11 +46,12 @@ PATH: Final = "/confirm/"
 TOKEN_BYTES: Final = 32
 
 
-def holds_keys(ticket: Ticket, rules: RegistrationRules) -> bool:
-    """Whether a device that registers with this ticket has to be confirmed."""
+def holds_keys(ticket: Ticket, rules: RegistrationRules, *, now: datetime) -> bool:
+    """Whether a device that registers with this ticket has to be confirmed. Somebody whose second factor was taken away
+    a few days ago counts as one who has it: whoever takes it away and registers a device gets no key by that."""
     if ticket.has_factor:
         return False
-    return rules.confirms_everybodys or (rules.confirms_devices and factors.has_one(ticket.person))
+    return rules.confirms_everybodys or (rules.confirms_devices and factors.has_had_one(ticket.person, now))
 
 
 def is_waiting(device: Device) -> bool:

@@ -322,7 +322,7 @@ def _begin(
         introduction=introduction,
         terms=Terms(**ticket.terms),
         now=now,
-        keys_held=confirmations.holds_keys(ticket, rules),
+        keys_held=confirmations.holds_keys(ticket, rules, now=now),
     )
     certificates.use(certificate=certificate, registration=registration)
     if replaced is not None:

@@ -18,6 +18,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from mydevices.accounts import factors
 from mydevices.accounts import services as accounts
 from mydevices.accounts.models import Person
 from mydevices.accounts.notices import Notice
@@ -277,6 +278,39 @@ def test_a_device_waits_that_somebody_else_registered(kofi: Person, office: Offi
     phone = installed(kofi, registration.document_for(ticket=ticket).content)
     assert phone.waits
     assert phone.keys() == 0
+
+
+def test_an_administrator_does_not_take_the_factor_away_and_register_then(
+    kofi: Person, office: Office, decide: Decide
+) -> None:
+    """People with a second factor confirm their devices; who has just been deprived of it is still one of them."""
+    decide(sign_in="pin")
+    boss = browser(factories.administrator(), factor="fresh")
+    assert boss.post(reverse("console:people_factors", args=[kofi.id])).status_code == 303
+    assert not factors.has_one(kofi)
+    visitor = Client()
+    by_pin, device = reverse("portal:register_by_pin"), reverse("portal:register_by_pin_device")
+    visitor.post(by_pin, {"email": kofi.email, "pin": pins.issue(person=kofi, actor=OPERATOR)})
+    assert visitor.post(device, CHOICE).status_code == 303
+    phone = installed(kofi, registration.document_for(ticket=Ticket.objects.get()).content)
+    assert phone.waits
+    assert phone.keys() == 0
+
+
+def test_who_removes_the_factor_with_the_password_alone_gets_no_key_by_it(kofi: Person, office: Office) -> None:
+    thief = browser(kofi)
+    thief.post(reverse("mfa_deactivate_totp"))
+    assert not factors.has_one(kofi)
+    phone = by_ticket(kofi, thief)
+    assert phone.waits
+    assert phone.keys() == 0
+
+
+def test_whose_factor_went_long_ago_registers_as_one_who_has_none(kofi: Person, office: Office) -> None:
+    browser(kofi).post(reverse("mfa_deactivate_totp"))
+    now = timezone.now()
+    assert factors.has_had_one(kofi, now + timedelta(days=6))
+    assert not factors.has_had_one(kofi, now + timedelta(days=8))
 
 
 def test_a_device_waits_that_was_registered_on_the_command_line(kofi: Person, tmp_path: Path) -> None:
