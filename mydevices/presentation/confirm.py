@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from typing import TYPE_CHECKING, Final
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit, urlunsplit
 
 from allauth.account.adapter import get_adapter
 from allauth.account.internal.flows.login import record_authentication
@@ -23,6 +23,7 @@ from django.core.files.uploadedfile import InMemoryUploadedFile
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import render
 from django.urls import reverse
+from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext_lazy as _
 
 from mydevices.accounts.requests import person_of, prove_by_code, prove_by_password
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
 PREFIX: Final = "confirm"
 FILE: Final = f"{PREFIX}-file"
+BACK: Final = f"{PREFIX}-back"
 CSRF: Final = "csrfmiddlewaretoken"
 MOST_CARRIED: Final = 500 * 1024
 """Bytes of the files that the page carries along. Whatever is larger is chosen again."""
@@ -75,7 +77,7 @@ class ProofForm(forms.Form):
         self.add_error(field if field in self.fields else None, message)
 
 
-NAMES: Final = frozenset({FILE, *(f"{PREFIX}-{name}" for name in ProofForm.base_fields)})
+NAMES: Final = frozenset({FILE, BACK, *(f"{PREFIX}-{name}" for name in ProofForm.base_fields)})
 """The fields of the page that are not of the form that it carries."""
 
 
@@ -99,6 +101,7 @@ def ask(request: HttpRequest, form: ProofForm | None = None, *, status: int = 40
     context = {
         "layout": "parts/dialog.html" if dialog else "base.html",
         "dialog": dialog,
+        "back": _back(request),
         "form": form,
         "fields": list(_fields(request.POST)),
         "files": carried,
@@ -125,7 +128,20 @@ def to_proof(back: str) -> str:
 
 
 def _is_answer(request: HttpRequest) -> bool:
-    return hasattr(request, "_confirmed")
+    return hasattr(request, "_confirm_back")
+
+
+def _back(request: HttpRequest) -> str:
+    """Where whoever doesn't go on returns to: the page with the form, as the browser named it when the form was first
+    sent."""
+    if _is_answer(request):
+        found = str(request._confirm_back)  # type: ignore[attr-defined]  # noqa: SLF001  of `take`
+    else:
+        came_from = urlsplit(request.headers.get("Referer", ""))
+        is_ours = came_from.netloc == request.get_host()
+        found = urlunsplit(("", "", came_from.path, came_from.query, "")) if is_ours else ""
+    is_safe = found.startswith("/") and url_has_allowed_host_and_scheme(found, allowed_hosts=None)
+    return found if is_safe else reverse("portal:devices")
 
 
 def take(request: HttpRequest) -> HttpResponse | None:
@@ -138,7 +154,7 @@ def take(request: HttpRequest) -> HttpResponse | None:
     form = ProofForm(sent, ways=[way["id"] for way in _ways(request)])
     form.full_clean()
     _unwrap(request, sent)
-    request._confirmed = True  # type: ignore[attr-defined]  # noqa: SLF001  for `ask`
+    request._confirm_back = str(sent.get(BACK, ""))  # type: ignore[attr-defined]  # noqa: SLF001  for `ask`
     password, code = (form.cleaned_data.get(name, "") for name in ("password", "code"))
     if not password and not code:
         return ask(request, form) if form.errors else None

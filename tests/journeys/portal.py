@@ -40,7 +40,7 @@ def sign_in(page: Page, account: Account) -> None:
 
 def confirm(page: Page, account: Account) -> None:
     """Prove once more who one is."""
-    expect(page.get_by_role("heading", name="Confirm that it is you")).to_be_visible()
+    expect(page.get_by_role("heading", name="Confirm that it’s you")).to_be_visible()
     page.get_by_label("Password", exact=True).fill(account.password)
     page.get_by_role("button", name="Confirm").click()
 

@@ -93,6 +93,25 @@ def test_a_wrong_password_asks_again_with_everything_still_there(stale: Client, 
     assert name_of(ines) == "Ines Stone"
 
 
+def test_cancel_leads_back_to_the_page_with_the_form_after_a_wrong_password_too(stale: Client) -> None:
+    page = f"{reverse(ACCOUNT)}?from=here"
+    asked = rename(stale, HTTP_REFERER=f"http://testserver{page}")
+    assert f'<a class="btn" href="{page}">Cancel</a>' in asked.content.decode()
+    asked = send_again(stale, asked, password="not this one", HTTP_REFERER=f"http://testserver{reverse(ACCOUNT)}")
+    assert f'<a class="btn" href="{page}">Cancel</a>' in asked.content.decode()
+
+
+@pytest.mark.parametrize(
+    "elsewhere", ["http://elsewhere.example/account", "http://testserver//elsewhere.example", "", "x"]
+)
+def test_cancel_leads_nowhere_else(stale: Client, elsewhere: str) -> None:
+    home = f'<a class="btn" href="{reverse("portal:devices")}">Cancel</a>'
+    assert home in rename(stale, HTTP_REFERER=elsewhere).content.decode()
+    sent = {"name": "Ines Stone", "confirm-password": "not this one"}
+    for address in ("https://elsewhere.example/", "//elsewhere.example", "javascript:alert(1)", elsewhere):
+        assert home in stale.post(reverse(ACCOUNT), {**sent, "confirm-back": address}).content.decode()
+
+
 def test_guesses_are_counted_and_slowed_as_at_sign_in(ines: Person) -> None:
     """In a browser that the person is not known in: one that somebody else sits at."""
     browser = Client()
