@@ -344,12 +344,16 @@ def status(device: Device, newest: Progress | None, now: datetime) -> Status:
         return Status("clock", _("Registering, waiting for the %(noun)s") % {"noun": what}, screen="clock")
     if registration.has_ended:
         return _status_of_the_gone(registration, now)
-    if newest is not None and newest.is_open:
+    # The check-in that follows a registration doesn't hide whose word it waits for.
+    says_little = registration.keys_held and newest is not None and newest.action.kind == ActionKind.CHECK_IN
+    if newest is not None and newest.is_open and not says_little:
         return _status_of_the_busy(newest, what, now)
     if device.lost_since is not None:
         return Status(
             "pin", format_html(_("Marked as lost {when}"), when=moments.at(device.lost_since, now)), "warn", "pin"
         )
+    if registration.keys_held:
+        return Status("alert", _("Waiting for its owner to confirm it"), "warn", "alert")
     if registration.unreachable_since is not None:
         text = format_html(_("Not reachable since {when}"), when=moments.day(registration.unreachable_since))
         return Status("alert", text, "warn", "alert")

@@ -384,6 +384,16 @@ def test_its_owner_confirms_it_and_the_keys_follow(kofi: Person, office: Office)
     assert happened("device.confirmed") == 1
 
 
+def test_my_devices_says_that_one_waits_until_it_is_confirmed(kofi: Person, office: Office) -> None:
+    phone, client = by_operator(kofi), browser(kofi)
+    page = client.get(reverse("portal:devices")).content.decode()
+    assert "Waiting for its owner to confirm it" in page
+    assert "1 device, 1 needs you." in page
+    client.post(phone.page)
+    phone.take_all()
+    assert "1 device, all well." in client.get(reverse("portal:devices")).content.decode()
+
+
 def test_a_mac_gets_its_keys_when_it_is_confirmed(kofi: Person, office: Office) -> None:
     mac = by_operator(kofi, "mac")
     assert mac.keys() == 0
@@ -553,7 +563,7 @@ def test_the_helpdesk_has_the_mail_sent_again_within_reason_and_cannot_answer(ko
     helpdesk = browser(factories.person(role="helpdesk"), factor="fresh")
     console = reverse("console:devices_one", args=[phone.device.id])
     page = helpdesk.get(console).content.decode()
-    assert "Waits for its owner" in page
+    assert "Waiting for its owner" in page
     assert address in page
     assert f'"{phone.page}"' not in page
     assert helpdesk.get(address).status_code == 405
