@@ -362,7 +362,7 @@ def stop(*, approval_id: UUID, actor: Actor, reason: str = "", now: datetime | N
         rights.require(actor, MATTERS[found.kind].right)
     reason = checked(reason)
     if not reason and not is_own:
-        raise Invalid(_("Say why. Whoever asked for it reads it."))
+        raise Invalid(_("Say why. Whoever asked for it gets your reason by mail."))
     organisation.hold()
     held = _held(approval_id)
     _end(held, Approval.State.STOPPED, now, by=_name(actor), reason=reason)

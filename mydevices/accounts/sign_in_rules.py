@@ -103,10 +103,10 @@ def _keep(actor: Actor, values: Mapping[str, Any], now: datetime) -> SignInRules
 
 def _lines(approval: Approval) -> Sequence[Change]:
     labels = {
-        "history": _("Earlier passwords that may not come back"),
+        "history": _("Earlier passwords that are refused"),
         "expires_after_days": _("Days after which a password expires"),
-        "idle_minutes": _("Minutes after which who does nothing is signed out"),
-        "limited_sign_in": _("Who lost their second factor may lock and locate with the password alone"),
+        "idle_minutes": _("Minutes of inactivity before sign-out"),
+        "limited_sign_in": _("People who lost their second factor can lock and locate with their password alone"),
     }
     before, after = approval.arguments["before"], approval.arguments["after"]
     return approvals.changed_fields(SignInRules, before, after, labels=labels)

@@ -87,7 +87,7 @@ def refuse(*, action: Action, actor: Actor, reason: str, now: datetime | None = 
     now = now or timezone.now()
     reason = _check(actor, reason)
     if not reason:
-        raise Invalid(_("Say why. Whoever asked for it reads it."))
+        raise Invalid(_("Say why. Whoever asked for it gets your reason by mail."))
     _refuse(_held(action), actor, reason, now)
 
 

@@ -65,45 +65,48 @@ class SignInRulesForm(forms.Form):
         min_value=8,
         max_value=64,
         help_text=_(
-            "Characters. 15 where the password may be all that is asked for. Passwords that are known from "
-            "break-ins are refused whatever their length."
+            "In characters. Use 15 where people may sign in with a password alone. Passwords known from "
+            "breaches are refused at any length."
         ),
     )
     classes = forms.IntegerField(
         label=_("Kinds of characters"),
         min_value=0,
         max_value=4,
-        help_text=_("How many of small letters, capital letters, digits and others. Length helps more: leave it at 0."),
+        help_text=_(
+            "How many of these a password needs: small letters, capital letters, digits, others. Length helps more, so "
+            "leave it at 0."
+        ),
     )
     history = forms.IntegerField(
-        label=_("Earlier passwords that may not come back"), min_value=0, max_value=10, help_text=_("0: any may.")
+        label=_("Earlier passwords that are refused"), min_value=0, max_value=10, help_text=_("0 refuses none.")
     )
     expires_after_days = forms.IntegerField(
         label=_("Days after which a password expires"),
         min_value=0,
         max_value=3650,
-        help_text=_("0: never, which is what NIST advises. People are told a week before."),
+        help_text=_("0 is never, as NIST advises. People get a mail a week before."),
     )
     idle_minutes = forms.IntegerField(
-        label=_("Minutes after which who does nothing is signed out"),
+        label=_("Minutes of inactivity before sign-out"),
         min_value=0,
         max_value=14 * 24 * 60,
-        help_text=_("0: only two weeks after sign-in."),
+        help_text=_("0 signs people out only two weeks after they signed in."),
     )
     console_factor = forms.BooleanField(
         label=_("Administrators, helpdesk and auditors need a second factor"),
         required=False,
         help_text=_(
-            "From their second sign-in, and 24 hours after the first at the latest. When you switch it on, those who "
-            "have none get a mail and a week. People of a provider confirm who they are there."
+            "From their second sign-in, and 24 hours after the first at the latest. When you switch this on, those who "
+            "have none get a mail and a week’s time. People who sign in with a provider prove it there."
         ),
     )
     limited_sign_in = forms.BooleanField(
-        label=_("Who lost their second factor may lock and locate with the password alone"),
+        label=_("People who lost their second factor can lock and locate with their password alone"),
         required=False,
         help_text=_(
-            "For half an hour, and nothing else: no wipe, no unlock, no account. Never for administrators, helpdesk "
-            "and auditors. They are told by mail."
+            "For half an hour, and nothing else: no wipe, no unlock, no account. It’s never open to administrators, "
+            "helpdesk and auditors. The person gets a mail."
         ),
     )
 
@@ -225,13 +228,13 @@ class DecisionForm(forms.Form):
         label=_("Why"),
         required=False,
         max_length=300,
-        help_text=_("Needed to refuse. Whoever asked for the wipe reads it by mail, with your name."),
+        help_text=_("You need a reason to refuse. It goes by mail, with your name, to whoever asked for the wipe."),
     )
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
         if cleaned.get("decision") == "refuse" and not cleaned.get("reason") and "reason" not in self.errors:
-            self.add_error("reason", _("Say why. Whoever asked for it reads it."))
+            self.add_error("reason", _("Say why. Whoever asked for it gets your reason by mail."))
         return cleaned
 
 
@@ -244,32 +247,34 @@ class ApprovalForm(forms.Form):
         required=False,
         max_length=300,
         help_text=_(
-            "Whoever asked for it reads it by mail, with your name. Needed to stop what somebody else asked for."
+            "Goes by mail, with your name, to whoever asked for it. You need a reason to stop somebody else’s change."
         ),
     )
 
 
 class ApprovalRulesForm(forms.Form):
     from_devices = forms.IntegerField(
-        label=_("From how many devices on"),
+        label=_("Registered devices before anything waits"),
         min_value=0,
         max_value=1_000_000,
-        help_text=_("While fewer devices are registered, nothing waits. 0: from the first one on."),
+        help_text=_("With fewer devices than this, nothing waits. 0 means always."),
     )
     batch_devices = forms.IntegerField(
-        label=_("Devices that one person may lock, or retire, at once"),
+        label=_("Devices that one person can lock or retire at once"),
         min_value=0,
         max_value=1_000_000,
         help_text=_(
-            "Counted over 24 hours. More than that waits: a lock for 15 minutes at most, a retirement for a week."
+            "Counted over 24 hours. Beyond it, a lock waits for 15 minutes at most, and then goes. A retirement "
+            "waits for a week, and is then dropped."
         ),
     )
     configuration_devices = forms.IntegerField(
-        label=_("Devices that a configuration may reach at once"),
+        label=_("Devices that a configuration can reach at once"),
         min_value=0,
         max_value=1_000_000,
         help_text=_(
-            "New ones, or all of them if it says something else than before. More than that waits for a day at most."
+            "Counts devices that are new to it, or all of them if its content changes. Beyond it, the change waits for "
+            "a day at most."
         ),
     )
 

@@ -37,13 +37,16 @@ PLACES: Final = (
     Place("settings", "console:settings", "gear", _("Settings"), Right.SEE_SETTINGS),
 )
 
+_ELSEWHERE: Final = {"devices_wipes_one": "approvals"}
+"""Pages that belong to another place than their names say."""
+
 
 def context(request: HttpRequest) -> dict[str, object]:
     """For every page: the places that this visitor may open; none for people without a role."""
     if request.resolver_match is None or request.resolver_match.app_name != "console":
         return {}
     allowed = rights_of(request)
-    here = request.resolver_match.url_name or ""
+    here = _ELSEWHERE.get(name := request.resolver_match.url_name or "", name)
     return {
         "places": [
             {

@@ -123,7 +123,7 @@ def test_with_two_administrators_shorter_passwords_wait_and_every_administrator_
     assert mail["goes"] == approval.ends_at.isoformat(timespec="seconds")
     assert approval.ends_at - approval.asked_at == timedelta(hours=24)
     page = text(browser, reverse(RULES))
-    assert "Waiting for another administrator" in page
+    assert "waits for another administrator" in page
     assert "1 change waits for an administrator" in text(browser, reverse("console:overview"))
     assert one(approval) in text(browser, reverse("console:approvals"))
     entry = Entry.objects.get(verb=Verb.CHANGE_WAITS)
@@ -158,7 +158,7 @@ def test_what_is_both_waits_as_a_whole(amara: Person, tomas: Person, enough: Non
     browser = browser_of(amara)
     browser.post(reverse(RULES), {**SIGN_IN, "minimum_length": 20, "idle_minutes": 0})
     assert length() == 15
-    assert "what is stricter in it waits as well" in text(browser, one(waits()))
+    assert "with whatever in it is stricter" in text(browser, one(waits()))
 
 
 def test_the_number_of_devices_is_not_raised_without_another_one(amara: Person, tomas: Person, enough: None) -> None:
@@ -194,7 +194,7 @@ def test_another_administrator_allows_it_and_it_takes_effect_under_their_name(
     browser_of(amara).post(reverse(RULES), SHORTER)
     approval = waits()
     other = browser_of(tomas)
-    assert "Allow it" in text(other, one(approval))
+    assert "Allow change" in text(other, one(approval))
     answer = decide(other, approval, "approve", "Agreed on Monday.")
     assert answer["Location"] == reverse("console:approvals")
     assert length() == 8
@@ -203,7 +203,20 @@ def test_another_administrator_allows_it_and_it_takes_effect_under_their_name(
     assert Entry.objects.get(verb=Verb.SIGN_IN_RULES_CHANGED).actor_id == str(tomas.id)
     assert Entry.objects.get(verb=Verb.CHANGE_APPROVED).details["asked_by"] == "Amara Diallo"
     assert told(Notice.CHANGE_APPROVED) == {str(amara.id)}
-    assert "Nothing waits" in text(other, reverse("console:approvals"))
+    assert "Nothing is waiting" in text(other, reverse("console:approvals"))
+
+
+def test_the_list_offers_a_decision_to_those_who_have_it_and_leads_to_the_rules(
+    amara: Person, tomas: Person, enough: None
+) -> None:
+    browser_of(amara).post(reverse(RULES), SHORTER)
+    auditor = factories.person("Vera Lind", role="auditor", password=PASSWORD)
+    own, others, seen = (text(browser_of(one), reverse("console:approvals")) for one in (amara, tomas, auditor))
+    assert ("You asked for it" in own, "Decide…" in own) == (True, False)
+    assert ("Amara Diallo</bdi> asked for it" in others, "Decide…" in others) == (True, True)
+    assert ("Amara Diallo</bdi> asked for it" in seen, "Decide…" in seen) == (True, False)
+    for page in (own, others, seen):
+        assert reverse("console:settings_approvals") in page
 
 
 def test_nobody_allows_what_they_asked_for_while_there_is_another(amara: Person, tomas: Person, enough: None) -> None:
@@ -211,7 +224,7 @@ def test_nobody_allows_what_they_asked_for_while_there_is_another(amara: Person,
     browser.post(reverse(RULES), SHORTER)
     page = text(browser, one(waits()))
     assert "You asked for this yourself" in page
-    assert "Allow it" not in page
+    assert "Allow change" not in page
     assert decide(browser, waits(), "approve").status_code == 403
     assert length() == 15
 
@@ -232,7 +245,7 @@ def test_an_administrator_of_less_than_a_day_stops_but_does_not_allow(
     other = browser_of(tomas)
     page = text(other, one(waits()))
     assert "less than a day" in page
-    assert "Allow it" not in page
+    assert "Allow change" not in page
     assert decide(other, waits(), "approve").status_code == 403
     assert decide(other, waits(), "stop").status_code == 303
     assert length() == 15
@@ -530,7 +543,7 @@ def test_a_looser_policy_is_allowed_in_words_and_takes_effect(
     page = text(other, one(waits()))
     for words in ("Change the policy “Strict” (Self-service)", "Undo window", "30 seconds", "0 seconds"):
         assert words in page
-    assert "Waiting for another administrator" in text(other, edit)
+    assert "waits for another administrator" in text(other, edit)
     assert "A change waits" in text(other, reverse("console:policies"))
     decide(other, waits(), "approve")
     assert Policy.objects.get(name="Strict").values["undo_seconds"] == 0
@@ -608,7 +621,7 @@ def test_invitations_that_are_good_for_longer_wait_and_so_does_the_environment(
     assert browser.post(address, {**rules, "good_for_days": 300})["Location"] == one(waits())
     assert browser.post(address, {"environment": "1"})["Location"] == one(waits())
     assert invitation_rules.current().good_for_days == 3
-    assert "Waiting for another administrator" in text(browser, address)
+    assert "waits for another administrator" in text(browser, address)
     decide(browser_of(tomas), waits(), "approve")
     assert not invitation_rules.are_set_here()
 

@@ -249,7 +249,7 @@ def test_one_for_few_goes_and_reaching_more_waits(amara: Person, tomas: Person, 
     answer = browser.post(edit, clip(to="groups", groups=[str(group.id), str(everybody.id)]))
     assert answer["Location"] == one(waits())
     assert "new to 3 devices" in text(browser, one(waits()))
-    assert "Waiting for another administrator" in text(browser, reverse("console:configurations_one", args=[made.id]))
+    assert "waits for another administrator" in text(browser, reverse("console:configurations_one", args=[made.id]))
     approvals.carry_out_due(now=waits().ends_at)
     made.refresh_from_db()
     assert {found.name for found in made.groups.all()} == {"Few", "Everybody"}

@@ -70,7 +70,7 @@ def stale(browser: Client) -> None:
 
 
 def test_with_nothing_to_decide_the_page_says_what_comes_here(administrator: Client) -> None:
-    assert "Nothing waits" in text(administrator, LIST)
+    assert "Nothing is waiting" in text(administrator, LIST)
     assert "waits for an administrator" not in text(administrator, reverse("console:overview"))
 
 
@@ -80,7 +80,7 @@ def test_the_overview_leads_to_what_waits_and_the_list_says_whose_and_why(admini
     assert f'href="{LIST}"' in overview
     page = text(administrator, LIST)
     assert "Second &lt;iPhone&gt;" in page
-    assert "Asked by its owner" in page
+    assert "Its owner asked for it" in page
     assert "more devices than one person may wipe" in page
     assert "First iPhone" not in page
     assert one(held) in page
@@ -96,7 +96,7 @@ def test_one_that_is_allowed_goes_after_its_undo_window(administrator: Client, h
     assert (answer.status_code, answer["Location"]) == (303, LIST)
     held.refresh_from_db()
     assert (held.approval, held.held_until is not None) == ("approved", True)
-    assert "Nothing waits" in text(administrator, LIST)
+    assert "Nothing is waiting" in text(administrator, LIST)
 
 
 def test_one_that_is_refused_is_over_and_its_owner_reads_who_and_why(

@@ -335,12 +335,12 @@ def _one_of_a_crowd(deed: str) -> Callable[[Scene], str]:
 
 def _refuse_without_a_word(page: Page, _scene: Scene) -> None:
     page.get_by_role("button", name="Refuse wipe").click()
-    expect(page.get_by_text("Say why. Whoever asked for it reads it.").first).to_be_visible()
+    expect(page.get_by_text("Say why. Whoever asked for it gets your reason by mail.").first).to_be_visible()
 
 
 def _stop_without_a_word(page: Page, _scene: Scene) -> None:
-    page.get_by_role("button", name="Stop it").click()
-    expect(page.get_by_text("Say why. Whoever asked for it reads it.").first).to_be_visible()
+    page.get_by_role("button", name="Stop change").click()
+    expect(page.get_by_text("Say why. Whoever asked for it gets your reason by mail.").first).to_be_visible()
 
 
 def _ask_many(page: Page, _scene: Scene) -> None:

@@ -32,11 +32,18 @@ SHOWN: Final = 200
 def index(request: HttpRequest) -> HttpResponse:
     """Changes first, what ends soonest at the top; then wipes, the oldest first. So many at most, for whoever decides
     goes through them one by one."""
-    now = timezone.now()
+    now, may, me = timezone.now(), rights_of(request), str(person_of(request).id)
     found = list(limits.waiting()[: SHOWN + 1])
     reasons = audit.reasons_of({action.id: action.device_id for action in found})
     context = {
-        "changes": [changes.shown(approval, now) for approval in _visible(request)[:SHOWN]],
+        "changes": [
+            {
+                "one": changes.shown(approval, now),
+                "is_own": approval.asker_id == me,
+                "may_decide": approvals.MATTERS[approval.kind].right in may,
+            }
+            for approval in _visible(request)[:SHOWN]
+        ],
         "rows": [
             {
                 "action": action,
@@ -50,7 +57,8 @@ def index(request: HttpRequest) -> HttpResponse:
             for action in found[:SHOWN]
         ],
         "more": len(found) > SHOWN,
-        "may_decide": Right.MANAGE_DEVICES in rights_of(request),
+        "may": may,
+        "may_decide": Right.MANAGE_DEVICES in may,
         "days": wipes.GOOD_FOR.days,
     }
     return render(request, "console/approvals.html", context)
