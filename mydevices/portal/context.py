@@ -26,7 +26,7 @@ def factor_due(request: HttpRequest) -> dict[str, object]:
     has till then."""
     user, now = getattr(request, "user", None), timezone.now()
     until = role_factors.due(user) if isinstance(user, Person) else None
-    return {"factor_due": moments.at(until, now) if until is not None and until > now else ""}
+    return {"factor_due": moments.by(until, now) if until is not None and until > now else ""}
 
 
 def limited_session(request: HttpRequest) -> dict[str, object]:

@@ -66,6 +66,15 @@ def at(when: datetime, now: datetime) -> SafeString:
     return _time(when, text)
 
 
+def by(when: datetime, now: datetime) -> SafeString:
+    """After “until” or “by”: “13:40”, “tomorrow 14:02”, “19 Nov 09:14”."""
+    local, today = timezone.localtime(when), timezone.localtime(now)
+    time = date_format(local, "H:i")
+    apart = (local.date() - today.date()).days
+    text = _near(local, today) if apart > 1 else time
+    return _time(when, _("tomorrow %(time)s") % {"time": time} if apart == 1 else text)
+
+
 def _near(local: datetime, today: datetime) -> str:
     """“19 Nov 09:14”, and of another year “19 Nov 2025”. How languages write a day is theirs to say."""
     if local.year == today.year:

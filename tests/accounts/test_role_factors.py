@@ -109,11 +109,13 @@ def test_the_first_sign_in_shows_how_to_secure_the_account_and_later_goes_on(rol
     page = browser.get(answer["Location"]).content.decode()
     for words in ("Secure your account", "Add a passkey", "Set up an app", "Recovery codes", "Later"):
         assert words in page
+    assert re.search(r"You have until <time [^>]+>(tomorrow )?\d\d:\d\d</time>", page)
     answer = browser.post(reverse(SECURE), {"next": "/console/people?q=a"})
     assert answer["Location"] == "/console/people?q=a"
     wanted = browser.get(answer["Location"])
     assert wanted.status_code == 200
-    assert "Your role asks for more than a password" in wanted.content.decode()
+    told = r"Your role asks for more than a password\. You have until <time [^>]+>(tomorrow )?\d\d:\d\d</time>"
+    assert re.search(told, wanted.content.decode())
 
 
 def test_later_leads_nowhere_else() -> None:

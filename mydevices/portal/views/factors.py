@@ -271,7 +271,7 @@ def secure(request: HttpRequest) -> HttpResponse:
     if request.method == "POST" and not overdue:
         request.session.pop(SECURE, None)
         return HttpResponseRedirect(wanted, status=303)
-    context = {"until": moments.at(until, now), "overdue": overdue, "next": wanted}
+    context = {"until": moments.by(until, now), "overdue": overdue, "next": wanted}
     return render(request, "mfa/secure.html", context, status=403 if request.method == "POST" else 200)
 
 
@@ -300,7 +300,7 @@ def ways_in(request: HttpRequest) -> dict[str, object]:
         "has_one": has_one,
         "removal": moments.at(removal.due_at, now) if (removal := factor_removal.waiting(person)) else "",
         "set_aside": [factors.named(one) for one in set_aside.of(person)],
-        "due": moments.at(until, now) if until and until > now else "",
+        "due": moments.by(until, now) if until and until > now else "",
         "overdue": until is not None and until <= now,
     }
 
