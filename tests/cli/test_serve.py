@@ -87,7 +87,7 @@ def test_the_first_start_prepares_everything_and_the_second_finds_it(serve: Serv
     assert link
     assert get(port, link[1]) == 200
     assert "MYDEVICES_PUBLIC_URL=https://" in first.said
-    assert "apple_push_csr" in first.said
+    assert "./run manage apple_push_csr" in first.said, "a command is not broken into two lines"
     processes = first.descendants()
     started = time.monotonic()
     assert first.stop() == 0

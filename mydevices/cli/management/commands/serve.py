@@ -1,6 +1,7 @@
 """`./run serve`: the web server and the worker, under one supervisor."""
 
 import argparse
+import re
 import shutil
 import textwrap
 from typing import Any, Final
@@ -77,7 +78,7 @@ class Command(BaseCommand):
             self._say("")
             self._say("Not everything works yet. What is missing:")
             for lack in lacks:
-                self._say(textwrap.fill(lack, _width(), initial_indent="  - ", subsequent_indent="    "))
+                self._say(_item(lack, _width()))
         if not environment.is_this_machine(bind):
             self._say("")
             self._say(f"Listening on {bind} without TLS: only a reverse proxy that has it may reach this port.")
@@ -102,6 +103,13 @@ class Command(BaseCommand):
     def _say(self, line: str) -> None:
         self.stdout.write(line)
         self.stdout.flush()
+
+
+def _item(text: str, width: int) -> str:
+    """An item of a list, in lines of so many characters. A command stays in one line, to be copied."""
+    whole = re.sub(r"\./run( manage)? \w+", lambda found: found[0].replace(" ", "\N{NO-BREAK SPACE}"), text)
+    lines = textwrap.fill(whole, width, initial_indent="  - ", subsequent_indent="    ")
+    return lines.replace("\N{NO-BREAK SPACE}", " ")
 
 
 def _width() -> int:
