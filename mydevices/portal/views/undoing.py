@@ -42,7 +42,7 @@ def restore_email(request: HttpRequest, token: str) -> HttpResponse:
 def _undo(request: HttpRequest, token: str, change: EmailChange, proof: str) -> HttpResponse:
     if request.method == "POST":
         email_change.undo(token=token, address=address_of(request), proof=proof)
-        messages.success(request, _("Your old address counts again, and you’re signed out everywhere."))
+        messages.success(request, _("Your old address is back, and you’re signed out everywhere."))
         return HttpResponseRedirect(request.path, status=303)
     return render(request, "portal/account/restore_email.html", {"change": change, "proof": proof})
 
