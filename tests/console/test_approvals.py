@@ -277,7 +277,7 @@ def test_where_nobody_has_had_the_role_for_a_day_another_one_allows(amara: Perso
     since(tomas, HOUR)
     browser_of(amara).post(reverse(RULES), SHORTER)
     other = browser_of(tomas)
-    assert "Allow it" in text(other, one(waits()))
+    assert "Allow change" in text(other, one(waits()))
     assert decide(other, waits(), "approve").status_code == 303
     assert length() == 8
 

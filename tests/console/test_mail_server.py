@@ -159,7 +159,7 @@ def test_another_mail_server_waits(set_up: Client, amara: Person, tomas: Person,
     assert outgoing.written() | {"port": str(outgoing.written()["port"])} == {"user": "", **KEPT}
     assert told(Notice.CHANGE_WAITS) == {str(amara.id), str(tomas.id)}
     assert decide(set_up, waits(), "approve").status_code == 403
-    assert "Waiting for another administrator" in text(set_up, reverse(PAGE))
+    assert "waits for another administrator" in text(set_up, reverse(PAGE))
 
 
 def test_another_mail_server_that_is_allowed_comes_with_its_password(set_up: Client, tomas: Person) -> None:

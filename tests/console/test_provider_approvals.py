@@ -111,7 +111,7 @@ def test_whom_a_provider_lets_in_is_not_changed_by_one_alone(
     before = values()
     assert browser_of(amara).post(edit(kept), form(**changed))["Location"] == one(waits())
     assert values() == before
-    assert "Waiting for another administrator" in text(browser_of(tomas), edit(kept))
+    assert "waits for another administrator" in text(browser_of(tomas), edit(kept))
     approvals.carry_out_due(now=waits().ends_at)
     assert values() != before
     assert Approval.objects.get().state == "done"
