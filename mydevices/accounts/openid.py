@@ -14,6 +14,7 @@ import os
 import ssl
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
@@ -39,8 +40,10 @@ PAUSE: Final = 10.0
 """Seconds after a failure in which the provider is not asked again for them."""
 LARGEST: Final = 512 * 1024
 """Bytes of an answer."""
-MOST_AT_ONCE: Final = 2
-"""Threads of a process that wait for a provider at the same time: fewer than `front` has for pages that wait."""
+MOST_AT_ONCE: Final = 3
+"""Threads of a process that wait for providers at the same time: fewer than `front` has for pages that wait."""
+MOST_FOR_ONE: Final = 2
+"""Those of them that wait for one provider, so that a slow one keeps nobody from another."""
 MOST_KNOWN: Final = 32
 """Providers of which a process remembers anything."""
 
@@ -67,7 +70,7 @@ class _Known:
 
 _known: dict[str, _Known] = {}
 _lock = threading.Lock()
-_waiting = threading.BoundedSemaphore(MOST_AT_ONCE)
+_waiting: Counter[str] = Counter()
 
 
 def forget() -> None:
@@ -86,14 +89,20 @@ def _of(issuer: str) -> _Known:
 
 
 @contextlib.contextmanager
-def place() -> Iterator[None]:
+def place(provider: Provider) -> Iterator[None]:
     """One of the few places of those who wait. Raises Busy where there is none."""
-    if not _waiting.acquire(blocking=False):
-        raise Busy("Too many wait for providers already.")
+    issuer = provider.issuer
+    with _lock:
+        if _waiting[issuer] >= MOST_FOR_ONE or _waiting.total() >= MOST_AT_ONCE:
+            raise Busy("Too many wait for providers already.")
+        _waiting[issuer] += 1
     try:
         yield
     finally:
-        _waiting.release()
+        with _lock:
+            _waiting[issuer] -= 1
+            if not _waiting[issuer]:
+                del _waiting[issuer]
 
 
 def metadata_of(provider: Provider) -> Metadata:
@@ -102,7 +111,7 @@ def metadata_of(provider: Provider) -> Metadata:
     if known.metadata is not None and now - known.metadata_at < KEPT:
         return known.metadata
     try:
-        with place():
+        with place(provider):
             _once(known, lambda: _fetch_metadata(known, provider.issuer))
     except NoAnswer:
         if known.metadata is None or now - known.metadata_at >= STALE:
@@ -117,7 +126,7 @@ def prepared(provider: Provider) -> Metadata:
     is not told to come again once their code is spent. Raises NoAnswer."""
     metadata, known = metadata_of(provider), _of(provider.issuer)
     if not known.keys or time.monotonic() - known.keys_at >= KEPT:
-        with place():
+        with place(provider):
             _keys_of(provider, metadata)
     return metadata
 

@@ -19,6 +19,8 @@ from allauth.account.adapter import get_adapter
 from allauth.account.internal.flows.login import perform_login, perform_password_login, record_authentication
 from allauth.account.models import Login
 from django.contrib import messages
+from django.contrib.auth import SESSION_KEY
+from django.contrib.sessions.backends.base import UpdateError
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
@@ -97,15 +99,27 @@ def _asked(request: HttpRequest) -> dict[str, dict[str, Any]]:
     return found if isinstance(found, dict) else {}
 
 
+def _read_anew(request: HttpRequest) -> bool:
+    """Take the session as it is by now, for the provider may have been waited for: what other requests wrote in it
+    stays. False where it has ended meanwhile, and so whoever was signed in is no longer."""
+    before = request.session.get(SESSION_KEY)
+    request.session = request.session.__class__(request.session.session_key)
+    return bool(request.session.get(SESSION_KEY) == before)
+
+
 def _taken(request: HttpRequest, provider: Provider) -> Mapping[str, Any] | None:
     """What was asked with this answer's name, which from now on is the name of nothing; None where nothing was."""
-    asked = _asked(request)
+    asked = _asked(request) if _read_anew(request) else {}
     one = asked.pop(request.GET.get("state", ""), None)
     if one is None:
         return None
     request.session[ASKED] = asked
     # At once: the rest of this request can take its time, and another one must not find it meanwhile.
-    request.session.save()
+    try:
+        request.session.save()
+    except UpdateError:  # it ended at this very moment
+        request.session = request.session.__class__()
+        return None
     is_of_it = one["provider"] == provider.id and one["issuer"] == provider.issuer
     return one if is_of_it and time.time() - one["at"] <= GOOD_FOR else None
 
@@ -113,8 +127,7 @@ def _taken(request: HttpRequest, provider: Provider) -> Mapping[str, Any] | None
 def finish(request: HttpRequest, provider: Provider) -> HttpResponse:
     """The provider has sent somebody back."""
     if request.GET.get("state", "") not in _asked(request):
-        message = _("You did not come from here, or it took too long. Sign in again.")
-        return _refused(request, provider, message, reason="nothing was asked")
+        return _not_asked(request, provider)
     if "code" not in request.GET:
         _taken(request, provider)
         if request.GET.get("error") == "access_denied":
@@ -123,11 +136,10 @@ def finish(request: HttpRequest, provider: Provider) -> HttpResponse:
         return _refused(request, provider, _unbelievable(provider), reason="the provider refused")
     try:
         metadata = openid.prepared(provider)
-        with openid.place():
+        with openid.place(provider):
             asked = _taken(request, provider)
             if asked is None:
-                message = _("You did not come from here, or it took too long. Sign in again.")
-                return _refused(request, provider, message, reason="nothing was asked")
+                return _not_asked(request, provider)
             claims = openid.said(
                 provider,
                 metadata,
@@ -142,7 +154,14 @@ def finish(request: HttpRequest, provider: Provider) -> HttpResponse:
         return _no_answer(request, provider, error)
     except ProtocolError as error:
         return _refused(request, provider, _unbelievable(provider), reason=error.message)
+    if not _read_anew(request):
+        return _not_asked(request, provider)
     return _believed(request, provider, asked, claims)
+
+
+def _not_asked(request: HttpRequest, provider: Provider) -> HttpResponse:
+    message = _("You did not come from here, or it took too long. Sign in again.")
+    return _refused(request, provider, message, reason="nothing was asked")
 
 
 def _unbelievable(provider: Provider) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from django.contrib.sessions.models import Session
 from django.db import connection
 from django.test import Client
 from django.urls import reverse
@@ -25,7 +26,7 @@ from mydevices.protocols import oidc
 from tests import factories
 from tests.factories import PASSWORD
 from tests.front.test_waiting import Running
-from tests.identity.arriving import AGAIN, WITH, arrive, is_signed_in, keep, make_stale
+from tests.identity.arriving import AGAIN, OTHER, WITH, arrive, is_signed_in, keep, make_stale
 from tests.identity.people import CLIENT
 from tests.identity.running import Identity
 
@@ -348,6 +349,78 @@ def test_whoever_comes_back_meanwhile_is_told_and_loses_nothing(
     assert [one.ended().status_code for one in waiting] == [302] * wait
     assert browser.get(back).status_code == 302
     assert all(is_signed_in(browser) for browser, _back in everybody)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_slow_provider_keeps_nobody_from_another(identity: Identity, provider: Provider, settings: Settings) -> None:
+    settings.PROVIDER_SECONDS = 20.0
+    keep(identity.other_issuer, of="birchwood", name="Birchwood ID")
+    arrive(identity, "stale")
+    arrive(identity, "silent", at=OTHER)
+    waiting = come_back(identity, ["lena", "noor"])
+    identity.be_honest()
+    identity.lie(stall=["token@localhost"])
+    held = [Meanwhile(partial(browser.get, back)) for browser, back in waiting]
+    until_asked(identity, "token", 2)
+    browser, _answer = arrive(identity, "silent", at=OTHER)
+    assert is_signed_in(browser)
+    assert [one.answer for one in held] == [None, None]
+    identity.lie()
+    assert [one.ended().status_code for one in held] == [302, 302]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_other_pages_write_in_the_session_meanwhile_stays(
+    identity: Identity, provider: Provider, settings: Settings
+) -> None:
+    """While keys are fetched, before the answer is taken, and while the code is exchanged, after that."""
+    settings.PROVIDER_SECONDS = 20.0
+    browser = Client()
+    back = identity.sign_in(identity.browser(), browser.get(WITH)["Location"], "lena")
+    for place in ("keys", "token"):
+        identity.be_honest()
+        openid.forget()
+        identity.lie(stall=[place])
+        waiting = Meanwhile(partial(browser.get, back))
+        until_asked(identity, place)
+        session = browser.session
+        session[f"written while the {place} came"] = "yes"
+        session.save()
+        identity.lie(answers={} if place == "token" else {"token": ["500 Internal Server Error", [], ""]})
+        answer = waiting.ended()
+        if place == "keys":
+            assert answer.status_code == 503
+            assert browser.session["written while the keys came"] == "yes"
+            back = identity.sign_in(identity.browser(), browser.get(WITH)["Location"], "lena")
+    assert answer.status_code == 302
+    assert is_signed_in(browser)
+    assert browser.session["written while the token came"] == "yes"
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("place", ["keys", "token"])
+def test_a_session_that_ends_meanwhile_links_nothing_and_does_not_come_back(
+    identity: Identity, provider: Provider, settings: Settings, place: str
+) -> None:
+    settings.PROVIDER_SECONDS = 20.0
+    boss = factories.administrator(password=PASSWORD)
+    browser, elsewhere = Client(), Client()
+    for one in (browser, elsewhere):
+        one.post(reverse("account_login"), {"login": boss.email, "password": PASSWORD})
+    back = identity.sign_in(
+        identity.browser(), browser.get("/account/security/with/aldermoor?go=1")["Location"], "noor"
+    )
+    identity.be_honest()
+    openid.forget()
+    identity.lie(stall=[place])
+    waiting = Meanwhile(partial(browser.get, back))
+    until_asked(identity, place)
+    assert elsewhere.post(reverse("sessions_end_others")).status_code == 303
+    identity.lie()
+    assert waiting.ended().status_code == 403
+    assert not boss.provider_links.exists()
+    assert not is_signed_in(browser)
+    assert Session.objects.count() == 1
 
 
 @pytest.mark.django_db(transaction=True)

@@ -33,8 +33,9 @@ class Lies:
 
     `claims`, `userinfo`, `metadata`: values put in place of the true ones, None to leave one out. `header`: of the ID
     token. `alg`: "none", "HS256" (with the public key as the secret), or one of `KEYS`. `signer`: "stranger" for a key
-    that is not in the list. `also`: further keys in the list. `stall`: places that do not answer until they are let.
-    `answers`: place to [status, headers, body] to give instead."""
+    that is not in the list. `also`: further keys in the list. `stall`: places that do not answer until they are let;
+    with a host behind them ("token@localhost") by that name alone. `answers`: place to [status, headers, body] to give
+    instead."""
 
     def __init__(self, truth: WSGIApplication, folder: Path, key: rsa.RSAPrivateKey) -> None:
         self._truth, self._folder, self._key = truth, folder, key
@@ -53,10 +54,10 @@ class Lies:
                 return self._truth(environ, start)
         lies = self._read()
         self._note(place)
-        if place in lies.get("stall", ()):
-            ends = time.monotonic() + STALLED
-            while place in self._read().get("stall", ()) and time.monotonic() < ends:
-                time.sleep(0.02)
+        stalls = {place, f"{place}@{environ['HTTP_HOST'].partition(':')[0]}"}
+        ends = time.monotonic() + STALLED
+        while stalls & set(self._read().get("stall", ())) and time.monotonic() < ends:
+            time.sleep(0.02)
         if place in lies.get("answers", {}):
             status, headers, body = lies["answers"][place]
             start(status, [tuple(header) for header in headers])
