@@ -23,6 +23,7 @@ from mydevices.audit import services as audit
 from mydevices.audit.actor import Actor
 from mydevices.audit.verbs import Verb
 from mydevices.errors import Conflict, Invalid, NotAllowed, NotFound
+from mydevices.lines import one_line
 from mydevices.protocols.oidc import Claims
 
 
@@ -71,7 +72,7 @@ def _by_address(provider: Provider, claims: Claims) -> Person | None:
     except Invalid as refusal:
         raise NotAllowed(
             _("%(provider)s says that your e-mail address is %(email)s, which can't be used here. Ask the helpdesk.")
-            % {"provider": provider.name, "email": claims.email}
+            % {"provider": provider.name, "email": one_line(claims.email)}
         ) from refusal
     if not _is_vouched(provider, claims):
         raise NotAllowed(
@@ -269,12 +270,19 @@ def _describe(person: Person, provider: Provider, claims: Claims, actor: Actor) 
     if claims.name and person.name != claims.name[:120]:
         person.name = claims.name[:120]
         changed.append("name")
-    if person.email != claims.email and _is_free(claims.email, person, vouched=_is_vouched(provider, claims)):
-        person.email = claims.email
-        changed.append("email")
     if changed:
         person.clean_fields(exclude=["password", "email_key"])
         person.save(update_fields=changed)
+    if person.email != claims.email and _is_free(claims.email, person, vouched=_is_vouched(provider, claims)):
+        before, person.email = person.email, claims.email
+        try:
+            with transaction.atomic():
+                person.save(update_fields=["email"])
+        except IntegrityError:  # somebody was given it at this very moment
+            person.email = before
+        else:
+            changed.append("email")
+    if changed:
         if {"name", "email"} & set(changed):
             following.changed([person.id])
         audit.record(

@@ -1,15 +1,21 @@
 """Whose account a provider opens: the five ways of issue 10 by which it opened somebody else's, and those that stay."""
 
+from datetime import timedelta
 from io import StringIO
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from allauth.mfa.models import Authenticator
 from django.core.management import CommandError, call_command
+from django.db import connection
+from django.db.migrations.executor import MigrationExecutor
+from django.db.models.signals import pre_save
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from mydevices.accounts import providers
 from mydevices.accounts.models import Group, Membership, Person, Provider, ProviderLink
 from mydevices.audit.models import Entry
 from mydevices.audit.verbs import Verb
@@ -21,7 +27,7 @@ from tests.accounts.test_passkeys import add, asked_to_sign_in, handle, post
 from tests.accounts.test_undone_change import taken_over
 from tests.factories import PASSWORD
 from tests.identity.arriving import AGAIN, OTHER, WITH, arrive, is_signed_in, keep, make_stale
-from tests.identity.people import CLIENT
+from tests.identity.people import CLIENT, SECRET
 from tests.identity.running import Identity
 from tests.passkeys import Key
 
@@ -462,6 +468,111 @@ def test_a_name_has_one_line_whatever_the_provider_says(identity: Identity, prov
     identity.lie(claims={"name": name}, userinfo={"name": name})
     arrive(identity, "lena")
     assert Person.objects.get(email=LENA).name == "Lena Bcc: all@aldermoor.example"
+
+
+@pytest.mark.parametrize("email", ["\ud800@aldermoor.example", "lisa\ud800@aldermoor.example", "\ud800", "\u202e"])
+def test_an_address_that_no_page_could_show_is_refused_on_one(
+    identity: Identity, provider: Provider, email: str
+) -> None:
+    identity.lie(claims={"email": email}, userinfo={"email": email})
+    browser, answer = arrive(identity, "lena")
+    assert (answer.status_code, "used here" in answer.content.decode()) == (403, True)
+    assert not is_signed_in(browser)
+
+
+def test_a_group_that_no_database_could_keep_is_none(identity: Identity, provider: Provider) -> None:
+    group = Group.objects.create(name="Finance")
+    identity.lie(claims={"groups": ["a\0b", "\ud800", ["finance"], {"finance": 1}, "finance"]})
+    browser, _answer = arrive(identity, "lena")
+    assert is_signed_in(browser)
+    assert list(Membership.objects.values_list("group", flat=True)) == [group.id]
+
+
+def test_an_address_that_somebody_is_given_at_the_same_instant_leaves_the_old_one(
+    identity: Identity, provider: Provider
+) -> None:
+    """Between the question who has it and the answer to the one who has just signed in."""
+    arrive(identity, "lena")
+    new = "lena.maas@aldermoor.example"
+    other = owner("somebody.else@aldermoor.example")
+
+    def be_faster(*, instance: Person, **_signal: Any) -> None:
+        if instance.email == new and instance.id != other.id:
+            other.email = new
+            other.save(update_fields=["email"])
+
+    identity.lie(claims={"email": new, "name": "Lena Maas"}, userinfo={"email": new, "name": "Lena Maas"})
+    pre_save.connect(be_faster, sender=Person)
+    try:
+        browser, _answer = arrive(identity, "lena")
+    finally:
+        pre_save.disconnect(be_faster, sender=Person)
+    assert is_signed_in(browser)
+    lena = who(browser)
+    assert lena is not None
+    assert (lena.email, lena.name) == (LENA, "Lena Maas")
+
+
+# Links from before they had a table of ours
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_upgrade_keeps_the_links_in_place_and_takes_none_along_whose_provider_is_gone(
+    identity: Identity, settings: Any
+) -> None:
+    executor = MigrationExecutor(connection)
+    newest = executor.loader.graph.leaf_nodes()
+    before = [
+        ("accounts", "0013_groups_open_to_the_helpdesk"),
+        ("socialaccount", "0006_alter_socialaccount_extra_data"),
+    ]
+    executor.migrate(before)
+    signed_in_at = timezone.now() - timedelta(days=3)
+    settings.ENVIRONMENT = settings.ENVIRONMENT.model_copy(update={"oidc_issuer": "https://login.example.org"})
+    try:
+        apps = executor.loader.project_state(before).apps
+        person, provider, account = (
+            apps.get_model(model) for model in ("accounts.Person", "accounts.Provider", "socialaccount.SocialAccount")
+        )
+        for name, issuer in (("aldermoor", identity.issuer), ("birchwood", "https://birchwood.example")):
+            provider.objects.create(id=name, name=name, issuer=issuer, client_id=CLIENT)
+
+        def linked(email: str, *of: tuple[str, str], keeper: str = "") -> None:
+            one = person.objects.create(
+                id=uuid4(),
+                email=email,
+                email_key=email,
+                name=email,
+                password="!",
+                provider=keeper,
+                joined_at=timezone.now(),
+            )
+            for name, uid in of:
+                made = account.objects.create(user=one, provider=name, uid=uid)
+                account.objects.filter(pk=made.pk).update(date_joined=signed_in_at, last_login=signed_in_at)
+
+        linked(LENA, ("aldermoor", "lena-there"), keeper="aldermoor")
+        linked("boss@aldermoor.example", ("birchwood", "7"), ("organisation", "boss"))
+        linked("gone@aldermoor.example", ("removed", "1"), ("birchwood", ""))
+    finally:
+        executor.loader.build_graph()
+        executor.migrate(newest)
+    kept = ProviderLink.objects.order_by("issuer").values_list(
+        "person__email", "provider", "issuer", "subject", "manages", "linked_at"
+    )
+    assert set(kept) == {
+        (LENA, "aldermoor", identity.issuer, "lena-there", True, signed_in_at),
+        ("boss@aldermoor.example", "birchwood", "https://birchwood.example", "7", False, signed_in_at),
+        ("boss@aldermoor.example", "organisation", "https://login.example.org", "boss", False, signed_in_at),
+    }
+    boss = factories.actor(factories.administrator())
+    providers.save(actor=boss, provider=Provider.objects.get(id="aldermoor"), secret=SECRET)
+    forget()
+    identity.lie(claims={"sub": "lena-there"}, userinfo={"sub": "lena-there"})
+    browser, _answer = arrive(identity, "lena")
+    lena = who(browser)
+    assert lena is not None
+    assert lena.email == LENA
 
 
 # No administrator is locked out
