@@ -10,11 +10,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from allauth.account.internal.flows.login import get_authentication_records
+from allauth.account.models import Login
 from allauth.account.stages import LoginStageController
 from allauth.mfa.stages import AuthenticateStage
 from allauth.usersessions.models import UserSession
 from django.conf import settings
-from django.contrib.auth import login
+from django.contrib.auth import login as open_session
 from django.contrib.auth.models import AnonymousUser
 from django.db import transaction
 from django.http import HttpRequest
@@ -50,7 +51,7 @@ def waiting(request: HttpRequest) -> Waiting | None:
     (`ACCOUNT_LOGIN_TIMEOUT`, fifteen minutes)."""
     stage = LoginStageController.enter(request, AuthenticateStage.key)
     person = stage.login.user if stage is not None else None
-    if stage is None or not isinstance(person, Person) or not person.is_active:
+    if stage is None or not isinstance(person, Person) or not still_counts(stage.login):
         return None
     records = get_authentication_records(request, person)
     # Of this very attempt: an earlier one may have left its record in the session.
@@ -59,6 +60,16 @@ def waiting(request: HttpRequest) -> Waiting | None:
         for record in records
     )
     return Waiting(person, _refusal(person, by_password=by_password))
+
+
+def still_counts(login: Login) -> bool:
+    """Whether a sign-in that was begun a while ago may go on: not past a suspension, nor past a new password or the
+    undo of a change, which end all that began before them."""
+    person = login.user
+    if not isinstance(person, Person) or not person.is_active:
+        return False
+    changed_at = person.password_changed_at
+    return changed_at is None or changed_at.timestamp() <= login.initiated_at
 
 
 def _refusal(person: Person, *, by_password: bool) -> str:
@@ -90,7 +101,7 @@ def begin(request: HttpRequest) -> Person:
     until = now + LASTS
     with transaction.atomic():
         request.session.flush()
-        login(request, person, backend=BACKEND)
+        open_session(request, person, backend=BACKEND)
         request.session[LIMITED] = int(until.timestamp())
         request.session[SEEN] = int(now.timestamp())
         request.session.set_expiry(until)

@@ -3,7 +3,7 @@
 import json
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
@@ -20,7 +20,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from mydevices.accounts import attempts, codes, password_reset, providers, selectors, tasks
+from mydevices.accounts import attempts, codes, password_reset, providers, selectors, services, tasks
 from mydevices.accounts.codes import make
 from mydevices.accounts.models import Attempts, Person
 from mydevices.accounts.requests import COOKIE
@@ -28,6 +28,7 @@ from mydevices.audit.models import Entry
 from mydevices.audit.verbs import Verb
 from mydevices.outbox.models import Message
 from tests import factories
+from tests.accounts.test_email_change import begun
 from tests.codes import as_if_unused, code_for
 from tests.factories import PASSWORD
 
@@ -269,6 +270,42 @@ def test_who_confirms_who_they_are_is_counted_alike(kofi: Person) -> None:
     answer = browser.post(reverse("mfa_reauthenticate"), {"code": right_code()}, REMOTE_ADDR=ELSEWHERE)
     assert answer.status_code == 302
     assert browser.session["account_authentication_methods"][-1]["method"] == "mfa"
+
+
+def end_by_a_new_password(kofi: Person) -> None:
+    services.change_password(
+        actor=factories.actor(kofi), person=kofi, password="granite meadow seventeen", browser="a browser"
+    )
+
+
+def end_by_an_undo(kofi: Person) -> None:
+    _confirm, undo = begun(kofi)
+    assert Client().post(undo).status_code == 303
+
+
+def end_by_suspending(kofi: Person) -> None:
+    Person.objects.filter(id=kofi.id).update(is_active=False)
+
+
+@pytest.mark.parametrize("end", [end_by_a_new_password, end_by_an_undo, end_by_suspending])
+@pytest.mark.parametrize("way", ["code", "recovery code", "password alone"])
+def test_what_ends_sessions_ends_sign_ins_that_are_half_done(
+    kofi: Person, end: Callable[[Person], None], way: str
+) -> None:
+    """Somebody who knows the password that is replaced stands at the second step meanwhile."""
+    recovery = codes.make(kofi)[0]
+    Authenticator.objects.update(created_at=timezone.now() - timedelta(days=9))
+    browser = after_the_password(kofi)
+    end(kofi)
+    if way == "password alone":
+        browser.post(reverse("portal:limited_sign_in"))
+        assert browser.get(reverse("portal:lost_devices")).status_code == 302
+    else:
+        answer = give(browser, right_code() if way == "code" else recovery)
+        assert answer["Location"] == reverse("account_login")
+    assert not is_in(browser)
+    assert not at_the_second_step(browser)
+    assert not Entry.objects.filter(verb__in=[Verb.SIGNED_IN, Verb.SIGNED_IN_LIMITED]).exists()
 
 
 def test_the_present_password_is_no_place_to_guess_it(kofi: Person) -> None:

@@ -7,9 +7,11 @@ from typing import Any
 
 from allauth.account.adapter import get_adapter as get_account_adapter
 from allauth.account.models import Login
+from allauth.account.stages import LoginStageController
 from allauth.account.utils import get_next_redirect_url
 from allauth.mfa.base.views import AuthenticateView, ReauthenticateView
 from allauth.mfa.models import Authenticator
+from allauth.mfa.stages import AuthenticateStage
 from allauth.mfa.totp.internal.flows import activate_totp
 from allauth.mfa.totp.views import ActivateTOTPView, DeactivateTOTPView
 from allauth.mfa.webauthn.internal import flows
@@ -24,7 +26,14 @@ from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.db import transaction
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
+from django.http import (
+    Http404,
+    HttpRequest,
+    HttpResponse,
+    HttpResponseBase,
+    HttpResponseRedirect,
+    JsonResponse,
+)
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
@@ -37,6 +46,7 @@ from mydevices.accounts import (
     codes,
     factor_removal,
     factors,
+    limited,
     passkeys,
     provider_sign_in,
     role_factors,
@@ -124,9 +134,18 @@ class SignInWithPasskey(LoginWebAuthnView):  # type: ignore[misc]  # the same
 
 
 class SecondStep(AuthenticateView):  # type: ignore[misc]  # the same
-    """After too many wrong codes the half-done sign-in is dropped: whoever goes on has to know the password still."""
+    """After too many wrong codes the half-done sign-in is dropped: whoever goes on has to know the password still. So
+    it is after a new password."""
 
     template_name = "mfa/second_step.html"
+
+    def dispatch(self, request: HttpRequest, *arguments: Any, **named: Any) -> HttpResponseBase:
+        stage = LoginStageController.enter(request, AuthenticateStage.key)
+        if stage is not None and not limited.still_counts(stage.login):
+            to_sign_in: HttpResponse = stage.abort()
+            return to_sign_in
+        page: HttpResponseBase = super().dispatch(request, *arguments, **named)
+        return page
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         """The library's begins a ceremony of no purpose."""
