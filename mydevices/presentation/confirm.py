@@ -19,6 +19,7 @@ from allauth.account.internal.flows.login import record_authentication
 from allauth.mfa.adapter import get_adapter as get_mfa_adapter
 from django import forms
 from django.conf import settings
+from django.core.exceptions import SuspiciousFileOperation
 from django.core.files.uploadedfile import InMemoryUploadedFile
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import render
@@ -28,6 +29,7 @@ from django.utils.translation import gettext_lazy as _
 
 from mydevices.accounts.requests import person_of, prove_by_code, prove_by_password
 from mydevices.errors import TooMany
+from mydevices.lines import is_one_line
 from mydevices.presentation.access import go, in_dialog
 
 if TYPE_CHECKING:
@@ -228,9 +230,12 @@ def _unwrapped(text: str) -> "tuple[str, InMemoryUploadedFile] | None":
         field, name, kind = (str(said[part] or "") for part in ("field", "name", "type"))
     except (ValueError, LookupError, TypeError, binascii.Error, RecursionError):
         return None
-    if "\0" in field + name + kind or len(content) > MOST_CARRIED:
+    if not is_one_line(field + name + kind) or len(content) > MOST_CARRIED:
         return None
-    return field, InMemoryUploadedFile(BytesIO(content), field, name or "file", kind, len(content), None)
+    try:
+        return field, InMemoryUploadedFile(BytesIO(content), field, name or "file", kind, len(content), None)
+    except SuspiciousFileOperation:  # "..", and what else is no name of a file
+        return None
 
 
 def _ways(request: HttpRequest) -> Sequence[Mapping[str, str]]:

@@ -165,6 +165,15 @@ def test_without_a_tick_nothing_begins() -> None:
     assert not FactorRemoval.objects.exists()
 
 
+@pytest.mark.parametrize("typed", ["9" * 30, "9" * 5000, "-1", "\u0663", "x"])
+def test_what_is_no_factor_of_theirs_is_left_out(typed: str) -> None:
+    person = factories.person(password=PASSWORD)
+    app, _key = app_of(person, age=OLD)
+    form = {"password": NEW, "again": NEW, "missing": [typed, str(app.pk)]}
+    assert Client().post(password_reset.link_for(person), form).status_code == 303
+    assert FactorRemoval.objects.get(person=person).factors == [app.pk]
+
+
 def test_asking_again_begins_the_week_anew() -> None:
     person = factories.person(password=PASSWORD)
     passkey, (app, _key) = passkey_of(person, age=OLD), app_of(person, age=OLD)

@@ -95,6 +95,19 @@ def test_what_the_owner_added_themselves_comes_back(client: Client) -> None:
     assert (back.data, back.created_at) == (passkey.data, passkey.created_at)
 
 
+@pytest.mark.parametrize("typed", ["9" * 30, "9" * 5000, "-1", "\u0663", "x"])
+def test_what_is_nothing_that_was_set_aside_does_not_come_back(client: Client, typed: str) -> None:
+    person = factories.person(password=PASSWORD)
+    passkey_of(person)
+    undo = taken_over(person)
+    client.post(undo)
+    page = client.post(undo, {"before": PASSWORD}).content.decode()
+    proof = page.partition('name="proof" value="')[2].partition('"')[0]
+    answer = client.post(undo, {"proof": proof, "password": NEW, "again": NEW, "back": typed})
+    assert answer.status_code == 303
+    assert not Authenticator.objects.filter(user=person).exists()
+
+
 def test_the_old_mailbox_alone_removes_nothing(client: Client) -> None:
     person = factories.person(password=PASSWORD)
     passkey_of(person)

@@ -253,14 +253,18 @@ def test_a_file_too_large_to_carry_is_chosen_again(sign_in: SignedIn) -> None:
         "{}",
         '{"field": "logo", "name": "a", "type": "b", "content": "%"}',
         '{"field": "logo", "name": "a\\u0000", "type": "b", "content": "eA=="}',
+        '{"field": "logo", "name": "..", "type": "b", "content": "eA=="}',
+        '{"field": "logo", "name": "\\ud800", "type": "b", "content": "eA=="}',
+        '{"field": "logo", "name": "a", "type": "b\\r\\nX: y", "content": "eA=="}',
         '{"field": "logo", "name": 1, "type": null, "content": 7}',
         "[" * 100_000,
     ],
 )
-def test_what_is_no_carried_file_is_none(sign_in: SignedIn, said: str) -> None:
+def test_what_is_no_carried_file_is_none(sign_in: SignedIn, said: str, caplog: pytest.LogCaptureFixture) -> None:
     boss = sign_in(factories.administrator(password=PASSWORD))
     answer = boss.post(reverse("console:settings_logo"), {"confirm-file": said, "confirm-password": PASSWORD})
     assert answer.status_code == 400
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]
     assert not Organisation.objects.exclude(logo=None).exists()
 
 

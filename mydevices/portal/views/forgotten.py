@@ -41,6 +41,8 @@ def reset(request: HttpRequest, person_id: UUID, token: str) -> HttpResponse:
     person = password_reset.whose(person_id=person_id, token=token)
     form = NewPasswordForm(sent(request))
     missing = request.POST.getlist("missing")
+    own = factors_of(person)
+    keys = {str(factor["id"]) for factor in own}
     if request.method == "POST" and form.is_valid():
         try:
             person = password_reset.reset(
@@ -49,7 +51,7 @@ def reset(request: HttpRequest, person_id: UUID, token: str) -> HttpResponse:
                 password=form.cleaned_data["password"],
                 address=address_of(request),
                 browser=browser_of(request),
-                missing=[int(key) for key in missing if key.isdecimal()],
+                missing=[int(key) for key in missing if key in keys],
             )
         except Invalid as refusal:
             form.add_error("password", refusal.message)
@@ -61,7 +63,7 @@ def reset(request: HttpRequest, person_id: UUID, token: str) -> HttpResponse:
     context = {
         "form": form,
         "person": person,
-        "factors": factors_of(person),
+        "factors": own,
         "may_remove": factor_removal.may_ask(person),
         "missing": missing,
         "strength_url": reverse("portal:reset_strength", args=[person_id, token]),

@@ -110,12 +110,13 @@ def _settle(
     """Choose a new password, and what comes back into use. `is_first`: the form that was sent was the proof's."""
     person = change.person
     form = NewPasswordForm(None if is_first or "password" not in request.POST else request.POST)
+    aside, back = set_aside.of(person), request.POST.getlist("back")
     if form.is_bound and form.is_valid():
         try:
             email_change.settle(
                 token=token,
                 proof=proof,
-                give_back=[int(key) for key in request.POST.getlist("back") if key.isdecimal()],
+                give_back=[one.pk for one in aside if str(one.pk) in back],
                 password=form.cleaned_data["password"],
                 address=address_of(request),
                 browser=browser_of(request),
@@ -132,11 +133,8 @@ def _settle(
         "form": form,
         "person": person,
         "proof": proof,
-        "aside": [
-            {"id": one.pk, "name": factors.named(one), "added": moments.day(one.created_at)}
-            for one in set_aside.of(person)
-        ],
-        "back": request.POST.getlist("back"),
+        "aside": [{"id": one.pk, "name": factors.named(one), "added": moments.day(one.created_at)} for one in aside],
+        "back": back,
         "strength_url": reverse("portal:restore_strength", args=[token]),
     }
     return render(request, "portal/account/restore_settle.html", context, status=400 if form.errors else 200)
