@@ -244,6 +244,10 @@ class Environment(BaseSettings):
     """Domains whose addresses are the provider's to give, separated by commas: whoever has such an address can be given
     an account that is here already."""
 
+    provider_hosts: Annotated[list[str], NoDecode] = []
+    """Further hosts that sign-in providers may have this server speak to, separated by commas. A provider's own need
+    not be named, nor what large ones are known to have beside it."""
+
     oidc_required: bool = False
     """Everybody signs in there; passwords are for local administrators."""
 
@@ -283,7 +287,7 @@ class Environment(BaseSettings):
             raise ValueError("must be an e-mail address, without a name")
         return value
 
-    @field_validator("allowed_hosts", "oidc_domains", mode="before")
+    @field_validator("allowed_hosts", "oidc_domains", "provider_hosts", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value

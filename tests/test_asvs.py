@@ -61,6 +61,16 @@ MARKED_SAFE: Final = {
     "mydevices/presentation/past.py",  # nothing
 }
 """Where text is declared to be HTML by hand, and not by `format_html`."""
+SPEAK: Final = {
+    "mydevices/accounts/openid.py",
+    "mydevices/accounts/post.py",
+    "mydevices/cli/address.py",  # the server's own public address, when an operator asks
+    "mydevices/cli/demonstration.py",  # looks for free ports
+    "mydevices/cli/processes.py",  # its own children, by a pair of sockets
+    "mydevices/cli/serving.py",  # asks the halves of this server whether they are ready
+    "mydevices/cli/web.py",  # looks whether a port is free
+    "mydevices/platforms/apple/gateway.py",
+}
 SHORTEST: Final = 15
 """Characters of a reason."""
 
@@ -436,6 +446,18 @@ def test_templates_are_files_and_their_names_stand_in_the_sources() -> None:
     assert {name for name, source in text.items() if re.search(r"mark_safe\(|SafeString\(", source)} == MARKED_SAFE
     pages = {path: path.read_text(encoding="utf-8") for path in (ROOT / "mydevices").rglob("*.html")}
     assert [path for path, source in pages.items() if re.search(r"\|\s*safe\b|autoescape off|safeseq", source)] == []
+
+
+def test_who_speaks_to_other_machines_at_all_is_known() -> None:
+    """Each of these asks an address of the settings, or one that they allow (`docs/security/connections.md`)."""
+    libraries = r"socket|smtplib|httpx2?|requests|urllib\.request|http\.client|aiohttp"
+    wrong = re.compile(rf"^\s*(?:import|from) (?:{libraries})\b", re.MULTILINE)
+    found = {
+        path.relative_to(ROOT).as_posix()
+        for path in (ROOT / "mydevices").rglob("*.py")
+        if wrong.search(path.read_text(encoding="utf-8"))
+    }
+    assert found == SPEAK
 
 
 def test_no_program_is_started_with_text_from_outside() -> None:

@@ -300,6 +300,10 @@ def _asked(
     """The body of an answer of 200. Raises NoAnswer for any other, a larger one, and one that is not there in time."""
     if not oidc.is_reachable(address, locally=oidc.is_local(issuer)):
         raise NoAnswer("The provider's address does not begin with https://.")
+    if not oidc.is_expected(address, issuer=issuer, hosts=settings.ENVIRONMENT.provider_hosts):
+        # Stands in the audit with the sign-in that failed.
+        host = urlsplit(address).hostname
+        raise NoAnswer(f"The provider names an address of {host}, which MYDEVICES_PROVIDER_HOSTS does not list.")
     sent = {"Accept": "application/json", "Accept-Encoding": "identity", **(headers or {})}
     try:
         return _run(_answered(method, address, sent, form))

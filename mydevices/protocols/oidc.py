@@ -10,7 +10,7 @@ import binascii
 import json
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -35,6 +35,12 @@ SMALLEST_RSA: Final = 2048
 
 LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 """Hosts that may be spoken to without TLS, by a provider that is on this machine itself."""
+
+ELSEWHERE: Final[Mapping[str, Sequence[str]]] = {
+    "accounts.google.com": ("oauth2.googleapis.com", "openidconnect.googleapis.com", "www.googleapis.com"),
+    "login.microsoftonline.com": ("graph.microsoft.com",),
+}
+"""Hosts of large providers beside the one of their issuer."""
 
 _BASE64URL: Final = re.compile(r"[A-Za-z0-9_-]*")
 _HASHES: Final[Mapping[str, type[hashes.HashAlgorithm]]] = {
@@ -119,6 +125,24 @@ def is_reachable(address: str, *, locally: bool) -> bool:
 
 def is_local(issuer: str) -> bool:
     return urlsplit(issuer).scheme == "http" and (urlsplit(issuer).hostname or "") in LOOPBACK
+
+
+def is_expected(address: str, *, issuer: str, hosts: Iterable[str] = ()) -> bool:
+    """Whether a provider may have this server speak to an address: one of its own host, of those that a large provider
+    is known to have (`ELSEWHERE`), or of `hosts`, each with its port where that isn't the usual one. What metadata name
+    is the provider's to say, and could be any machine that this server reaches and strangers don't."""
+    own = _place(issuer)
+    if is_local(issuer) and (urlsplit(address).hostname or "") in LOOPBACK:
+        return _place(address).rpartition(":")[2] == own.rpartition(":")[2]
+    wanted = {own, *(f"{host}:443" for host in ELSEWHERE.get(own.rpartition(":")[0], ()))}
+    wanted |= {host if ":" in host else f"{host}:443" for host in map(str.lower, hosts)}
+    return _place(address) in wanted
+
+
+def _place(address: str) -> str:
+    """Host and port."""
+    parts = urlsplit(address)
+    return f"{parts.hostname or ''}:{parts.port or (80 if parts.scheme == 'http' else 443)}"
 
 
 def metadata(body: bytes, *, issuer: str) -> Metadata:

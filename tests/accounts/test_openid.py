@@ -2,6 +2,7 @@
 
 import base64
 import json
+import socket
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -467,6 +468,54 @@ def test_after_a_failure_it_is_left_alone_for_a_moment(identity: Identity, provi
     for _time in range(4):
         assert Client().get(WITH).status_code == 503
     assert identity.asked("metadata") == 1
+
+
+@pytest.mark.parametrize(
+    ("address", "hosts", "good"),
+    [
+        ("https://login.example.org/token", [], True),
+        ("https://LOGIN.example.org/token", [], True),
+        ("https://login.example.org:443/token", [], True),
+        ("https://login.example.org:8443/token", [], False),
+        ("https://token.example.org/", [], False),
+        ("https://token.example.org/", ["Token.example.org"], True),
+        ("https://token.example.org:8443/", ["token.example.org"], False),
+        ("https://token.example.org:8443/", ["token.example.org:8443"], True),
+        ("https://login.example.org.elsewhere.example/", [], False),
+        ("https://10.0.0.5/", [], False),
+        ("https://169.254.169.254/latest", [], False),
+        ("https://localhost/", [], False),
+        ("https://[::1]/", [], False),
+        ("https://oauth2.googleapis.com/token", [], False),
+    ],
+)
+def test_a_provider_names_addresses_of_its_own_host_or_of_one_that_is_listed(
+    address: str, hosts: list[str], good: bool
+) -> None:
+    assert oidc.is_expected(address, issuer="https://login.example.org", hosts=hosts) is good
+
+
+def test_hosts_of_large_providers_are_known_for_these_alone() -> None:
+    assert oidc.is_expected("https://oauth2.googleapis.com/token", issuer="https://accounts.google.com")
+    assert oidc.is_expected(
+        "https://graph.microsoft.com/oidc/userinfo", issuer="https://login.microsoftonline.com/x/v2.0"
+    )
+    assert not oidc.is_expected("https://graph.microsoft.com/", issuer="https://accounts.google.com")
+
+
+@pytest.mark.parametrize("place", ["jwks_uri", "token_endpoint", "userinfo_endpoint"])
+def test_the_server_speaks_to_no_other_host_for_a_provider(identity: Identity, provider: Provider, place: str) -> None:
+    read = json.loads(openid._asked(provider.issuer, "GET", oidc.well_known(provider.issuer)))
+    with socket.create_server(("127.0.0.1", 0)) as within:  # something that strangers do not reach
+        within.setblocking(False)
+        named = f"http://127.0.0.1:{within.getsockname()[1]}/"
+        identity.lie(answers={"metadata": ["200 OK", [], json.dumps({**read, place: named})]})
+        browser, left = Client(), Client().get(WITH)
+        if left.status_code == 302:  # its keys are elsewhere
+            browser, _answer = arrive(identity, "lena")
+        with pytest.raises(BlockingIOError):
+            within.accept()
+    assert nobody_came(browser)
 
 
 def test_nobody_is_sent_on_by_a_provider_to_another_address(identity: Identity, provider: Provider) -> None:
