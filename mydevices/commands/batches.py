@@ -24,7 +24,7 @@ from mydevices.audit import proof
 from mydevices.audit import services as audit
 from mydevices.audit.actor import Actor
 from mydevices.audit.verbs import Verb
-from mydevices.commands import services
+from mydevices.commands import limits, services
 from mydevices.commands.models import Batch, BatchItem
 from mydevices.devices.models import Device
 from mydevices.errors import Conflict, Invalid, MyDevicesError, NotAllowed, NotFound, Unsupported
@@ -118,8 +118,8 @@ def start(
 
 
 def must_wait(*, actor: Actor, kind: ActionKind, device_ids: Collection[UUID], now: datetime) -> bool:
-    """Whether another administrator is asked before these devices are. All that this actor has asked the same of in
-    batches within a day counts, but for what waits itself."""
+    """Whether another administrator is asked before these devices are. All that this actor has asked the same of within
+    a day counts, in batches or one by one, but for what waits itself."""
     if kind not in WAITS or not approvals.must_wait(actor):
         return False
     names = approvals.waiting().filter(what__startswith=_WHAT).values_list("what", flat=True)
@@ -130,7 +130,9 @@ def must_wait(*, actor: Actor, kind: ActionKind, device_ids: Collection[UUID], n
         batch__started_at__gt=now - approvals.DAY,
         state__in=(State.WAITING, State.ASKED),
     ).exclude(batch_id__in=held)
-    return len({*device_ids, *lately.values_list("device_id", flat=True)}) > approvals.rules().batch_devices
+    singly = limits.asked_of_others(actor=actor, kind=kind, now=now)
+    asked = {*lately.values_list("device_id", flat=True), *singly.values_list("device_id", flat=True)}
+    return len({*device_ids, *asked}) > approvals.rules().batch_devices
 
 
 def register() -> None:

@@ -3,15 +3,19 @@ not all of them."""
 
 from datetime import datetime, timedelta
 from typing import Final
+from uuid import UUID
 
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet
+from django.utils.translation import ngettext
 
+from mydevices.accounts import approvals
 from mydevices.accounts import services as accounts
 from mydevices.accounts.notices import Notice
 from mydevices.audit.actor import Actor
 from mydevices.commands.models import Action, Command
 from mydevices.commands.states import PENDING, State
 from mydevices.devices.models import Device
+from mydevices.errors import Conflict
 from mydevices.platforms.port import ActionKind
 from mydevices.policies import selectors as policies
 from mydevices.policies.kinds.self_service import SelfServiceRules
@@ -45,6 +49,34 @@ def _wipes(device: Device, now: datetime) -> QuerySet[Action]:
     return Action.objects.filter(
         Exists(counted), kind=ActionKind.WIPE, requested_at__gt=now - DAY
     ).exclude(approval=Action.Approval.WAITING).exclude(device=device)  # fmt: skip
+
+
+def asked_of_others(*, actor: Actor, kind: ActionKind, now: datetime) -> QuerySet[Action]:
+    """What this person has asked of devices of other people within a day, one by one or in batches, and was not called
+    off or in vain."""
+    counted = Command.objects.filter(action=OuterRef("pk"), state__in=(State.HELD, *PENDING, State.DONE))
+    lately = Action.objects.filter(Exists(counted), kind=kind, actor_id=actor.id, requested_at__gt=now - DAY)
+    return lately.exclude(device__owner=UUID(actor.id))
+
+
+def check_retired(*, device: Device, actor: Actor, now: datetime) -> None:
+    """Raises Conflict for one more device of somebody else than one person may retire within a day: a list that is gone
+    through by hand is a list, and asks another administrator first. In the line of `organisation.services.hold`."""
+    if not approvals.must_wait(actor):
+        return
+    lately = asked_of_others(actor=actor, kind=ActionKind.RETIRE, now=now).exclude(device=device)
+    most = approvals.rules().batch_devices
+    if lately.values("device").distinct().count() >= most:
+        raise Conflict(
+            ngettext(
+                "You have retired %(number)d device within a day. Choose further ones in the list of devices: another "
+                "administrator is asked first.",
+                "You have retired %(number)d devices within a day. Choose further ones in the list of devices: another "
+                "administrator is asked first.",
+                most,
+            )
+            % {"number": most}
+        )
 
 
 def waiting() -> QuerySet[Action]:

@@ -139,8 +139,7 @@ def enqueue(
     ]
     try:
         with transaction.atomic():
-            if kind == ActionKind.WIPE:
-                _hold_beyond_limits(action, commands, actor, now)
+            _look_at_limits(action, commands, actor, now, in_batch=confirmed_at is not None)
             action.save(force_insert=True)
             Command.objects.bulk_create(commands)
             _follow(action, now)
@@ -160,9 +159,16 @@ def enqueue(
     return action
 
 
-def _hold_beyond_limits(action: Action, commands: Sequence[Command], actor: Actor, now: datetime) -> None:
-    """One device more than may be wiped without an administrator's word waits for it. In the caller's transaction, in
-    which nobody else counts."""
+def _look_at_limits(
+    action: Action, commands: Sequence[Command], actor: Actor, now: datetime, *, in_batch: bool
+) -> None:
+    """One device more than may be wiped without an administrator's word waits for it; one more than somebody may retire
+    by themselves is refused. In the caller's transaction, in which nobody else counts."""
+    if action.kind == ActionKind.RETIRE and not in_batch and _is_another(action.device, actor):
+        organisation.hold()
+        limits.check_retired(device=action.device, actor=actor, now=now)
+    if action.kind != ActionKind.WIPE:
+        return
     organisation.hold()
     limit = limits.exceeded(device=action.device, actor=actor, now=now)
     if limit is None:

@@ -161,6 +161,37 @@ def test_few_devices_one_after_another_count_together(amara: Person, tomas: Pers
     assert approvals.waiting().count() == 1
 
 
+def retire(browser: Client, device: Device) -> str:
+    """By the page of the one device. What the next page says."""
+    address = reverse("console:devices_act", args=[device.id, "retire"])
+    form = {"typed": device.name, "reason": "Left."}
+    return browser.post(address, form, follow=True).content.decode()
+
+
+def test_many_devices_are_not_retired_one_by_one_either(amara: Person, tomas: Person, some: Sequence[Device]) -> None:
+    """A list that is gone through by hand, or by a script, is a list."""
+    browser = browser_of(amara)
+    for device in some:
+        page = retire(browser, device)
+    assert "another administrator is asked first" in page
+    assert Action.objects.filter(kind="retire").count() == 2
+    # Nor in a small batch after them.
+    ask(browser, "retire", some[2:])
+    assert (work(), waits().kind) == (2, "batch.retire")
+    decide(browser_of(tomas), waits(), "approve")
+    assert work() == 3
+
+
+def test_retiring_ones_own_devices_asks_nobody(amara: Person, tomas: Person, some: Sequence[Device]) -> None:
+    browser = browser_of(amara)
+    for number in range(3):
+        own = factories.device(amara, name=f"Own {number}", now=timezone.now())
+        browser.post(reverse("portal:retire", args=[own.id]), {"typed": own.name})
+    assert Action.objects.filter(kind="retire").count() == 3
+    retire(browser, some[0])
+    assert Action.objects.filter(kind="retire").count() == 4
+
+
 @pytest.mark.parametrize("kind", ["lock", "retire"])
 def test_with_one_administrator_or_few_devices_nothing_waits(amara: Person, some: Sequence[Device], kind: str) -> None:
     browser = browser_of(amara)
