@@ -12,7 +12,7 @@ import ssl
 import tempfile
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from ipaddress import ip_address
@@ -99,7 +99,7 @@ class _Connection:
     service: Service
     proven: bool = False
     spoilt: bool = False
-    last_used: float = field(default_factory=time.monotonic)
+    last_used: float = field(default_factory=lambda: asyncio.get_running_loop().time())
 
     async def close(self) -> None:
         # It is being thrown away: how it ends is of no interest.
@@ -111,8 +111,15 @@ class _Connection:
 class Gateway:
     """The worker's way to the push service. Any thread may use it; batches go one after the other."""
 
-    def __init__(self, limits: Limits | None = None) -> None:
+    def __init__(
+        self,
+        limits: Limits | None = None,
+        *,
+        loop_factory: Callable[[], asyncio.AbstractEventLoop] = asyncio.new_event_loop,
+    ) -> None:
+        """The loop's clock is the one that limits go by."""
         self._limits = limits or Limits()
+        self._loop_factory = loop_factory
         self._lock = threading.Lock()
         self._runner: asyncio.Runner | None = None
         self._connection: _Connection | None = None
@@ -124,7 +131,7 @@ class Gateway:
         Takes `Limits.batch` seconds at most, so a batch should be small enough for one or two rounds of `AT_ONCE`."""
         with self._lock:
             if self._runner is None:
-                self._runner = asyncio.Runner(loop_factory=asyncio.new_event_loop)
+                self._runner = asyncio.Runner(loop_factory=self._loop_factory)
             return self._runner.run(self._push(messages, service))
 
     def close(self) -> None:
@@ -142,7 +149,7 @@ class Gateway:
         self.close()
 
     async def _push(self, messages: Sequence[Push], service: Service) -> Sequence[Answer]:
-        deadline = time.monotonic() + self._limits.batch
+        deadline = _now() + self._limits.batch
         answers: dict[int, Answer] = {}
         waiting = list(range(len(messages)))
         fruitless = 0
@@ -169,8 +176,8 @@ class Gateway:
                 # The library gives up all that is under way when a connection ends, even what is still being answered.
                 # So where connections are short, fewer at once get further.
                 room = max(1, room // 2)
-            waiting = again if fruitless < FRUITLESS_ROUNDS and time.monotonic() < deadline else []
-            connection.last_used = time.monotonic()
+            waiting = again if fruitless < FRUITLESS_ROUNDS and _now() < deadline else []
+            connection.last_used = _now()
             if waiting and fruitless:
                 await asyncio.sleep(0.1 * 2**fruitless)
         return [answers[index] for index in range(len(messages))]
@@ -202,7 +209,7 @@ class Gateway:
             path, headers = push.path(message.token), push.headers(message.topic, expiration=expiration)
         except Invalid as error:
             return Answer(Outcome.REJECTED, error.message)
-        limit = min(self._limits.push, deadline - time.monotonic())
+        limit = min(self._limits.push, deadline - _now())
         try:
             async with asyncio.timeout(limit):
                 response = await connection.client.post(path, headers=headers, content=push.body(message.magic))
@@ -224,7 +231,7 @@ class Gateway:
         """The present connection, or a new one where that has gone, been idle for long, or leads elsewhere."""
         present = self._connection
         if present is not None and present.service == service and not present.spoilt:
-            silence = time.monotonic() - present.last_used
+            silence = _now() - present.last_used
             if silence < self._limits.idle:
                 return present
         await self._discard()
@@ -251,6 +258,11 @@ class Gateway:
         if self._connection is not None:
             await self._connection.close()
             self._connection = None
+
+
+def _now() -> float:
+    """In seconds, by the clock of the loop."""
+    return asyncio.get_running_loop().time()
 
 
 def _answer(response: httpx2.Response) -> Answer:

@@ -1,11 +1,14 @@
 """Pushing: one connection, nothing lost, and what each answer means for a device."""
 
+import asyncio
 import socket
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.conf import settings
@@ -27,9 +30,10 @@ from mydevices.devices import services as devices
 from mydevices.devices.models import Channel, Device, Registration
 from mydevices.outbox.registry import Delivery, Done, Retry
 from mydevices.platforms.apple import push
-from mydevices.platforms.apple.gateway import Answer, Gateway, Limits, Push
+from mydevices.platforms.apple.gateway import AT_ONCE, Answer, Gateway, Limits, Push
 from mydevices.platforms.apple.gateway import Service as Address
 from mydevices.platforms.port import ActionKind, NotWoken
+from mydevices.protocols.apple import push as protocol
 from mydevices.protocols.apple.push import Outcome
 from tests import factories
 from tests.certificates import apple
@@ -37,7 +41,40 @@ from tests.platforms.apple import push_service
 from tests.platforms.apple.push_service import Reply, Request, Service
 
 DELIVERED = Answer(Outcome.DELIVERED)
-QUICK = Limits(connect=2, push=1, batch=20)
+AMPLE = Limits(connect=60, push=60, batch=120)
+"""Nothing comes near these: where a test is about a limit, its time is the test's own (`Clock`)."""
+
+
+class Clock:
+    """The time of a gateway, of which the test lets some pass when what it waits for has happened: so how busy this
+    machine is makes no push late. Counts the connections that were tried, too."""
+
+    def __init__(self) -> None:
+        self.passed = 0.0
+        self.tried = 0
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def loop(self) -> asyncio.AbstractEventLoop:
+        self._loop = _Loop(self)
+        return self._loop
+
+    def let_pass(self, seconds: float) -> None:
+        self.passed += seconds
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(lambda: None)  # it may be asleep
+
+
+class _Loop(asyncio.SelectorEventLoop):
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        super().__init__()
+
+    def time(self) -> float:
+        return super().time() + self._clock.passed
+
+    async def create_connection(self, *arguments: Any, **named: Any) -> Any:
+        self._clock.tried += 1
+        return await super().create_connection(*arguments, **named)
 
 
 def identity(*, topic: str = apple.TOPIC) -> PushIdentity:
@@ -63,7 +100,19 @@ def address(service: Service, tmp_path: Path) -> Address:
 
 @pytest.fixture
 def gateway() -> Iterator[Gateway]:
-    with Gateway(QUICK) as opened:
+    with Gateway(AMPLE) as opened:
+        yield opened
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def timed(clock: Clock) -> Iterator[Gateway]:
+    """A gateway whose time is the clock's."""
+    with Gateway(AMPLE, loop_factory=clock.loop) as opened:
         yield opened
 
 
@@ -126,22 +175,33 @@ def test_a_connection_that_was_cut_while_idle_is_replaced(gateway: Gateway, serv
     assert service.connections >= 2
 
 
-def test_a_connection_that_has_been_idle_for_long_is_not_trusted(service: Service, address: Address) -> None:
-    with Gateway(replace(QUICK, idle=0.05)) as gateway:
-        gateway.push(messages(1), address)
-        time.sleep(0.1)
-        gateway.push(messages(1), address)
+def test_a_connection_that_has_been_idle_for_long_is_not_trusted(
+    timed: Gateway, clock: Clock, service: Service, address: Address
+) -> None:
+    timed.push(messages(1), address)
+    clock.let_pass(AMPLE.idle - 1)
+    timed.push(messages(1), address)
+    assert service.connections == 1
+    clock.let_pass(AMPLE.idle)
+    timed.push(messages(1), address)
     assert service.connections == 2
 
 
 def test_a_connection_that_died_without_a_word_is_replaced(
-    gateway: Gateway, service: Service, address: Address
+    timed: Gateway, clock: Clock, service: Service, address: Address
 ) -> None:
-    assert gateway.push(messages(1), address) == [DELIVERED]
-    before = len(service.requests)
-    # The first request of the second batch gets no answer, as on a connection that a router has forgotten.
-    service.behave = lambda _request: Reply(status=0 if len(service.requests) <= before + 1 else 200)
-    assert gateway.push(messages(1), address) == [DELIVERED]
+    assert timed.push(messages(1), address) == [DELIVERED]
+    silent = iter([True])
+
+    def behave(_request: Request) -> Reply:
+        # The first request of the second batch gets no answer, as on a connection that a router has forgotten.
+        if not next(silent, False):
+            return Reply()
+        clock.let_pass(AMPLE.push)
+        return Reply(status=0)
+
+    service.behave = behave
+    assert timed.push(messages(1), address) == [DELIVERED]
     assert service.connections == 2
 
 
@@ -188,34 +248,68 @@ def test_a_busy_service_says_when_to_come_back(
     assert gateway.push(messages(1), address)[0].retry_after == after
 
 
-def test_a_slow_answer_holds_up_no_other(gateway: Gateway, service: Service, address: Address) -> None:
-    service.behave = lambda request: Reply(status=0 if request.token == b"token 3" else 200)
-    began = time.monotonic()
-    answers = gateway.push(messages(20), address)
-    assert time.monotonic() - began < 4
+def test_a_slow_answer_holds_up_no_other(
+    timed: Gateway, clock: Clock, service: Service, address: Address, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its time passes when it has been asked, and all other answers have been read."""
+    read, asked = 0, 0
+
+    def look() -> None:
+        if (asked, read) == (1, 19):
+            clock.let_pass(AMPLE.push)
+
+    def explanation(status: int, reason: str) -> str:
+        nonlocal read
+        read += 1
+        with looking:
+            look()
+        return found(status, reason)
+
+    def behave(request: Request) -> Reply:
+        nonlocal asked
+        if request.token != b"token 3":
+            return Reply()
+        with looking:
+            asked += 1
+            look()
+        return Reply(status=0)
+
+    looking, found = threading.Lock(), protocol.explanation
+    monkeypatch.setattr(protocol, "explanation", explanation)
+    service.behave = behave
+    answers = timed.push(messages(20), address)
+    assert clock.passed == AMPLE.push
     assert answers[3] == Answer(Outcome.RETRY, "The push service did not answer in time.")
     assert [answer for answer in answers if answer != answers[3]] == [DELIVERED] * 19
     service.behave = lambda _request: Reply()
-    assert gateway.push(messages(20), address) == [DELIVERED] * 20
+    assert timed.push(messages(20), address) == [DELIVERED] * 20
 
 
-def test_a_batch_ends_in_time_whatever_the_service_does(service: Service, address: Address) -> None:
-    service.behave = lambda _request: Reply(status=0)
-    began = time.monotonic()
-    with Gateway(Limits(connect=1, push=0.5, batch=1)) as gateway:
+def test_a_batch_ends_in_time_whatever_the_service_does(clock: Clock, service: Service, address: Address) -> None:
+    """One goes ahead and a hundred follow: then the batch has had its time, and the others are not tried any more."""
+    limits = Limits(connect=60, push=15, batch=30)
+
+    def behave(_request: Request) -> Reply:
+        if len(service.requests) in {1, 1 + AT_ONCE}:
+            clock.let_pass(limits.push)
+        return Reply(status=0)
+
+    service.behave = behave
+    with Gateway(limits, loop_factory=clock.loop) as gateway:
         answers = gateway.push(messages(500), address)
-    assert time.monotonic() - began < 3
     assert len(answers) == 500
     assert {answer.outcome for answer in answers} == {Outcome.RETRY}
+    assert clock.passed == limits.batch
 
 
-def test_a_refused_connection_is_one_attempt_and_a_plain_message(gateway: Gateway, address: Address) -> None:
+def test_a_refused_connection_is_one_attempt_and_a_plain_message(
+    timed: Gateway, clock: Clock, address: Address
+) -> None:
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         nowhere = replace(address, url=f"https://127.0.0.1:{closed.getsockname()[1]}")
-    began = time.monotonic()
-    answers = gateway.push(messages(300), nowhere)
-    assert time.monotonic() - began < 1
+    answers = timed.push(messages(300), nowhere)
+    assert clock.tried == 1
     assert {answer.outcome for answer in answers} == {Outcome.RETRY}
     assert answers[0].message.startswith("The push service cannot be reached: ")
 
@@ -298,7 +392,7 @@ def served(db: None, service: Service, tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr(settings.ENVIRONMENT, "apple_push_url", service.url)
     monkeypatch.setattr(settings.ENVIRONMENT, "apple_push_ca", tmp_path / "authority.pem")
     install()
-    with Gateway(QUICK) as gateway:
+    with Gateway(AMPLE) as gateway:
         monkeypatch.setattr(push, "GATEWAY", gateway)
         yield service
 
