@@ -241,6 +241,13 @@ def _too_late(page: Page, scene: Scene) -> None:
     expect(page.get_by_role("heading", name="Confirm that it’s you")).to_be_visible()
 
 
+def _too_late_and_wrong(page: Page, scene: Scene) -> None:
+    _too_late(page, scene)
+    page.get_by_label("Your password").fill("not this one")
+    page.get_by_role("button", name="Confirm and go on").click()
+    expect(page.get_by_text("That is not your password.")).to_be_visible()
+
+
 def _too_late_in_a_dialog(page: Page, scene: Scene) -> None:
     _six_minutes_later(page, scene, BOUND.email)
     page.goto(reverse("portal:certificates"))
@@ -338,6 +345,16 @@ def _refuse_without_a_word(page: Page, _scene: Scene) -> None:
     expect(page.get_by_text("Say why. Whoever asked for it gets your reason by mail.").first).to_be_visible()
 
 
+def _send_as_it_is(page: Page, _scene: Scene) -> None:
+    page.locator("main form").last.evaluate("form => { form.noValidate = true; form.requestSubmit() }")
+    expect(page.locator("[aria-invalid=true]").first).to_be_visible()
+
+
+def _weaken(page: Page, scene: Scene) -> None:
+    page.get_by_label("Shortest password").fill("4")
+    _send_as_it_is(page, scene)
+
+
 def _stop_without_a_word(page: Page, _scene: Scene) -> None:
     page.get_by_role("button", name="Stop change").click()
     expect(page.get_by_text("Say why. Whoever asked for it gets your reason by mail.").first).to_be_visible()
@@ -406,6 +423,13 @@ LOOKS: Final = (
         name="restore-settle",
     ),
     Look("portal:reset", "visitor", start=lambda scene: scene.forgotten(FACTORED.email), name="reset-factors"),
+    Look(
+        "portal:reset",
+        "visitor",
+        start=lambda scene: scene.forgotten(FACTORED.email),
+        then=_send_as_it_is,
+        name="reset-factors-errors",
+    ),
     Look("portal:invitation", "visitor", start=_mailed("sun.wei@aldermoor.example", "")),
     Look("portal:invitation", "visitor", {"token": "no-such-token"}, status=404, name="invitation-unknown"),
     Look("portal:setup", "visitor", {"token": "no-such-token"}, status=403),
@@ -425,6 +449,8 @@ LOOKS: Final = (
     Look("portal:certificates", "ines", name="certificates-deleted"),
     # A device that its owner has to confirm.
     Look("portal:device", FACTORED.email, {"device_id": "unconfirmed"}, name="device-unconfirmed"),
+    Look("portal:devices", FACTORED.email, name="devices-unconfirmed"),
+    Look("portal:certificates", FACTORED.email, name="certificates-unconfirmed"),
     Look("portal:confirm_device", FACTORED.email, {"device_id": "unconfirmed"}),
     Look("portal:confirm_by_link", "visitor", start=_mailed(FACTORED.email, "Is this device yours?")),
     Look("console:devices_one", of={"device_id": "unconfirmed"}, name="console-devices_one-unconfirmed"),
@@ -436,6 +462,7 @@ LOOKS: Final = (
     Look("account_reauthenticate", FACTORED.email, name="again-with-factors"),
     Look("mfa_reauthenticate", FACTORED.email),
     Look("portal:account", FACTORED.email, then=_too_late, name="confirm-again"),
+    Look("portal:account", FACTORED.email, then=_too_late_and_wrong, name="confirm-again-errors"),
     Look("portal:certificates", BOUND.email, then=_too_late_in_a_dialog, name="confirm-again-dialog"),
     Look("confirmed", "ines", name="confirmed-again"),
     # Errors.
@@ -517,6 +544,7 @@ LOOKS: Final = (
     Look("console:settings_brand"),
     Look("console:settings_mail"),
     Look("console:settings_sign_in"),
+    Look("console:settings_sign_in", then=_weaken, name="console-settings_sign_in-errors"),
     Look("console:settings_invitations"),
     Look("console:settings_provider_new"),
     Look("console:settings_provider", of={"provider_id": "entra"}),

@@ -73,6 +73,7 @@ policies.create(
 )
 for wipes in Policy.objects.filter(kind="self_service", name="Field wipes"):
     policies.move(actor=actor, policy=wipes, direction=-1)
+# What waits for Kofi’s word, with a certificate that goes to it afterwards.
 unconfirmed = factories.device(kofi, name="Kofi’s iPhone", keys_held=True, now=now)
 with transaction.atomic():
     confirmations.begin(registration=unconfirmed.registration, person=kofi, address="192.0.2.7", now=now)
@@ -91,6 +92,7 @@ of = configurations.create(
     actor=actor, name="Both certificate", values=IdentityCertificate(key_download=True), assignment=Assignment()
 )
 kept = identities.uploaded(lena, CertificateType.objects.get(id=of.id)).certificate
+identities.uploaded(kofi, CertificateType.objects.get(id=of.id))
 private = Device.objects.get(name="Private iPhone")
 # What Ines had for it is deleted here, and still on her phone.
 Installation.objects.create(
