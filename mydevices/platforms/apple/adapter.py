@@ -102,7 +102,7 @@ class Adapter:
                     _("The ability to lock, find or erase it from here"),
                 ],
                 stays=[
-                    _("Your photos, messages, files and your own apps"),
+                    _("Personal photos, messages, files and apps"),
                     _("The passcode and everything else that you set up"),
                     _("Its entry here, with the history"),
                 ],
@@ -327,7 +327,7 @@ def _refuse_wipe(device: Device) -> str:
 def _fates_of_wipe(device: Device) -> Fates:
     name = organisation.current().name
     erased = [
-        _("Every app and its data, %(organisation)s’s and yours") % {"organisation": name},
+        _("Every app and its data, %(organisation)s’s and personal ones") % {"organisation": name},
         _("Photos, files and messages kept only on it"),
         _("All accounts, certificates and the passcode"),
     ]
