@@ -305,6 +305,10 @@ def test_the_address_of_an_open_registration_is_shown_for_five_minutes(
     picture = reverse("portal:qr", args=[ticket.id])
     grow_stale(browser)
     assert code in browser.get(page).content.decode(), "it was opened with a proof, a moment ago"
+    other = grow_stale(sign_in(ines))
+    for address in (page, f"{page}/now"):
+        assert code not in other.get(address).content.decode(), "it proves nothing for another session"
+    assert other.get(picture)["Location"].startswith(reverse("account_reauthenticate"))
     Ticket.objects.update(created_at=timezone.now() - STALE)
     for address in (page, f"{page}/now"):
         shown = browser.get(address).content.decode()

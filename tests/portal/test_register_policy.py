@@ -10,6 +10,7 @@ from unittest.mock import patch
 import pytest
 from allauth.mfa.models import Authenticator
 from django.contrib.auth.hashers import Argon2PasswordHasher
+from django.core.cache import cache
 from django.db import connection
 from django.http import HttpResponse
 from django.http.response import HttpResponseBase
@@ -309,6 +310,23 @@ def test_a_stranger_stops_nobody_from_registering_by_pin(ines: Person, decide: D
     at_home.cookies[COOKIE] = cookie
     assert at_home.post(BY_PIN, typed).status_code == 303, "in a browser that knows her"
     assert session.post(REGISTER, {**CHOICE, "pin": plain}).status_code == 303, "in her session"
+
+
+def test_a_stranger_who_asks_without_end_keeps_nobody_from_using_a_pin(ines: Person, decide: Decide) -> None:
+    """Each new PIN takes the place of the one before."""
+    decide(sign_in="pin", pin_on_request=True)
+    statuses = []
+    for place in range(9):
+        typed, address = {"email": ines.email.upper() if place % 2 else ines.email}, f"198.51.100.{place}"
+        statuses.append(Client().post(ASK, typed, REMOTE_ADDR=address).status_code)
+        cache.clear()  # ten minutes pass
+    assert statuses == [200] * 6 + [429] * 3
+    assert Message.objects.filter(topic=pins.ASKED).count() == 6
+    plain = pins.issue(person=ines, actor=OPERATOR)
+    assert Client().post(ASK, {"email": ines.email}).status_code == 429
+    _visitor, status = proved(ines, pin=plain)
+    assert status == 303
+    assert Client().post(ASK, {"email": "nobody@aldermoor.example"}).status_code == 200, "others are free"
 
 
 def test_wrong_short_addresses_do_not_close_the_right_ones(ines: Person) -> None:

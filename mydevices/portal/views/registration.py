@@ -45,8 +45,13 @@ GUESSES: Final = {"ticket": "60/10m/ip"}
 random bits, and a whole office may register behind one address."""
 PIN_ASKED: Final = {"pin_asked": "20/10m/ip,2/10m/key"}
 """New PINs asked for without a session."""
+PINS_A_DAY: Final = Limit(6, timedelta(days=1))
+"""The same for one address. Each takes the place of the one before, so whoever asks for somebody else's without end
+would keep them from ever using one: the last of these stays good."""
 OWN_PIN_ASKED: Final = Limit(2, timedelta(minutes=10))
 """New PINs that somebody asks for signed in: whoever is behind the same address does not matter."""
+OPENED: Final = "opened_ticket"
+"""In the session: the ticket that was opened in it last."""
 PROVED: Final = "registering"
 """Where an anonymous session keeps who proved to be whom."""
 PROVED_FOR: Final = timedelta(minutes=15)
@@ -75,6 +80,7 @@ def register(request: HttpRequest) -> HttpResponse:
         except NotAllowed as wrong:
             form.add_error("pin", wrong.message)
         else:
+            request.session[OPENED] = str(opened.id)
             if form.is_here():
                 return _see("portal:open_ticket", services.code_of(opened))
             return _see("portal:ticket", opened.id)
@@ -250,8 +256,11 @@ def ask_pin(request: HttpRequest) -> HttpResponse:
     form = AskPinForm(sent(request))
     asked = False
     if request.method == "POST" and form.is_valid():
-        if not consume_or_none(request, "pin_asked", PIN_ASKED, addresses.counted_as(form.cleaned_data["email"])):
+        whose = addresses.counted_as(form.cleaned_data["email"])
+        if not consume_or_none(request, "pin_asked", PIN_ASKED, whose):
             raise TooMany(_("A PIN was asked for a moment ago. Look into your mail, or wait ten minutes."))
+        if not attempts.take("registration PINs of a day", whose, PINS_A_DAY):
+            raise TooMany(_("A PIN was asked for often today. The one in the newest mail is good."))
         pins.ask(email=form.cleaned_data["email"], actor=Actor(kind="anonymous", address=address_of(request)))
         asked = True
     return render(request, "portal/ask_pin.html", {"form": form, "asked": asked}, status=400 if form.errors else 200)
@@ -312,8 +321,9 @@ def ticket_now(request: HttpRequest, ticket_id: UUID) -> HttpResponse:
 
 def _may_see_code(request: HttpRequest, found: Ticket, now: datetime) -> bool:
     """Whoever has the code can register a device, and is sent what it gets. So it is shown for five minutes after a
-    proof; the one with which the ticket was opened counts from then on."""
-    return actor_of(request).is_fresh(now) or now - found.created_at <= FRESH
+    proof; the one with which the ticket was opened counts from then on, in the session that it was opened in."""
+    opened_here = request.session.get(OPENED) == str(found.id)
+    return actor_of(request).is_fresh(now) or (opened_here and now - found.created_at <= FRESH)
 
 
 def _ticket(request: HttpRequest, found: Ticket) -> dict[str, object]:
