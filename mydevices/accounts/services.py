@@ -105,7 +105,8 @@ def change_name(*, actor: Actor, person: Person, name: str) -> Person:
 
 @transaction.atomic
 def change_password(*, actor: Actor, person: Person, password: str, browser: str = "", keep_session: str = "") -> None:
-    """Give a person a new password; every session of theirs ends, save `keep_session` (its key). They are told by mail.
+    """Give a person a new password; every session of theirs ends, save `keep_session` (its key), and a change of their
+    address that waits to be confirmed: whoever is thrown out by this may have asked for it. They are told by mail.
 
     Raises Invalid for one that the rules refuse, with every reason."""
     rules = selectors.sign_in_rules()
@@ -123,6 +124,8 @@ def change_password(*, actor: Actor, person: Person, password: str, browser: str
     person.save(update_fields=["password", "password_changed_at"])
     sessions.forget(person=person, but=keep_session)
     sessions.pause_others(person=person)
+    if person.email_changes.filter(confirmed_at=None, ended_at=None).update(ended_at=now):
+        audit.record(Verb.EMAIL_CHANGE_DROPPED, actor=actor, person_id=person.id, person_name=person.name)
     audit.record(Verb.PASSWORD_CHANGED, actor=actor, person_id=person.id, person_name=person.name)
     facts = {"at": now.isoformat(timespec="seconds"), "browser": browser, "address": actor.address}
     if actor.id != str(person.id) and actor.name:

@@ -15,7 +15,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from mydevices.accounts import email_change, services
+from mydevices.accounts import email_change, password_reset, services
 from mydevices.accounts.models import EmailChange, Person
 from mydevices.accounts.notices import Notice
 from mydevices.audit.models import Entry
@@ -142,6 +142,22 @@ def test_a_newer_change_replaces_the_one_that_waits() -> None:
     begun(person, "other@new.example")
     with pytest.raises(NotAllowed):
         email_change.confirm(token=first.rpartition("/")[2], address="")
+
+
+@pytest.mark.parametrize("way", ["signed in", "forgotten"])
+def test_a_new_password_drops_a_change_that_waits(client: Client, way: str) -> None:
+    """Somebody else may have asked for it, whom the owner throws out with this."""
+    person, new = factories.person(password=PASSWORD), "granite meadow seventeen"
+    confirm, _undo = begun(person)
+    if way == "signed in":
+        client.post(reverse("account_login"), {"login": person.email, "password": PASSWORD})
+        form = {"oldpassword": PASSWORD, "password1": new, "password2": new}
+        assert client.post(reverse("account_change_password"), form).status_code == 302
+    else:
+        assert client.post(password_reset.link_for(person), {"password": new, "again": new}).status_code == 303
+    assert Client().post(confirm).status_code == 403
+    assert address_of(person) == person.email
+    assert Entry.objects.filter(verb=Verb.EMAIL_CHANGE_DROPPED, person_id=str(person.id)).count() == 1
 
 
 def test_changed_links_are_refused(client: Client) -> None:
