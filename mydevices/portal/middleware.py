@@ -293,6 +293,7 @@ class SecondFactor:
             "mfa_reauthenticate_webauthn",
             "mfa_remove_webauthn",
             "mfa_view_recovery_codes",
+            "openid_connect_callback",  # the way back of `provider_again`
             "portal:brand",
             "portal:logo",
             "portal:secure",

@@ -366,6 +366,23 @@ def test_an_administrator_links_by_hand_and_stays_who_they_are(identity: Identit
     assert who(elsewhere) != boss
 
 
+def test_who_must_add_a_factor_before_anything_else_can_prove_at_the_provider_that_it_is_they(
+    identity: Identity, provider: Provider
+) -> None:
+    boss = owner("boss@elsewhere.example", role="administrator")
+    browser = enter(boss)
+    link(identity, browser, "noor")
+    Person.objects.filter(id=boss.id).update(factor_due_at=timezone.now() - timedelta(days=1))
+    make_stale(browser)
+    add = reverse("mfa_add_webauthn")
+    assert browser.get(add).status_code == 303
+    left = browser.get(f"{AGAIN}?go=1&next={add}")
+    answer = browser.get(identity.sign_in(identity.browser(), left["Location"], "noor"))
+    assert (answer.status_code, answer["Location"]) == (303, add)
+    assert browser.get(add).status_code == 200
+    assert browser.get(reverse("console:overview"))["Location"] == reverse("portal:secure")
+
+
 def test_linking_and_unlinking_ask_for_a_fresh_proof(identity: Identity, provider: Provider) -> None:
     boss = owner(role="administrator")
     browser = enter(boss)
