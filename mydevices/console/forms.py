@@ -264,17 +264,17 @@ class ApprovalRulesForm(forms.Form):
         min_value=0,
         max_value=1_000_000,
         help_text=_(
-            "Counted over 24 hours. Beyond it, a lock waits for 15 minutes at most, and then goes. A retirement "
-            "waits for a week, and is then dropped."
+            "Counted over 24 hours. Beyond it, a list of devices to lock waits for 15 minutes at most, and then goes. "
+            "A list to retire waits for a week, and is then dropped; one device at a time is refused."
         ),
     )
     configuration_devices = forms.IntegerField(
-        label=_("Devices that a configuration can reach at once"),
+        label=_("Devices that one person can make something new reach"),
         min_value=0,
         max_value=1_000_000,
         help_text=_(
-            "Counts devices that are new to it, or all of them if its content changes. Beyond it, the change waits for "
-            "a day at most."
+            "By configurations and by groups, counted over 24 hours: devices that are new to it, or all of them if its "
+            "content changes. Beyond it, the change waits for a day at most."
         ),
     )
 

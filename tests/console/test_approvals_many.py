@@ -20,8 +20,10 @@ from mydevices.audit.models import Entry
 from mydevices.audit.verbs import Verb
 from mydevices.commands import batches
 from mydevices.commands.models import Action, Batch
+from mydevices.configurations import services as configurations
+from mydevices.configurations.kinds.exchange import Exchange
 from mydevices.configurations.models import Configuration, SharedIdentity
-from mydevices.devices.assignment import Assignment, To
+from mydevices.devices.assignment import EVERYONE, Assignment, To
 from mydevices.devices.models import Device
 from mydevices.outbox.models import Message
 from mydevices.policies import services as policies
@@ -360,6 +362,41 @@ def test_a_file_for_many_waits_sealed_and_arrives(amara: Person, tomas: Person, 
     kept = SharedIdentity.objects.get()
     assert kept.configuration.name == "Shared"
     assert Approval.objects.get().enclosure is None
+
+
+def test_a_file_that_accounts_carry_reaches_their_devices_and_waits(
+    amara: Person, tomas: Person, some: Sequence[Device]
+) -> None:
+    """It is for nobody by itself; the account that names it is for all."""
+    data = identities.identity_for(amara).exported(identities.PASSWORD)
+    form = {
+        "name": "Shared",
+        "about": "",
+        "enabled": "on",
+        "source": "single_file",
+        "purpose": "both",
+        "delete_key": "never",
+        "to": "nobody",
+        "password": identities.PASSWORD,
+    }
+    browser = browser_of(amara)
+    browser.post(new("identity_certificate"), {**form, "file": SimpleUploadedFile("shared.p12", data)})
+    shared = Configuration.objects.get()
+    configurations.create(
+        actor=Actor.system("test"),
+        name="Mail",
+        values=Exchange(host="mail.aldermoor.example", login_identity=str(shared.id)),
+        assignment=EVERYONE,
+    )
+    before = SharedIdentity.objects.get().fingerprint
+    another = identities.identity_for(tomas).exported(identities.PASSWORD)
+    edit = reverse("console:configurations_edit", args=[shared.id])
+    answer = browser.post(edit, {**form, "file": SimpleUploadedFile("shared.p12", another)})
+    assert answer["Location"] == one(waits()), answer.content.decode()
+    assert "new to 3 devices" in text(browser, one(waits()))
+    assert SharedIdentity.objects.get().fingerprint == before
+    decide(browser_of(tomas), waits(), "approve")
+    assert SharedIdentity.objects.get().fingerprint != before
 
 
 def test_with_one_administrator_a_configuration_goes_at_once(amara: Person, some: Sequence[Device]) -> None:
