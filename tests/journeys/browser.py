@@ -70,6 +70,8 @@ PHONE_PLAIN, DESK_PLAIN = Screen(390, "light", javascript=False), Screen(1280, "
 
 PHONE_ARABIC, DESK_ARABIC = Screen(390, "light", locale="ar"), Screen(1280, "light", locale="ar")
 
+DESK_GERMAN = Screen(1280, "light", locale="de")
+
 
 def on(*screens: Screen) -> pytest.MarkDecorator:
     """Run a journey once per screen: `@on(PHONE, DESK_DARK)`. Without it, `page` is DESK."""

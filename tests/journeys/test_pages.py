@@ -5,9 +5,9 @@ from typing import Any, Final
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Page, StorageState
+from playwright.sync_api import Page, StorageState, expect
 
-from tests.journeys.browser import DESK, PHONE
+from tests.journeys.browser import DESK, DESK_GERMAN, PHONE, on
 from tests.journeys.conftest import Sessions, Visit
 from tests.journeys.pages import LOOKS, PAGES, Look
 from tests.journeys.portal import Portal
@@ -131,6 +131,17 @@ def test_the_page_of_a_failed_server_is_accessible_and_fits(visitor: Page, scene
     visitor.route("**/broken", lambda route: route.fulfill(status=500, content_type="text/html", body=broken))
     visitor.goto("/broken")
     expect_good(visitor)
+
+
+@on(DESK_GERMAN)
+def test_no_name_in_the_navigation_is_cut_off_where_names_are_long(
+    visit: Visit, sessions: Sessions, stack: Stack
+) -> None:
+    page = visit(sessions.of(stack.amara))
+    for path in ("/account", "/console/"):
+        page.goto(path)
+        expect(page.locator("html")).to_have_attribute("lang", "de")
+        assert page.locator("nav.side").evaluate("nav => nav.scrollWidth - nav.clientWidth") <= 0, path
 
 
 def test_a_first_visit_is_light(visit: Visit, sessions: Sessions, stack: Stack) -> None:
