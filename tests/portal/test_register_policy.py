@@ -19,6 +19,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
+from mydevices.accounts import services as accounts
 from mydevices.accounts.models import Group, Membership, Person
 from mydevices.accounts.requests import COOKIE
 from mydevices.devices.assignment import Assignment, To
@@ -236,6 +237,16 @@ def test_a_proof_ends_with_its_time_and_with_its_person(ines: Person, decide: De
     assert visitor.get(DEVICE)["Location"] == BY_PIN
     visitor, _status = proved(ines, pin=pins.issue(person=ines, actor=OPERATOR))
     Person.objects.filter(id=ines.id).update(is_active=False)
+    assert visitor.post(DEVICE, CHOICE)["Location"] == BY_PIN
+    assert not Ticket.objects.exists()
+
+
+def test_a_proof_ends_with_the_password_that_it_was_given_with(ines: Person, decide: Decide) -> None:
+    """Whoever is thrown out by a new password registers nothing with the old one."""
+    decide(sign_in="password")
+    visitor, status = proved(ines, password=factories.PASSWORD)
+    assert (status, visitor.get(DEVICE).status_code) == (303, 200)
+    accounts.change_password(actor=factories.actor(ines), person=ines, password="granite meadow seventeen")
     assert visitor.post(DEVICE, CHOICE)["Location"] == BY_PIN
     assert not Ticket.objects.exists()
 

@@ -153,7 +153,9 @@ def _somebody(request: HttpRequest) -> tuple[Person, Actor, str] | None:
     if not isinstance(proved, dict) or str(proved.get("until", "")) < timezone.now().isoformat():
         return None
     person = Person.objects.filter(id=UUID(str(proved["person"])), is_active=True).first()
-    if person is None:
+    # A new password ends what was proved before it, as it ends sessions.
+    changed_at = person.password_changed_at if person is not None else None
+    if person is None or (changed_at is not None and str(proved.get("at", "")) < changed_at.isoformat()):
         return None
     # Without a role: it can open a ticket and nothing else.
     actor = replace(Actor.by_link(person, address=address_of(request)), role=Person.Role.PERSON)
@@ -209,8 +211,14 @@ def _prove(request: HttpRequest, form: ProofForm) -> dict[str, str] | str:
         return pins.wrong()
     if not rules.asks_pin and factors.has_one(person):
         return _("Your account has a second factor. Sign in, and register the device there.")
-    until = timezone.now() + (PROVED_FOR if pin else FRESH)
-    return {"person": str(person.id), "pin": str(pin.id) if pin else "", "until": until.isoformat()}
+    now = timezone.now()
+    until = now + (PROVED_FOR if pin else FRESH)
+    return {
+        "person": str(person.id),
+        "pin": str(pin.id) if pin else "",
+        "at": now.isoformat(),
+        "until": until.isoformat(),
+    }
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
