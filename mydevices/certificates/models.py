@@ -79,9 +79,16 @@ class DeviceCertificate(models.Model):
     der = models.BinaryField()
     not_after = models.DateTimeField()
     created_at = models.DateTimeField(auto_now_add=True)
+    asked_weakly = models.BooleanField(default=False)
+    """Its request had DES, 3DES or SHA-1 in it, which is only accepted because it is allowed."""
 
     class Meta:
-        indexes = [models.Index(fields=["state", "not_after"], name="certificates_by_end")]
+        indexes = [
+            models.Index(fields=["state", "not_after"], name="certificates_by_end"),
+            models.Index(
+                fields=["registration"], condition=models.Q(asked_weakly=True), name="certificates_asked_weakly"
+            ),
+        ]
 
 
 class PushCertificate(models.Model):

@@ -45,6 +45,13 @@ def ending(now: datetime, *, within: timedelta) -> QuerySet[DeviceCertificate]:
     )
 
 
+def asked_weakly() -> QuerySet[DeviceCertificate]:
+    """Those of managed devices that were asked for with algorithms that are only accepted because they are allowed."""
+    return DeviceCertificate.objects.filter(
+        asked_weakly=True, state=DeviceCertificate.State.CURRENT, registration__state=Registration.State.ACTIVE
+    )
+
+
 def by_fingerprint(fingerprint: str) -> DeviceCertificate | None:
     """The certificate that signed a request, with its registration, device, owner and challenge."""
     return (

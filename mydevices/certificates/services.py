@@ -116,11 +116,12 @@ def _challenge_id(password: str) -> UUID | None:
 
 
 @transaction.atomic
-def issue(*, request: csr.CertificateRequest, signer: str | None, now: datetime) -> DeviceCertificate:
+def issue(*, request: csr.CertificateRequest, signer: str | None, is_weak: bool, now: datetime) -> DeviceCertificate:
     """Give a certificate for a challenge. Spent by one key; that key asking again gets the same certificate.
 
     `signer` is the fingerprint of the certificate that signed the request, where it is one of ours: it must be the
-    present one of the registration that the challenge renews. Raises NotAllowed for another, and for a wrong, expired
+    present one of the registration that the challenge renews. `is_weak`: it was asked for with what is only accepted
+    because it is allowed. Raises NotAllowed for another, and for a wrong, expired
     or otherwise spent challenge."""
     challenge_id = _challenge_id(request.challenge or "")
     # Locked: of two keys that come at once, one waits and finds the challenge spent.
@@ -156,6 +157,7 @@ def issue(*, request: csr.CertificateRequest, signer: str | None, now: datetime)
         registration=challenge.registration,
         der=der,
         not_after=certificate.not_valid_after_utc,
+        asked_weakly=is_weak,
     )
 
 

@@ -19,6 +19,8 @@ from mydevices.audit import services as audit
 from mydevices.audit.actor import Actor
 from mydevices.audit.models import Entry
 from mydevices.audit.verbs import Verb
+from mydevices.certificates import services as certificates
+from mydevices.certificates.models import DeviceCertificate
 from mydevices.devices import services as devices
 from mydevices.devices.models import Device, Registration
 from tests import factories
@@ -76,6 +78,31 @@ def test_the_devices_that_still_sign_with_sha1_are_shown_and_counted(
     pages = {device.name: administrator.get(reverse("console:devices_one", args=[device.id])) for device in (old, new)}
     shown = {name: "SHA-1, since" in answer.content.decode() for name, answer in pages.items()}
     assert shown == {"Old": True, "New": False}
+
+
+@pytest.mark.parametrize("allowed", [True, False])
+def test_the_devices_that_asked_for_their_certificates_with_old_algorithms_are_shown_and_counted(
+    administrator: Client, settings: Settings, allowed: bool
+) -> None:
+    settings.ENVIRONMENT = settings.ENVIRONMENT.model_copy(update={"allow_weak_scep": allowed})
+    ines = factories.person("Ines Okafor")
+    devices_of = {name: factories.device(ines, name=name) for name in ("Old", "New", "Renewed", "Gone")}
+    for number, (name, device) in enumerate(devices_of.items()):
+        DeviceCertificate.objects.create(
+            fingerprint=f"{number:064}",
+            challenge=certificates.new_challenge(registration=None, expires_at=timezone.now()),
+            registration=factories.life(device),
+            state=DeviceCertificate.State.SUPERSEDED if name == "Renewed" else DeviceCertificate.State.CURRENT,
+            der=b"-",
+            not_after=timezone.now() + timedelta(days=300),
+            asked_weakly=name != "New",
+        )
+    devices.end(registration=factories.life(devices_of["Gone"]), state=Registration.State.RETIRED, now=timezone.now())
+    assert names(administrator, "?state=old_scep") == ["Old"]
+    page = administrator.get(reverse("console:settings_push")).content.decode()
+    assert "1 device asked for its certificate with DES, 3DES or SHA-1" in page
+    assert "?state=old_scep" in page
+    assert ("MYDEVICES_ALLOW_WEAK_SCEP=false" in page) == allowed
 
 
 def test_a_page_costs_the_same_however_long_the_list(administrator: Client) -> None:

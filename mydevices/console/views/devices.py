@@ -85,6 +85,8 @@ def _in_state(rows: "QuerySet[Device]", state: str) -> "QuerySet[Device]":
         return rows.filter(id__in=devices.unreachable().values("device"))
     if state == "sha1":
         return rows.filter(id__in=devices.of_old_digest().values("device"))
+    if state == "old_scep":
+        return rows.filter(id__in=certificates.asked_weakly().values("registration__device"))
     if state in BY_COMMANDS:
         return rows.filter(id__in=BY_COMMANDS[state]().values("channel__registration__device"))
     if state == "certificate":
@@ -105,6 +107,7 @@ def _filters() -> "Sequence[Filter[Device]]":
         ("failed", _("An action failed this week")),
         ("certificate", _("Its certificate ends within 30 days")),
         ("sha1", _("Signs with SHA-1")),
+        ("old_scep", _("Asked for its certificate with old algorithms")),
         ("retired", _("Retired")),
         ("wiped", _("Erased")),
     ]

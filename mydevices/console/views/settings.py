@@ -21,6 +21,7 @@ from mydevices.accounts.models import Provider
 from mydevices.accounts.requests import actor_of, person_of, rights_of
 from mydevices.accounts.rights import Right
 from mydevices.certificates import push
+from mydevices.certificates import selectors as certificates
 from mydevices.console.access import console_page
 from mydevices.console.forms import (
     OWN_BLUE,
@@ -280,6 +281,9 @@ def push_certificate(request: HttpRequest) -> HttpResponse:
         old_digests=devices.of_old_digest().count(),
         allows_sha1=settings.ENVIRONMENT.allow_sha1_signatures,
         show_devices=f"{reverse('console:devices')}?state=sha1",
+        old_scep=certificates.asked_weakly().count(),
+        allows_old_scep=settings.ENVIRONMENT.allow_weak_scep,
+        show_old_scep=f"{reverse('console:devices')}?state=old_scep",
     )
 
 

@@ -123,6 +123,7 @@ def _pki_operation(der: bytes) -> Response:
         issued = certificates.issue(
             request=message.request,
             signer=x509.fingerprint(message.signer_certificate_der) if message.is_signed_by_a_device else None,
+            is_weak=message.is_weak,
             now=timezone.now(),
         )
     except NotAllowed as refusal:

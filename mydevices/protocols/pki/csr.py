@@ -28,6 +28,8 @@ class CertificateRequest:
     """The first one in the subject."""
     challenge: str | None
     """The challengePassword attribute (RFC 2985 5.4.1), of whatever string type."""
+    is_weak: bool
+    """It is signed with SHA-1."""
 
 
 def parse(request: bytes, *, allow_weak: bool = False) -> CertificateRequest:
@@ -58,7 +60,8 @@ def parse(request: bytes, *, allow_weak: bool = False) -> CertificateRequest:
     common_name = _common_name(request, subject, subject_stop)
     challenge = _challenge(request, spki_stop, info_stop)
     keys.load(spki)
-    return CertificateRequest(key, x509.public_key_der(key), common_name, challenge)
+    is_weak = keys.is_weak(request[oid_start:oid_stop], keys.SHA256)
+    return CertificateRequest(key, x509.public_key_der(key), common_name, challenge, is_weak)
 
 
 def _common_name(request: bytes, start: int, stop: int) -> str | None:

@@ -81,11 +81,9 @@ class PkiMessage:
     """Of the request's envelope; likewise."""
     transaction_id_der: bytes
     """The encoded string, which the reply repeats as it was."""
-
-    @property
-    def is_weak(self) -> bool:
-        """It rests on DES, 3DES or SHA-1, and on being allowed to."""
-        return self.digest.weak or self.cipher.weak
+    is_weak: bool
+    """It rests on DES, 3DES or SHA-1 somewhere, and on being allowed to: in its signature, in its envelope, in the
+    certificate request or in a certificate that its sender has signed."""
 
 
 def parse(message: bytes, *, authority: x509.Authority, allow_weak: bool) -> PkiMessage:
@@ -110,6 +108,13 @@ def parse(message: bytes, *, authority: x509.Authority, allow_weak: bool) -> Pki
         opened = cms.open_envelope(signed.content, certificate=authority.der, key=authority.key, allow_weak=allow_weak)
         cipher = opened.cipher
         request = _request(opened.content, allow_weak=allow_weak)
+    signer = x509.outline(signed.certificate_der)
+    is_weak = (
+        signed.is_weak
+        or cipher.weak
+        or (request is not None and request.is_weak)
+        or (not is_signed_by_a_device and keys.is_weak(signer.algorithm_oid, keys.SHA256))
+    )
     return PkiMessage(
         message_type=message_type,
         transaction_id=transaction_id,
@@ -120,6 +125,7 @@ def parse(message: bytes, *, authority: x509.Authority, allow_weak: bool) -> Pki
         digest=signed.digest,
         cipher=cipher,
         transaction_id_der=transaction_id_der,
+        is_weak=is_weak,
     )
 
 

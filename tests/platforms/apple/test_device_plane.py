@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from pytest_django.fixtures import Settings
 
 from mydevices.accounts.models import Person
+from mydevices.certificates import selectors as certificates
 from mydevices.commands import services as commands
 from mydevices.commands.models import Command
 from mydevices.commands.states import State
@@ -146,6 +147,10 @@ def test_weak_scep_has_a_switch_of_its_own(
     settings.ENVIRONMENT = usual.model_copy(update={"allow_sha1_signatures": False})
     simulated.register(profile)
     assert present(owner, simulated).is_registered
+    assert [one.registration for one in certificates.asked_weakly()] == [present(owner, simulated).registration]
+    other = fleet.new_device("iphone", send=send, key=shared_key)
+    other.register(profile_for(owner))
+    assert certificates.asked_weakly().count() == 1
 
 
 def written(queries: CaptureQueriesContext) -> list[str]:

@@ -85,6 +85,18 @@ def test_single_des_and_sha1_are_accepted_behind_one_switch(
         scep.parse(encoded, authority=authority, allow_weak=False)
 
 
+def test_a_certificate_request_with_sha1_in_a_strong_message_is_weak(
+    client: wire.Holder, authority: x509.Authority
+) -> None:
+    """Without the switch it is refused, so who counts what needs the switch has to count it."""
+    encoded = wire.scep_request(client, authority.der, request=wire.read("csr-sha1.der"))
+    assert scep.parse(encoded, authority=authority, allow_weak=True).is_weak
+    with pytest.raises(ProtocolError):
+        scep.parse(encoded, authority=authority, allow_weak=False)
+    strong = wire.scep_request(client, authority.der)
+    assert not scep.parse(strong, authority=authority, allow_weak=True).is_weak
+
+
 def test_a_whole_request_fits_the_longest_address_that_clients_send(request_of_client: bytes) -> None:
     assert len(base64.b64encode(request_of_client)) < 6050
 
