@@ -29,6 +29,7 @@ from mydevices.accounts.requests import (
     address_of,
     browser_of,
     cookie_of,
+    proved_by,
     remember_in_browser,
 )
 from mydevices.audit import services as audit
@@ -77,6 +78,7 @@ class Adapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth carries n
                     person=user,
                     browser=browser_of(request),
                     is_known=attempts.knows(cookie_of(request), user),
+                    proved_by=proved_by(request, user),
                 )
                 if role_factors.signed_in(person=user, now=timezone.now()):
                     request.session[SECURE] = True

@@ -31,6 +31,9 @@ COOKIE: Final = f"__Host-{attempts.COOKIE}" if settings.SESSION_COOKIE_SECURE el
 _REMEMBERS: Final = "mydevices.remembers"
 
 FRESH_FOR: Final = FRESH.total_seconds()
+SIGN_IN_LASTS: Final = 900
+"""Seconds from the first step of a sign-in to its last (the library's own `LOGIN_TIMEOUT`)."""
+_METHODS: Final = {"socialaccount": "provider"}
 
 SEEN: Final = "seen"
 """In the session: when a page was last opened, as whole seconds since 1970."""
@@ -121,6 +124,15 @@ def _has_factor(record: Mapping[str, Any]) -> bool:
     (`passkeys.SignInForm`). A provider's word counts where it says that it asked for one."""
     method = record.get("method")
     return method == "mfa" or (method == "provider" and record.get("factor") is True)
+
+
+def proved_by(request: HttpRequest, person: Person) -> str:
+    """What somebody who is just signing in has proved themselves by, for the audit: such as `password+totp`, `webauthn`
+    or `provider`. Of this sign-in alone: the library keeps what was given earlier in the same session."""
+    begins = datetime.now(UTC).timestamp() - SIGN_IN_LASTS
+    records = [one for one in get_authentication_records(request, person) if float(one.get("at", 0)) >= begins]
+    names = [str(one.get("type") or _METHODS.get(str(one.get("method")), one.get("method"))) for one in records]
+    return "+".join(dict.fromkeys(names))
 
 
 def fresh_factor_of(request: HttpRequest, now: datetime) -> int | None:

@@ -134,13 +134,14 @@ def change_password(*, actor: Actor, person: Person, password: str, browser: str
 
 
 @transaction.atomic
-def signed_in(*, actor: Actor, person: Person, browser: str, is_known: bool) -> None:
+def signed_in(*, actor: Actor, person: Person, browser: str, is_known: bool, proved_by: str) -> None:
     """Note a sign-in. `is_known`: the person signed in in this browser before; otherwise they are told by mail, save
-    the first time of all."""
+    the first time of all. `proved_by`: what they gave, in the library's words."""
     now, before = timezone.now(), person.signed_in_at
     person.signed_in_at = now
     person.save(update_fields=["signed_in_at"])
-    audit.record(Verb.SIGNED_IN, actor=actor, person_id=person.id, person_name=person.name)
+    details = {"proved_by": proved_by}
+    audit.record(Verb.SIGNED_IN, actor=actor, person_id=person.id, person_name=person.name, details=details)
     if not is_known and before is not None:
         facts = {"at": now.isoformat(timespec="seconds"), "browser": browser, "address": actor.address}
         notify(person=person, notice=Notice.NEW_SIGN_IN, facts=facts)

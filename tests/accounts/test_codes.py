@@ -514,3 +514,8 @@ def test_the_worker_hashes_what_nobody_has_used(kofi: Person) -> None:
     browser = after_the_password(kofi)
     give(browser, shown[7])
     assert is_in(browser)
+
+
+def test_a_sign_in_by_two_factors_is_written_down_with_both(kofi: Person) -> None:
+    give(after_the_password(kofi), right_code())
+    assert Entry.objects.get(verb=Verb.SIGNED_IN).details == {"proved_by": "password+totp"}

@@ -215,6 +215,14 @@ def test_of_many_with_the_same_signature_at_once_one_gets_in(transactional_db: N
     )
 
 
+def test_a_sign_in_by_a_passkey_is_written_down_as_one(ines: Person, key: Key) -> None:
+    before = Entry.objects.filter(verb=Verb.SIGNED_IN).count()
+    browser = Client()
+    post(browser, "mfa_login_webauthn", key.given(asked_to_sign_in(browser), handle=handle(ines)))
+    assert Entry.objects.filter(verb=Verb.SIGNED_IN).count() == before + 1
+    assert Entry.objects.filter(verb=Verb.SIGNED_IN).latest("id").details == {"proved_by": "webauthn"}
+
+
 def test_a_passkey_that_counts_backwards_is_noted(ines: Person, key: Key) -> None:
     for count, noted in ((0, 0), (0, 0), (7, 0), (8, 0), (8, 1), (3, 2), (9, 2)):
         key.count = count

@@ -40,6 +40,7 @@ def test_somebody_new_gets_an_account_with_name_address_and_groups(identity: Ide
     assert [group.name for group in noor.groups.all()] == ["Finance"]
     verbs = set(Entry.objects.filter(person_id=str(noor.id)).values_list("verb", flat=True))
     assert {Verb.PERSON_CREATED, Verb.SIGNED_IN} <= verbs
+    assert Entry.objects.get(verb=Verb.SIGNED_IN, person_id=str(noor.id)).details == {"proved_by": "provider"}
 
 
 def test_the_second_time_it_is_the_same_account(identity: Identity, provider: Provider) -> None:

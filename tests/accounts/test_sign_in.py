@@ -45,6 +45,12 @@ def test_a_person_signs_in_with_their_address_in_any_case_and_out_again(client: 
     ]
 
 
+def test_it_is_written_down_what_a_sign_in_was_proved_by(client: Client) -> None:
+    person = factories.person(password=PASSWORD)
+    sign_in(client, person.email)
+    assert Entry.objects.get(verb=Verb.SIGNED_IN).details == {"proved_by": "password"}
+
+
 def test_signing_out_takes_a_post(client: Client) -> None:
     person = factories.person(password=PASSWORD)
     sign_in(client, person.email)
