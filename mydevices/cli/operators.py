@@ -13,6 +13,7 @@ from typing import Final
 
 import django
 from django.core.management import execute_from_command_line, load_command_class
+from django.db.utils import OperationalError
 
 LISTED: Final = ("check",)
 """Django's that an operator needs."""
@@ -56,7 +57,12 @@ def main(arguments: Sequence[str]) -> None:
         demonstration.prepare(rest)
     if name in ours() and name not in WITHOUT_DATABASE and not asks_for_help:
         _require_prepared(name)
-    execute_from_command_line(["./run manage", name, *rest])
+    try:
+        execute_from_command_line(["./run manage", name, *rest])
+    except OperationalError as error:
+        if "--traceback" in rest:
+            raise
+        raise SystemExit(f"The database does not answer: {str(error).strip()}") from error
 
 
 def _require_prepared(name: str) -> None:

@@ -61,6 +61,20 @@ def test_in_an_unprepared_folder_a_command_says_what_to_do_and_makes_no_keys(tmp
     assert not (tmp_path / "data").exists()
 
 
+@pytest.mark.parametrize(
+    "arguments", [["check", "--database", "default"], ["showmigrations"], ["migrate", "--plan"], ["migrate", "--check"]]
+)
+def test_a_command_of_the_frameworks_says_in_one_line_that_there_is_no_database(
+    tmp_path: Path, arguments: list[str]
+) -> None:
+    for environment in ({}, {"DATABASE_URL": "postgresql://nobody@127.0.0.1:9/nothing"}):
+        told = manage(tmp_path / "data", *arguments, **environment)
+        assert told.returncode == 1
+        assert "The database does not answer" in told.stderr
+        assert "Traceback" not in told.stderr
+        assert not (tmp_path / "data").exists()
+
+
 def test_a_database_of_an_older_version_is_said(tmp_path: Path) -> None:
     (tmp_path / "db.sqlite3").touch()
     told = manage(tmp_path, "audit_verify")
