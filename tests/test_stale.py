@@ -451,8 +451,11 @@ GUARDED: Final = frozenset(
 )
 """Where a valid form takes more than a form (their own tests have them): asked about before anything is looked at."""
 
-PROVING: Final = frozenset({"mfa_reauthenticate", "mfa_reauthenticate_webauthn", "provider_again", "provider_link"})
-"""Pages that lead to a proof first: the ways to give one, and the way to a provider whose account is to be linked."""
+PROVING: Final = frozenset(
+    {"mfa_reauthenticate", "mfa_reauthenticate_webauthn", "portal:qr", "provider_again", "provider_link"}
+)
+"""Pages that lead to a proof first: the ways to give one, the way to a provider whose account is to be linked, and the
+picture of the code of a registration that was opened in another session."""
 
 QUIET: Final = frozenset(
     {
