@@ -14,6 +14,7 @@ from typing import Final
 from wsgiref.types import StartResponse, WSGIEnvironment
 
 from django.conf import settings
+from django.core.handlers.wsgi import WSGIRequest
 from django.core.wsgi import get_wsgi_application
 from django.db import DEFAULT_DB_ALIAS, InterfaceError, OperationalError, connection, connections
 from django.db import Error as DatabaseGone
@@ -25,6 +26,20 @@ from mydevices.errors import MyDevicesError, NotFound, TooMany
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "mydevices.settings")
 pages = get_wsgi_application()
 """Django's own WSGI handler."""
+
+
+class _Request(WSGIRequest):
+    """Django reads the content type where nobody has begun to answer, and an encoding that is none was an error of the
+    server (`text/plain; charset*=x''%00`). Such a request has no content type."""
+
+    def _set_content_type_params(self, meta: dict[str, str]) -> None:
+        try:
+            super()._set_content_type_params(meta)  # type: ignore[misc]  # the stubs leave it out
+        except (ValueError, LookupError):
+            self.content_type, self.content_params = "", {}
+
+
+pages.request_class = _Request
 
 from mydevices.platforms import port  # noqa: E402  models can be imported once the line above has set Django up
 

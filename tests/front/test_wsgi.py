@@ -161,6 +161,13 @@ def test_a_migrated_database_is_ready() -> None:
     assert call("GET", "/healthz")[0::2] == ("200 OK", b"alive\n")
 
 
+@pytest.mark.django_db
+@pytest.mark.parametrize("kind", ["text/plain; charset*=utf-8''%00", "text/plain; name*=nonsense''%41"])
+def test_a_content_type_that_cannot_be_read_is_none(kind: str) -> None:
+    """It was an error of the server, for every page and everybody."""
+    assert call("POST", "/owntracks", b"{}", CONTENT_TYPE=kind)[0].startswith("401 ")
+
+
 @pytest.mark.parametrize(
     ("proxies", "forwarded", "address"),
     [
