@@ -179,19 +179,13 @@ def may_reach(*, actor: Actor, device_ids: Collection[UUID], now: datetime) -> b
 def replace(*, actor: Actor, what: str, now: datetime) -> None:
     """Somebody changes this thing in another way: what waited to be done to it is over."""
     for approval in of(what):
-        _end(approval, Approval.State.STOPPED, now, by=_name(actor), reason="")
-        _record(Verb.CHANGE_REPLACED, approval, actor)
-        _drop(approval, now)
-        _tell_asker(approval, Notice.CHANGE_STOPPED, actor, now)
+        _stop(approval, Verb.CHANGE_REPLACED, actor, now)
 
 
 def withdraw(*, actor: Actor, what: str, now: datetime) -> None:
     """Somebody has stopped what waited to be done to this thing, in the transaction of the verb that does so."""
     for approval in of(what):
-        _end(approval, Approval.State.STOPPED, now, by=_name(actor), reason="")
-        _record(Verb.CHANGE_STOPPED, approval, actor)
-        _drop(approval, now)
-        _tell_asker(approval, Notice.CHANGE_STOPPED, actor, now)
+        _stop(approval, Verb.CHANGE_STOPPED, actor, now)
 
 
 def _unsaved(actor: Actor, wanted: Wanted, now: datetime) -> Approval:
@@ -365,10 +359,7 @@ def stop(*, approval_id: UUID, actor: Actor, reason: str = "", now: datetime | N
         raise Invalid(_("Say why. Whoever asked for it gets your reason by mail."))
     organisation.hold()
     held = _held(approval_id)
-    _end(held, Approval.State.STOPPED, now, by=_name(actor), reason=reason)
-    _record(Verb.CHANGE_STOPPED, held, actor, reason=reason)
-    _drop(held, now)
-    _tell_asker(held, Notice.CHANGE_STOPPED, actor, now)
+    _stop(held, Verb.CHANGE_STOPPED, actor, now, reason=reason)
     return held
 
 
@@ -386,10 +377,7 @@ def carry_out_due(*, now: datetime) -> int:
             if MATTERS[held.kind].goes:
                 _go(held, server, "", now)
             else:
-                _end(held, Approval.State.STOPPED, now, by="", reason="")
-                _record(Verb.CHANGE_DROPPED, held, server)
-                _drop(held, now)
-                _tell_asker(held, Notice.CHANGE_STOPPED, server, now)
+                _stop(held, Verb.CHANGE_DROPPED, server, now)
         number += 1
     return number
 
@@ -435,6 +423,14 @@ def _go(held: Approval, actor: Actor, reason: str, now: datetime) -> None:
         _tell_asker(held, Notice.CHANGE_APPROVED, actor, now)
     held.enclosure = None
     held.save(update_fields=["enclosure"])
+
+
+def _stop(held: Approval, verb: Verb, actor: Actor, now: datetime, *, reason: str = "") -> None:
+    """It is never carried out: recorded as `verb`, and whoever asked for it is told."""
+    _end(held, Approval.State.STOPPED, now, by=_name(actor), reason=reason)
+    _record(verb, held, actor, reason=reason)
+    _drop(held, now)
+    _tell_asker(held, Notice.CHANGE_STOPPED, actor, now)
 
 
 def _check_asker(held: Approval) -> None:
