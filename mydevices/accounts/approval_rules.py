@@ -55,12 +55,10 @@ def change(
         raise Invalid(" ".join(error.messages)) from error
     with transaction.atomic():
         organisation.hold()
-        before, approval, now = _present(), None, now or timezone.now()
-        if looser.fields(ApprovalRules.LOOSER, before, after):
-            wanted = Wanted(KIND, WHAT, "", {"before": before, "after": after})
-            approval = approvals.loosen(actor=actor, wanted=wanted, now=now)
-        else:
-            approvals.replace(actor=actor, what=WHAT, now=now)
+        before, now = _present(), now or timezone.now()
+        loosens = bool(looser.fields(ApprovalRules.LOOSER, before, after))
+        wanted = Wanted(KIND, WHAT, "", {"before": before, "after": after})
+        approval = approvals.ask(actor=actor, wanted=wanted, loosens=loosens, now=now)
         if approval is None:
             return _keep(actor, after)
     raise approvals.waits(approval)

@@ -1,9 +1,9 @@
 """A second administrator: what loosens a rule, or reaches many devices at once, waits until another one allows it.
 
-A verb asks here (`loosen`, `hold`) within its transaction and the line of `organisation.hold`. Either nothing has to
-wait and it goes on, or it is given an approval to raise `errors.Waits` with, once that transaction stands. Later what
-it asked for is carried out by the function that is registered for its kind (`register`), which looks anew whether it
-still can be.
+A verb calls `ask`, `loosen` or `hold` within its transaction, after `organisation.hold`. Where it gets None, nothing
+has to wait and it goes on. Otherwise it gets an approval, and raises `waits(approval)` after its transaction has
+committed. Later the change is carried out by the function that is registered for its kind (`register`), which checks
+anew whether it still can be.
 
 Nothing waits for the server itself (its command line is the way back), where there is no other administrator, and
 while few devices are registered. Whoever could decide is mailed at once, whatever comes of it. See decision 21.
@@ -106,6 +106,15 @@ def rules() -> ApprovalRules:
 
 
 # Asking
+
+
+def ask(*, actor: Actor, wanted: Wanted, loosens: bool, now: datetime) -> Approval | None:
+    """As `loosen` where the change loosens a rule. Any other change happens at once, and replaces what waits to be done
+    to the same thing. In the transaction of the change. Raises NeedsFreshAuthentication where it loosens."""
+    if loosens:
+        return loosen(actor=actor, wanted=wanted, now=now)
+    replace(actor=actor, what=wanted.what, now=now)
+    return None
 
 
 def loosen(*, actor: Actor, wanted: Wanted, now: datetime) -> Approval | None:

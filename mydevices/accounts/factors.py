@@ -244,15 +244,11 @@ def take_away(*, actor: Actor, person: Person, now: datetime | None = None) -> i
     actor.require_fresh(now)
     with transaction.atomic():
         organisation_services.hold()
-        approval = None
-        if person.is_administrator:
-            if not _all_of(person):
-                raise Conflict(_("%(name)s has no second factor.") % {"name": person.name})
-            arguments = {"person": str(person.id), "before": _all_of(person)}
-            wanted = Wanted(TAKE_AWAY, f"factors:{person.id}", person.name, arguments)
-            approval = approvals.loosen(actor=actor, wanted=wanted, now=now)
-        else:
-            approvals.replace(actor=actor, what=f"factors:{person.id}", now=now)
+        present = _all_of(person)
+        if person.is_administrator and not present:
+            raise Conflict(_("%(name)s has no second factor.") % {"name": person.name})
+        wanted = Wanted(TAKE_AWAY, f"factors:{person.id}", person.name, {"person": str(person.id), "before": present})
+        approval = approvals.ask(actor=actor, wanted=wanted, loosens=person.is_administrator, now=now)
         if approval is None:
             return _take_away(actor, person, now)
     raise approvals.waits(approval)

@@ -52,13 +52,9 @@ def change(
         before = outgoing.written()
         given: dict[str, Any] = {"host": host, "port": port, "encryption": encryption, "user": user}
         after = outgoing.checked(**given, password=password, mail_from=mail_from)
-        approval = None
-        if before == after:
-            approvals.replace(actor=actor, what=WHAT, now=now)
-        else:
-            enclosure = json.dumps({"password": password}).encode() if password else b""
-            wanted = Wanted(KIND, WHAT, after["host"], {"before": before, "after": after}, enclosure)
-            approval = approvals.loosen(actor=actor, wanted=wanted, now=now)
+        enclosure = json.dumps({"password": password}).encode() if password else b""
+        wanted = Wanted(KIND, WHAT, after["host"], {"before": before, "after": after}, enclosure)
+        approval = approvals.ask(actor=actor, wanted=wanted, loosens=before != after, now=now)
         if approval is None:
             outgoing.change(actor=actor, **after, password=password)
             return

@@ -1,6 +1,7 @@
-"""What administrators do to people and groups: roles, groups, suspension.
+"""What administrators do to people and groups: suspension, roles, who is in which group, and groups themselves.
 
-Whatever would leave nobody who can administer is refused; all that could is done one at a time (`organisation.hold`).
+Whatever would leave no administrator is refused; what could is done one at a time (`organisation.hold`). What loosens a
+rule, or concerns an administrator, or reaches many devices, can wait for another administrator (`approvals`).
 """
 
 import hashlib
@@ -43,7 +44,7 @@ def _hold(person: Person) -> None:
 
 
 def _keep_an_administrator(person: Person) -> None:
-    """Raises Conflict where this person is the last who can administer. Within the line of `organisation.hold`."""
+    """Raises Conflict where this person is the last who can administer. After `organisation.hold`."""
     others = Person.objects.filter(role=Person.Role.ADMINISTRATOR, is_active=True).exclude(id=person.id)
     if person.is_administrator and not others.exists():
         raise Conflict(_("%(name)s is the last administrator. Make somebody else one first.") % {"name": person.name})
@@ -130,6 +131,9 @@ def _change_role(actor: Actor, person: Person, role: str, *, given_by: Actor, no
 SUSPEND: Final = "person.suspend"
 RESUME: Final = "person.resume"
 ROLE: Final = "person.role"
+MOVE: Final = "group.members"
+GROUP_CHANGE: Final = "group.change"
+GROUP_DELETE: Final = "group.delete"
 
 
 def register() -> None:
@@ -152,10 +156,10 @@ def register() -> None:
     )
     approvals.register(ROLE, _matter(_title_of_role, _lines_of_role, _carry_out_role))
     change = _matter(_title_of_group, _lines_of_group, _carry_out_group)
-    approvals.register("group.change", replace(change, is_form=True))
+    approvals.register(GROUP_CHANGE, replace(change, is_form=True))
     move = _matter(_title_of_move, _lines_of_move, _carry_out_move)
     approvals.register(MOVE, replace(move, asks=Right.INVITE))  # who invites puts people into some groups
-    approvals.register("group.delete", _matter(_title_of_group_end, _lines_of_group, _carry_out_group_end))
+    approvals.register(GROUP_DELETE, _matter(_title_of_group_end, _lines_of_group, _carry_out_group_end))
 
 
 def _matter(
@@ -172,13 +176,10 @@ def whats(person: Person) -> Sequence[str]:
 
 
 def _ask(kind: str, actor: Actor, person: Person, now: datetime, *, waits: bool, after: str = "") -> Approval | None:
-    """In the line of `organisation.hold`. What waits to be done to them in the same respect is replaced."""
+    """After `organisation.hold`. What waits to be done to their role, or to their account, is replaced."""
     what = f"{'role' if kind == ROLE else 'account'}:{person.id}"
-    if not waits:
-        approvals.replace(actor=actor, what=what, now=now)
-        return None
-    arguments = {"person": str(person.id), "before": _state(person), "after": after}
-    return approvals.loosen(actor=actor, wanted=Wanted(kind, what, person.name, arguments), now=now)
+    wanted = Wanted(kind, what, person.name, {"person": str(person.id), "before": _state(person), "after": after})
+    return approvals.ask(actor=actor, wanted=wanted, loosens=waits, now=now)
 
 
 def _state(person: Person) -> dict[str, Any]:
@@ -229,7 +230,8 @@ def _lines_of_role(approval: Approval) -> Sequence[Change]:
 
 def put_in_groups(*, actor: Actor, person: Person, groups: Collection[UUID], now: datetime | None = None) -> None:
     """Into exactly these groups, but for those that a provider's claim brought: they stay until it takes them back.
-    Raises Waits where something reaches many devices by it; then all of it waits."""
+    Raises NotAllowed, NeedsFreshAuthentication; Waits where something reaches many devices by it; then all of it waits.
+    """
     rights.require(actor, Right.MANAGE_PEOPLE)
     now = now or timezone.now()
     with transaction.atomic():
@@ -248,8 +250,8 @@ def put_in_groups(*, actor: Actor, person: Person, groups: Collection[UUID], now
 
 
 def put_in_group(*, actor: Actor, person: Person, group: Group, now: datetime | None = None) -> None:
-    """Beside those where they are. Raises Conflict when they are in it, or it is gone; Waits where something reaches
-    many devices by it."""
+    """Beside those where they are. Raises NotAllowed, NeedsFreshAuthentication, Conflict when they are in it, or it is
+    gone; Waits where something reaches many devices by it."""
     rights.require(actor, Right.MANAGE_PEOPLE)
     rights.ceiling(actor, groups=[group])
     now = now or timezone.now()
@@ -274,8 +276,8 @@ def _move(actor: Actor, person: Person, *, joining: Collection[UUID], leaving: C
 
 
 def take_from_group(*, actor: Actor, person: Person, group: Group, now: datetime | None = None) -> None:
-    """Raises Conflict when they are not in it, or a provider's claim brought them; Waits where rules are looser for
-    many devices by it."""
+    """Raises NotAllowed, NeedsFreshAuthentication, Conflict when they are not in it, or a provider's claim brought
+    them; Waits where rules are looser for many devices by it."""
     rights.require(actor, Right.MANAGE_PEOPLE)
     now = now or timezone.now()
     with transaction.atomic():
@@ -390,7 +392,6 @@ Moves = Mapping[UUID, Collection[UUID]]
 """From the ids of people to those of groups."""
 _BRINGING: Final[list[Bringing]] = []
 
-MOVE: Final = "group.members"
 NAMED: Final = 12
 """People that an approval names."""
 
@@ -415,8 +416,8 @@ def ask_to_move(*, actor: Actor, joins: Moves | None = None, leaves: Moves | Non
 
 
 def hold_moves(actor: Actor, joins: Moves, leaves: Moves, now: datetime) -> Approval | None:
-    """The same for a verb of which it is only a part, in the line of `organisation.hold`. None where they may be moved
-    at once."""
+    """The same for a verb of which it is only a part, after `organisation.hold`. None where they may be moved at
+    once."""
     brought = _brought(joins, leaves) if approvals.must_wait(actor) else []
     devices = frozenset[UUID]().union(*(one.devices for one in brought))
     if approvals.may_reach(actor=actor, device_ids=devices, now=now):
@@ -502,8 +503,8 @@ def _carry_out_move(approval: Approval, actor: Actor, _now: datetime) -> None:
 
 def save_group(*, actor: Actor, group: Group, demands_factor: bool, now: datetime | None = None) -> Group:
     """Keep a new group or a changed one. `demands_factor`: its members need a second factor, after a week of grace.
-    Raises Invalid, and Conflict for a name that is taken; Waits, and NeedsFreshAuthentication, where a second factor is
-    demanded no longer, or the helpdesk may put people into it from now on."""
+    Raises NotAllowed, NeedsFreshAuthentication, Invalid, and Conflict for a name that is taken; Waits where a second
+    factor is demanded no longer, or the helpdesk may put people into it from now on."""
     rights.require(actor, Right.MANAGE_PEOPLE)
     group.name, now = group.name.strip(), now or timezone.now()
     try:
@@ -512,21 +513,17 @@ def save_group(*, actor: Actor, group: Group, demands_factor: bool, now: datetim
         raise Invalid(" ".join(error.messages)) from error
     with transaction.atomic():
         organisation.hold()
-        present, approval = Group.objects.filter(id=group.id).first(), None
-        after = _said_of(group) | {"second_factor": demands_factor}
-        before = _said_of(present) if present is not None else {}
-        loosens = present is not None and (
-            (present.second_factor_since is not None and not demands_factor)
-            or (group.open_to_helpdesk and not present.open_to_helpdesk)
-        )
-        if present is not None and loosens:
-            arguments = {"group": str(group.id), "before": before, "after": after}
-            wanted = Wanted("group.change", f"group:{group.id}", present.name, arguments)
-            approval = approvals.loosen(actor=actor, wanted=wanted, now=now)
-        else:
-            approvals.replace(actor=actor, what=f"group:{group.id}", now=now)
+        present, approval, since = Group.objects.filter(id=group.id).first(), None, None
+        if present is not None:
+            since = present.second_factor_since
+            after = _said_of(group) | {"second_factor": demands_factor}
+            arguments = {"group": str(group.id), "before": _said_of(present), "after": after}
+            wanted = Wanted(GROUP_CHANGE, f"group:{group.id}", present.name, arguments)
+            loosens = (since is not None and not demands_factor) or (
+                group.open_to_helpdesk and not present.open_to_helpdesk
+            )
+            approval = approvals.ask(actor=actor, wanted=wanted, loosens=loosens, now=now)
         if approval is None:
-            since = present.second_factor_since if present is not None else None
             return _save_group(actor, group, (since or now) if demands_factor else None)
     raise approvals.waits(approval)
 
@@ -549,25 +546,19 @@ def _save_group(actor: Actor, group: Group, since: datetime | None) -> Group:
 
 
 def delete_group(*, actor: Actor, group: Group, now: datetime | None = None) -> None:
-    """Its members stay as they are; what was for the group reaches them no longer. Raises Waits where they are under
-    looser rules by that."""
+    """Its members stay as they are; what was for the group reaches them no longer. Raises NotAllowed,
+    NeedsFreshAuthentication, Conflict where it is gone already; Waits where they are under looser rules by that."""
     rights.require(actor, Right.MANAGE_PEOPLE)
     actor.require_fresh(now := now or timezone.now())
     with transaction.atomic():
         organisation.hold()
-        present, approval = Group.objects.filter(id=group.id).first(), None
+        present = Group.objects.filter(id=group.id).first()
         if present is None:
             raise Conflict(_("This group has been deleted."))
-        if present.second_factor_since is not None or any(loosens(present) for loosens in _LOOSENED_BY_THE_END):
-            wanted = Wanted(
-                "group.delete",
-                f"group:{group.id}",
-                present.name,
-                {"group": str(group.id), "before": _said_of(present), "after": {}},
-            )
-            approval = approvals.loosen(actor=actor, wanted=wanted, now=now)
-        else:
-            approvals.replace(actor=actor, what=f"group:{group.id}", now=now)
+        loosens = present.second_factor_since is not None or any(asked(present) for asked in _LOOSENED_BY_THE_END)
+        arguments = {"group": str(group.id), "before": _said_of(present), "after": {}}
+        wanted = Wanted(GROUP_DELETE, f"group:{group.id}", present.name, arguments)
+        approval = approvals.ask(actor=actor, wanted=wanted, loosens=loosens, now=now)
         if approval is None:
             _delete_group(actor, present)
             return

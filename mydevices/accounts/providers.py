@@ -423,15 +423,13 @@ def remove(*, actor: Actor, provider: Provider, now: datetime | None = None) -> 
     actor.require_fresh(now)
     with transaction.atomic():
         organisation.hold()
-        present, approval = Provider.objects.select_for_update().filter(id=provider.id).first(), None
+        present = Provider.objects.select_for_update().filter(id=provider.id).first()
         if present is None:
             raise Conflict(_("There is no such provider."))
-        if looser.fields(Provider.LOOSER, _counting(present), _NONE):
-            arguments = {"provider": present.id, "before": _values(present), "after": None}
-            wanted = Wanted(REMOVE, what(present.id), present.name, arguments)
-            approval = approvals.loosen(actor=actor, wanted=wanted, now=now)
-        else:
-            approvals.replace(actor=actor, what=what(present.id), now=now)
+        loosens = bool(looser.fields(Provider.LOOSER, _counting(present), _NONE))
+        arguments = {"provider": present.id, "before": _values(present), "after": None}
+        wanted = Wanted(REMOVE, what(present.id), present.name, arguments)
+        approval = approvals.ask(actor=actor, wanted=wanted, loosens=loosens, now=now)
         if approval is None:
             _remove(actor, present)
             return

@@ -1,6 +1,6 @@
 """What the organisation asks of passwords and sessions, and how that is changed."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -73,24 +73,21 @@ def change(
     with transaction.atomic():
         organisation.hold()
         before = _present(after)
-        approval = None
-        if looser.fields(SignInRules.LOOSER, before, after):
-            wanted = Wanted(KIND, WHAT, "", {"before": before, "after": after})
-            approval = approvals.loosen(actor=actor, wanted=wanted, now=now)
-        else:
-            approvals.replace(actor=actor, what=WHAT, now=now)
+        loosens = bool(looser.fields(SignInRules.LOOSER, before, after))
+        wanted = Wanted(KIND, WHAT, "", {"before": before, "after": after})
+        approval = approvals.ask(actor=actor, wanted=wanted, loosens=loosens, now=now)
         if approval is None:
             return _keep(actor, after, now)
     raise approvals.waits(approval)
 
 
-def _present(names: Mapping[str, Any]) -> dict[str, Any]:
+def _present(names: Iterable[str]) -> dict[str, Any]:
     present = SignInRules.objects.filter(id=1).first() or SignInRules(id=1)
     return {name: getattr(present, name) for name in names}
 
 
 def _keep(actor: Actor, values: Mapping[str, Any], now: datetime) -> SignInRules:
-    asked_before = _present({"console_factor": None})["console_factor"]
+    asked_before = _present(["console_factor"])["console_factor"]
     rules, _is_new = SignInRules.objects.update_or_create(id=1, defaults=dict(values))
     if rules.history < 2:
         FormerPassword.objects.all().delete()

@@ -89,12 +89,10 @@ def leave_to_environment(*, actor: Actor, now: datetime | None = None) -> Invita
 def _change(actor: Actor, rules: InvitationRules, *, environment: bool, now: datetime) -> InvitationRules:
     with transaction.atomic():
         organisation.hold()
-        before, after, approval = _values(current()), _values(rules), None
-        if looser.fields(InvitationRules.LOOSER, before, after):
-            wanted = Wanted(KIND, WHAT, "", {"before": before, "after": after, "environment": environment})
-            approval = approvals.loosen(actor=actor, wanted=wanted, now=now)
-        else:
-            approvals.replace(actor=actor, what=WHAT, now=now)
+        before, after = _values(current()), _values(rules)
+        loosens = bool(looser.fields(InvitationRules.LOOSER, before, after))
+        wanted = Wanted(KIND, WHAT, "", {"before": before, "after": after, "environment": environment})
+        approval = approvals.ask(actor=actor, wanted=wanted, loosens=loosens, now=now)
         if approval is None:
             return _keep(actor, after, environment=environment)
     raise approvals.waits(approval)
