@@ -63,11 +63,15 @@ _WITHOUT_VERIFICATION: Final = frozenset({Ceremony.SECOND_STEP})
 Everywhere else it stands for the person, and has to have verified them."""
 
 
+def _verification(ceremony: Ceremony) -> UserVerificationRequirement:
+    if ceremony in _WITHOUT_VERIFICATION:
+        return UserVerificationRequirement.PREFERRED
+    return UserVerificationRequirement.REQUIRED
+
+
 def begin(request: HttpRequest, ceremony: Ceremony, person: Person | None = None) -> dict[str, Any]:
     """What the browser is asked. Nobody is named at sign-in: there the passkey says whose it is."""
-    server = auth.get_server()
-    verified = ceremony not in _WITHOUT_VERIFICATION
-    verification = UserVerificationRequirement.REQUIRED if verified else UserVerificationRequirement.PREFERRED
+    server, verification = auth.get_server(), _verification(ceremony)
     own = auth.get_credentials(person) if person is not None else []
     if ceremony == Ceremony.ADD:
         options, state = server.register_begin(
@@ -89,8 +93,8 @@ def begin(request: HttpRequest, ceremony: Ceremony, person: Person | None = None
 
 
 def _taken(request: HttpRequest, ceremony: Ceremony, person: Person | None) -> dict[str, Any]:
-    """The state of what was begun for this, which is spent with that. Raises ValidationError where there is none, for
-    somebody else, too old, or spent."""
+    """The state of the ceremony that was begun for this purpose, which can't be taken again. Raises ValidationError
+    where none was begun, or for somebody else, or too long ago, or where it has been taken already."""
     states = dict(request.session.get(STATES, {}))
     entry = states.pop(ceremony.value, None)
     request.session[STATES] = states
@@ -100,9 +104,7 @@ def _taken(request: HttpRequest, ceremony: Ceremony, person: Person | None) -> d
     # Two requests at once have both read it from the session: the database says who was first.
     if age > LASTS.total_seconds() or not attempts.take("ceremony", entry["challenge"], _ONCE):
         raise get_adapter().validation_error("incorrect_code")
-    verified = ceremony not in _WITHOUT_VERIFICATION
-    verification = UserVerificationRequirement.REQUIRED if verified else UserVerificationRequirement.PREFERRED
-    return {"challenge": entry["challenge"], "user_verification": verification}
+    return {"challenge": entry["challenge"], "user_verification": _verification(ceremony)}
 
 
 def _checked(request: HttpRequest, ceremony: Ceremony, person: Person | None, credential: Any) -> Authenticator:
@@ -112,9 +114,8 @@ def _checked(request: HttpRequest, ceremony: Ceremony, person: Person | None, cr
     owner = person if person is not None else auth.extract_user_from_response(credential)
     auth.get_server().authenticate_complete(state, auth.get_credentials(owner), response)
     given = response.response.authenticator_data
-    if (
-        ceremony not in _WITHOUT_VERIFICATION and not given.is_user_verified()
-    ):  # whatever the library makes of the state
+    # Looked at here as well, whatever the library makes of the state.
+    if ceremony not in _WITHOUT_VERIFICATION and not given.is_user_verified():
         raise get_adapter().validation_error("incorrect_code")
     factor = auth.get_authenticator_by_credential_id(owner, response.raw_id)
     if factor is None:
