@@ -168,8 +168,8 @@ def must_wait(actor: Actor) -> bool:
 
 def may_reach(*, actor: Actor, device_ids: Collection[UUID], now: datetime) -> bool:
     """Whether something new may reach these devices without another's word. They count from then on: all that this
-    actor has reached so within a day count together, or one change would be made of many small ones. In the line of
-    `organisation.hold`."""
+    actor has reached so within a day count together, or one change would be made of many small ones. After
+    `organisation.hold`. Raises NeedsFreshAuthentication where another's word may be needed."""
     if not device_ids or not must_wait(actor):
         return True
     actor.require_fresh(now)  # nothing is counted that is refused afterwards
@@ -300,7 +300,7 @@ def obstacle(*, actor: Actor, right: Right, asker_id: str, now: datetime) -> str
     somebody else has had it longer, or was given it by who asks, allows nothing. Nor does whoever has lately made an
     administrator of who asks: the two may be one.
 
-    Read anew here, in the line of `organisation.hold`: their own role may have ended since the request began."""
+    Read anew here, after `organisation.hold`: their own role may have ended since the request began."""
     if actor.kind == "system":
         return ""
     if actor.id == asker_id:
@@ -336,8 +336,8 @@ def _is_uuid(text: str) -> bool:
 @transaction.atomic
 def approve(*, approval_id: UUID, actor: Actor, reason: str = "", now: datetime | None = None) -> Approval:
     """Carry it out now. What has become of it stands in the answer's `state`: where it can no longer be done it has
-    failed, with the reason. Raises NotAllowed with the reason to who may not decide, NeedsFreshAuthentication, Invalid
-    for a reason that cannot be kept, Conflict when it no longer waits."""
+    failed, with the reason. Raises NotFound, NotAllowed with the reason to who may not decide,
+    NeedsFreshAuthentication, Invalid for a reason that cannot be kept, Conflict when it no longer waits."""
     now = now or timezone.now()
     right = MATTERS[by_id(approval_id).kind].right
     rights.require(actor, right)
@@ -355,7 +355,8 @@ def approve(*, approval_id: UUID, actor: Actor, reason: str = "", now: datetime 
 @transaction.atomic
 def stop(*, approval_id: UUID, actor: Actor, reason: str = "", now: datetime | None = None) -> Approval:
     """It is never carried out. Whoever could decide may, and who asked; needs no fresh proof, for it only protects.
-    Raises NotAllowed, Invalid without a reason where it is somebody else's, Conflict when it no longer waits."""
+    Raises NotFound, NotAllowed, Invalid without a reason where it is somebody else's, and for one that cannot be kept,
+    Conflict when it no longer waits."""
     now = now or timezone.now()
     found = by_id(approval_id)
     is_own = actor.kind == "person" and actor.id == found.asker_id

@@ -37,10 +37,10 @@ class Arrival:
 
 @transaction.atomic
 def admit(*, provider: Provider, claims: Claims, address: str) -> Arrival:
-    """The person who comes from a provider: the one who is linked, with name, address and groups as it says where it
-    manages them; else the one with the address; else a new one.
+    """The person who comes from a provider: the one who is linked; else the one with the address; else a new one. Whom
+    the provider manages gets name, address and groups as it says.
 
-    Raises NotAllowed with a sentence for them."""
+    Raises NotAllowed, Invalid or Conflict, each with a sentence for them."""
     actor = Actor(kind="system", name=provider.name, address=address)
     link = _found(provider, claims)
     if link is None:
@@ -61,8 +61,9 @@ def _found(provider: Provider, claims: Claims) -> ProviderLink | None:
 
 
 def _by_address(provider: Provider, claims: Claims) -> Person | None:
-    """Who has the address here already, if the provider may be asked about them. Whether there is anybody is told to
-    nobody whose address it is not."""
+    """Who has the address here already. Raises NotAllowed for an address that is missing, can't be used here, or that
+    the provider does not vouch for, and where this provider is not to be linked to their account. Nobody but the one
+    whose address it is learns whether there is an account."""
     if not claims.email:
         raise NotAllowed(
             _("%(provider)s told no e-mail address of yours. Ask the helpdesk.") % {"provider": provider.name}

@@ -41,7 +41,7 @@ ASKED: Final = "asked_of_providers"
 ADOPTION: Final = "adoption"
 """In the session: what a provider said of somebody who has an account here that they have not proved yet."""
 ADOPTS: Final = "adopts"
-"""In what django-allauth carries through the steps of one sign-in: the same, once it is proved."""
+"""The key of the same among what django-allauth carries through the steps of one sign-in."""
 GOOD_FOR: Final = 600
 """Seconds between asking and the answer, and between the answer and the proof."""
 MOST_ASKED: Final = 5
@@ -100,15 +100,15 @@ def _asked(request: HttpRequest) -> dict[str, dict[str, Any]]:
 
 
 def _read_anew(request: HttpRequest) -> bool:
-    """Take the session as it is by now, for the provider may have been waited for: what other requests wrote in it
-    stays. False where it has ended meanwhile, and so whoever was signed in is no longer."""
+    """Read the session again: while the provider was waited for, other requests may have written to it. False where it
+    has ended meanwhile, so that whoever was signed in no longer is."""
     before = request.session.get(SESSION_KEY)
     request.session = request.session.__class__(request.session.session_key)
     return bool(request.session.get(SESSION_KEY) == before)
 
 
 def _taken(request: HttpRequest, provider: Provider) -> Mapping[str, Any] | None:
-    """What was asked with this answer's name, which from now on is the name of nothing; None where nothing was."""
+    """What was asked under this answer's `state`, which can't be used again; None where nothing was."""
     asked = _asked(request) if _read_anew(request) else {}
     one = asked.pop(request.GET.get("state", ""), None)
     if one is None:
@@ -282,8 +282,8 @@ def prove_and_enter(request: HttpRequest, provider: Provider, *, password: str) 
 
 
 def by_passkey(request: HttpRequest, person: Person) -> dict[str, Any] | None:
-    """The same for whoever proves it with a passkey, where the page of the adoption sent it: what the sign-in of this
-    person is to carry; None for any other sign-in."""
+    """What a sign-in by passkey has to carry so that `adopt` links the account at its end, where it was sent from the
+    page on which somebody proves an account; None for any other sign-in."""
     provider = next((one for one in providers.enabled() if one.id == request.POST.get(ADOPTS)), None)
     waiting = adoption(request, provider) if provider is not None else None
     if waiting is None or waiting[0] != person:
@@ -292,13 +292,14 @@ def by_passkey(request: HttpRequest, person: Person) -> dict[str, Any] | None:
 
 
 def way_on(carried: Mapping[str, Any] | None) -> str | None:
-    """Where somebody wanted to go who proves an account on the way."""
+    """The address that somebody wanted to go to before they were asked to prove an account; None where they named
+    none. `carried` is what `by_passkey` gave."""
     return str(carried[ADOPTS]["to"]) or None if carried else None
 
 
 def adopt(request: HttpRequest, person: Person, carried: Mapping[str, Any]) -> None:
-    """The end of a sign-in that proved an account: link it. What has changed meanwhile is told and links nothing; they
-    are signed in all the same, as they proved."""
+    """At the end of a sign-in that proved an account: link it. Where something has changed meanwhile nothing is linked,
+    and a message says so; they are signed in all the same, because they have proved who they are."""
     request.session.pop(ADOPTION, None)
     provider = next((one for one in providers.enabled() if one.id == carried["provider"]), None)
     if provider is None or provider.issuer != carried["issuer"] or carried["person"] != str(person.id):

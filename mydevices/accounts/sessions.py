@@ -36,8 +36,8 @@ EVER: Final = datetime.min.replace(tzinfo=UTC)
 
 
 def also(pause: Pause) -> None:
-    """Have something above this room that speaks for a person without a session (an app's token) stopped as well, until
-    they say that it is theirs. At start-up."""
+    """Have something in an app above this one that speaks for a person without a session (an app's token) stopped as
+    well, until they say that it is theirs. At start-up."""
     _PAUSING.append(pause)
 
 

@@ -99,7 +99,8 @@ def reasons_of(actions: Mapping[UUID, UUID]) -> Mapping[UUID, str]:
 
 
 def sealed() -> tuple[int, int]:
-    """How many entries the chain holds, and how many wait for it: the worker seals every ten seconds."""
+    """About how many entries the chain holds, and about how many wait for it: the worker seals every ten seconds. By
+    their ids, because a page would wait for a count; `chain.head` counts."""
     newest = Seal.objects.order_by("-id").values_list("id", flat=True).first() or 0
     last = Entry.objects.order_by("-id").values_list("id", flat=True).first() or 0
     held = Seal.objects.order_by("-id").values_list("entry_id", flat=True).first() or 0

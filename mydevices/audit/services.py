@@ -8,9 +8,8 @@ from django.utils import timezone
 from mydevices.audit import proof
 from mydevices.audit.actor import Actor
 from mydevices.audit.models import Entry
+from mydevices.audit.proof import Detail
 from mydevices.audit.verbs import Verb
-
-Detail = str | int | bool
 
 SECRETS: Final = frozenset(
     {"challenge", "code", "credential", "key", "passcode", "passphrase", "password", "pin", "secret", "token"}

@@ -18,7 +18,8 @@ _PNG: Final = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR"
 
 
 def hold() -> None:
-    """Keep others from what may happen only once here, until the caller's transaction ends: they wait in this line."""
+    """Keep others from what may happen only once at a time here, until the caller's transaction ends: they wait for
+    their turn. What a decision rests on is read after this call, not before."""
     Organisation.objects.get_or_create(id=1)
     Organisation.objects.select_for_update().get(id=1)
 
