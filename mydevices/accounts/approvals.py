@@ -21,6 +21,7 @@ from django.db.models import Field, Model, QuerySet
 from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 
+from mydevices import names
 from mydevices.accounts import rights, services
 from mydevices.accounts.models import Approval, ApprovalRules, Person, ReachedDevice
 from mydevices.accounts.notices import Notice
@@ -399,12 +400,10 @@ def clear(*, now: datetime) -> None:
 
 
 def checked(reason: str) -> str:
-    """A reason as it is kept. Raises Invalid for one that is too long or cannot be shown."""
-    reason = reason.strip()
+    """A reason as it is kept. Raises Invalid for one that is too long, or more than one line that can be shown."""
+    reason = names.checked(reason)
     if len(reason) > LONGEST_REASON:
         raise Invalid(_("This has at most %(number)d characters.") % {"number": LONGEST_REASON})
-    if any(not sign.isprintable() and not sign.isspace() for sign in reason):
-        raise Invalid(_("This has characters that cannot be shown. Type it anew."))
     return reason
 
 

@@ -404,6 +404,24 @@ def test_one_who_stops_it_says_why_and_the_asker_is_mailed(amara: Person, tomas:
     assert Entry.objects.get(verb=Verb.CHANGE_STOPPED).actor_id == str(tomas.id)
 
 
+@pytest.mark.parametrize(
+    "reason", ["Not before Monday \U0001f469\u200d\U0001f4bb", "\u0646\u0645\u06cc\u200c\u0634\u0648\u062f"]
+)
+def test_a_reason_has_whatever_joins_letters_and_pictures(
+    amara: Person, tomas: Person, enough: None, reason: str
+) -> None:
+    browser_of(amara).post(reverse(RULES), SHORTER)
+    assert decide(browser_of(tomas), waits(), "stop", reason).status_code == 303
+    assert mails(Notice.CHANGE_STOPPED)[0]["facts"]["reason"] == reason
+
+
+@pytest.mark.parametrize("reason", ["Fine.\n\nYour password has expired.", "Fine.\u202eon", "Fine.\u2028No."])
+def test_a_reason_is_one_line_that_can_be_shown(amara: Person, tomas: Person, enough: None, reason: str) -> None:
+    browser_of(amara).post(reverse(RULES), SHORTER)
+    assert decide(browser_of(tomas), waits(), "stop", reason).status_code == 400
+    assert waits().reason == ""
+
+
 def test_who_asked_takes_it_back_without_a_reason(amara: Person, tomas: Person, enough: None) -> None:
     browser = browser_of(amara)
     browser.post(reverse(RULES), SHORTER)
