@@ -19,7 +19,32 @@ from mydevices.platforms.port import LONGEST_MESSAGE, LONGEST_PHONE
 from mydevices.presentation.access import plain
 from mydevices.registration.invitees import LONGEST_NAME
 
+if TYPE_CHECKING:
+    from django_stubs_ext import StrPromise
+
 OWN_BLUE = "#1b54c0"
+
+
+def _why(help_text: "StrPromise", *, required: bool = True) -> forms.CharField:
+    """Why somebody does or decides something that concerns others. `help_text` says who reads it."""
+    return forms.CharField(label=_("Why"), required=required, max_length=300, help_text=help_text)
+
+
+def _message(label: "StrPromise") -> forms.CharField:
+    """What stands on the screen of a device that is locked or lost."""
+    return forms.CharField(
+        label=label, required=False, max_length=LONGEST_MESSAGE, widget=forms.Textarea(attrs={"rows": 2})
+    )
+
+
+def _phone_number() -> forms.CharField:
+    """What stands below the message, to be called."""
+    return forms.CharField(
+        label=_("Phone number to call"),
+        required=False,
+        max_length=LONGEST_PHONE,
+        widget=forms.TextInput(attrs={"type": "tel"}),
+    )
 
 
 class OrganisationForm(forms.Form):
@@ -158,30 +183,16 @@ class OwnershipForm(forms.Form):
     been changed meanwhile."""
 
     becomes = forms.ChoiceField(choices=Device.Ownership.choices, widget=forms.HiddenInput)
-    reason = forms.CharField(
-        label=_("Why"), max_length=300, help_text=_("Its owner reads it in their history and by mail, with your name.")
-    )
+    reason = _why(_("Its owner reads it in their history and by mail, with your name."))
 
 
 class ActForm(forms.Form):
     """What somebody asks of a device that is not theirs. Where something is to stand on its screen (`says`), it may
     have to (`must_say`); what takes something away is confirmed by the device's name."""
 
-    message = forms.CharField(
-        label=_("Message on its screen"),
-        required=False,
-        max_length=LONGEST_MESSAGE,
-        widget=forms.Textarea(attrs={"rows": 2}),
-    )
-    phone_number = forms.CharField(
-        label=_("Phone number to call"),
-        required=False,
-        max_length=LONGEST_PHONE,
-        widget=forms.TextInput(attrs={"type": "tel"}),
-    )
-    reason = forms.CharField(
-        label=_("Why"), max_length=300, help_text=_("Its owner reads it in their history, with your name.")
-    )
+    message = _message(_("Message on its screen"))
+    phone_number = _phone_number()
+    reason = _why(_("Its owner reads it in their history, with your name."))
     typed = forms.CharField(max_length=200, widget=forms.TextInput(attrs={"autocomplete": "off"}))
 
     def __init__(self, *args: Any, expected: str, says: bool, must_say: bool, takes: bool, **options: Any) -> None:
@@ -213,9 +224,7 @@ class ActForm(forms.Form):
 class ReasonForm(forms.Form):
     """Why somebody looks at what is not theirs."""
 
-    reason = forms.CharField(
-        label=_("Why"), max_length=300, help_text=_("Its owner reads it in their history, with your name.")
-    )
+    reason = _why(_("Its owner reads it in their history, with your name."))
 
 
 class DecisionForm(forms.Form):
@@ -224,11 +233,9 @@ class DecisionForm(forms.Form):
     decision = forms.ChoiceField(
         choices=[("approve", _("Allow wipe")), ("refuse", _("Refuse wipe"))], widget=forms.HiddenInput
     )
-    reason = forms.CharField(
-        label=_("Why"),
+    reason = _why(
+        _("You need a reason to refuse. It goes by mail, with your name, to whoever asked for the wipe."),
         required=False,
-        max_length=300,
-        help_text=_("You need a reason to refuse. It goes by mail, with your name, to whoever asked for the wipe."),
     )
 
     def clean(self) -> dict[str, Any]:
@@ -242,13 +249,9 @@ class ApprovalForm(forms.Form):
     """Whether a change that waits may happen. `decision` is the button that was pressed."""
 
     decision = forms.ChoiceField(choices=[("approve", _("Allow")), ("stop", _("Stop"))], widget=forms.HiddenInput)
-    reason = forms.CharField(
-        label=_("Why"),
+    reason = _why(
+        _("Goes by mail, with your name, to whoever asked for it. You need a reason to stop somebody else’s change."),
         required=False,
-        max_length=300,
-        help_text=_(
-            "Goes by mail, with your name, to whoever asked for it. You need a reason to stop somebody else’s change."
-        ),
     )
 
 
@@ -282,21 +285,9 @@ class ApprovalRulesForm(forms.Form):
 class BatchForm(forms.Form):
     """What somebody asks of many devices."""
 
-    message = forms.CharField(
-        label=_("Message on their screens"),
-        required=False,
-        max_length=LONGEST_MESSAGE,
-        widget=forms.Textarea(attrs={"rows": 2}),
-    )
-    phone_number = forms.CharField(
-        label=_("Phone number to call"),
-        required=False,
-        max_length=LONGEST_PHONE,
-        widget=forms.TextInput(attrs={"type": "tel"}),
-    )
-    reason = forms.CharField(
-        label=_("Why"), max_length=300, help_text=_("Each owner reads it in their history, with your name.")
-    )
+    message = _message(_("Message on their screens"))
+    phone_number = _phone_number()
+    reason = _why(_("Each owner reads it in their history, with your name."))
     typed = forms.CharField(
         max_length=10, widget=forms.TextInput(attrs={"autocomplete": "off", "inputmode": "numeric"})
     )
