@@ -52,10 +52,6 @@ class Tally:
     removed: int = 0
 
     @property
-    def is_moving(self) -> bool:
-        return bool(self.pending or self.removing)
-
-    @property
     def there(self) -> int:
         """What a device has, or is about to have."""
         return self.pending + self.installed + self.removing

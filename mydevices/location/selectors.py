@@ -164,10 +164,6 @@ def reporting(token_hash: str) -> Reporter:
     return found
 
 
-def choice_of(person: Person) -> Choice | None:
-    return Choice.objects.filter(person=person).first()
-
-
 def over(now: datetime, kept_days: int) -> datetime:
     """What was received before this is not kept any more."""
     return now - timedelta(days=kept_days)

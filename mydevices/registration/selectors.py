@@ -76,7 +76,6 @@ class Allowance:
 
     used: int
     limit: int
-    company_counts: bool
 
     @property
     def is_used_up(self) -> bool:
@@ -86,7 +85,7 @@ class Allowance:
 def allowance(person: Person, rules: RegistrationRules, *, but: str = "") -> Allowance:
     """Counted now; `but` is the hardware id of a device that registers anew and does not count twice."""
     used = devices.count_managed(person, company=rules.company_devices_count, but=but)
-    return Allowance(used, rules.device_limit, rules.company_devices_count)
+    return Allowance(used, rules.device_limit)
 
 
 def open_tickets(person: Person, now: datetime) -> QuerySet[Ticket]:
