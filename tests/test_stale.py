@@ -1,8 +1,8 @@
 """The session of somebody who has not proved for more than five minutes who they are, at every address there is.
 
 `ACTS` has a valid form for everything that an address changes, and `QUIET` the addresses that change nothing. What a
-stale session may do all the same stands in `MAY`, by the issue's list and not by the code's: an act that is not named
-there is asked about, and leaves no entry and no change. An address that stands in no line fails the test.
+stale session may do all the same stands in `MAY`, which is written here and not read from the code: an act that is not
+named there is asked about, and leaves no entry and no change. An address that stands in no line fails the test.
 """
 
 import re
@@ -554,7 +554,7 @@ MAY: Final = frozenset(
         "console:devices_act check_in",
     }
 )
-"""Everything that a stale session may do, as the issue has it."""
+"""Everything that a stale session may do."""
 
 
 def test_every_address_stands_in_one_line() -> None:
