@@ -9,11 +9,15 @@ from typing import Any
 
 import hypothesis
 import pytest
+from django.core.cache import cache
 from django.db import transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.base.operations import BaseDatabaseOperations
 
+from mydevices.accounts import factors, openid, providers
+from mydevices.accounts import selectors as accounts
 from mydevices.certificates import services as certificates
+from mydevices.organisation import selectors as organisation
 
 # On busy machines time says nothing about a test; the same examples each time make a failure repeatable.
 hypothesis.settings.register_profile(
@@ -121,16 +125,26 @@ def without_triggers(database: BaseDatabaseWrapper) -> Iterator[None]:
 
 @pytest.fixture(scope="session", autouse=True)
 def the_database_can_be_emptied_between_tests() -> Iterator[None]:
-    """Tests with real transactions are followed by a flush of all tables, which the audit's triggers would refuse."""
+    """Tests with real transactions are followed by a flush of all tables, which the audit's triggers would refuse, and
+    which leaves out that of the cache, because it belongs to no model."""
     execute = BaseDatabaseOperations.execute_sql_flush
 
     def flush(self: BaseDatabaseOperations, sql_list: list[str]) -> None:
         with transaction.atomic(), without_triggers(self.connection):
             execute(self, sql_list)
+            cache.clear()
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(BaseDatabaseOperations, "execute_sql_flush", flush)
         yield
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_remembered() -> None:
+    """A process remembers rules, providers, groups and the organisation for some seconds; no test sees another's."""
+    accounts.forget_rules()
+    for module in (factors, openid, organisation, providers):
+        module.forget()
 
 
 @pytest.fixture(scope="session", autouse=True)

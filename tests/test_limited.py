@@ -3,7 +3,7 @@ in the pages and in the verbs."""
 
 import ast
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -13,7 +13,6 @@ from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
 from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
 from allauth.usersessions.models import UserSession
 from django.contrib.sessions.models import Session
-from django.core.cache import cache
 from django.db import transaction
 from django.test import Client
 from django.urls import reverse
@@ -34,7 +33,6 @@ from mydevices.devices import selectors as devices
 from mydevices.devices.models import Device, Registration
 from mydevices.errors import LimitedSession
 from mydevices.location import services as location
-from mydevices.organisation import selectors as organisation
 from mydevices.outbox.models import Message
 from mydevices.platforms.port import ActionKind, Parameters
 from mydevices.portal.middleware import Limited
@@ -66,17 +64,6 @@ OPEN: Final = {
 ENTER: Final = "portal:limited_sign_in"
 KEY: Final = str(generate_totp_secret())
 """Of the app."""
-
-
-@pytest.fixture(autouse=True)
-def forgetful() -> Iterator[None]:
-    cache.clear()
-    for module in (organisation, providers):
-        module.forget()
-    selectors.forget_rules()
-    yield
-    selectors.forget_rules()
-    providers.forget()
 
 
 def factored(name: str = "Kofi Mensah", **more: Any) -> Person:

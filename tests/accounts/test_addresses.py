@@ -8,7 +8,6 @@ from uuid import uuid4
 import pytest
 from allauth.account.internal import userkit
 from allauth.account.models import EmailAddress
-from django.core.cache import cache
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import CommandError, call_command
 from django.db import IntegrityError, connection, transaction
@@ -43,12 +42,6 @@ LOOK_ALIKES = [
     "josé@aldermoor.example",
     '"im\x01ortiz"@aldermoor.example',
 ]
-
-
-@pytest.fixture(autouse=True)
-def unlimited() -> None:
-    """Attempts of one test are not those of another."""
-    cache.clear()
 
 
 def keep(email: str, **values: Any) -> Person:

@@ -4,7 +4,6 @@ from datetime import datetime, timedelta
 
 import pytest
 from allauth.mfa.models import Authenticator
-from django.core.cache import cache
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -24,11 +23,6 @@ pytestmark = pytest.mark.django_db
 
 NEW = "granite meadow seventeen"
 OLD = timedelta(days=90)
-
-
-@pytest.fixture(autouse=True)
-def forgetful() -> None:
-    cache.clear()
 
 
 def reset(person: Person, *missing: Authenticator, client: Client | None = None) -> int:

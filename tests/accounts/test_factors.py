@@ -7,7 +7,6 @@ from datetime import timedelta
 import pytest
 from allauth.mfa.models import Authenticator
 from django.conf import settings
-from django.core.cache import cache
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -25,13 +24,6 @@ from tests.confirming import is_asked
 from tests.factories import PASSWORD
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def forgetful() -> None:
-    """Attempts and demands of one test are not those of another."""
-    cache.clear()
-    factors.forget()
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 import json
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -16,7 +15,6 @@ from django.test import Client
 from django.urls import reverse
 
 from mydevices.accounts import passkeys as product
-from mydevices.accounts import providers, selectors
 from mydevices.accounts.models import Attempts, Person
 from mydevices.audit.models import Entry
 from mydevices.audit.verbs import Verb
@@ -25,15 +23,6 @@ from tests.factories import PASSWORD
 from tests.passkeys import Key, challenge_on
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def forgetful() -> Iterator[None]:
-    cache.clear()
-    providers.forget()
-    selectors.forget_rules()
-    yield
-    selectors.forget_rules()
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -21,7 +20,6 @@ from mydevices.audit.models import Entry
 from mydevices.audit.verbs import Verb
 from mydevices.cli.management.commands import demo
 from mydevices.errors import Invalid, NotAllowed
-from mydevices.organisation import selectors as organisation
 from tests import factories
 
 OWN = frozenset({"ines", "okafor", "inesokafor", "aldermoor", "mydevices"})
@@ -34,16 +32,6 @@ DEFAULTS: Final[dict[str, Any]] = {
     "limited_sign_in": True,
     "console_factor": True,
 }
-
-
-@pytest.fixture(autouse=True)
-def fresh_rules() -> Iterator[None]:
-    """A process remembers the rules for some seconds; no test may see another's."""
-    selectors.forget_rules()
-    organisation.forget()
-    yield
-    selectors.forget_rules()
-    organisation.forget()
 
 
 def decide(**values: int) -> SignInRules:

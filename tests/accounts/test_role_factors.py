@@ -1,13 +1,11 @@
 """The second factor that is asked of every role in the console: when, of whom, and what passes until then."""
 
 import re
-from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
 from allauth.mfa.models import Authenticator
 from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
-from django.core.cache import cache
 from django.db import connection
 from django.db.migrations import RunPython
 from django.db.migrations.loader import MigrationLoader
@@ -40,19 +38,6 @@ FORM = {
     "idle_minutes": "480",
     "limited_sign_in": "on",
 }
-
-
-@pytest.fixture(autouse=True)
-def forgetful() -> Iterator[None]:
-    def forget() -> None:
-        for module in (providers, factors):
-            module.forget()
-        selectors.forget_rules()
-
-    cache.clear()
-    forget()
-    yield
-    forget()
 
 
 def somebody(role: Person.Role = Person.Role.ADMINISTRATOR, name: str = "Amara Diallo") -> Person:

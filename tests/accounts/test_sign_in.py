@@ -19,12 +19,6 @@ from tests.factories import PASSWORD
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture(autouse=True)
-def unlimited() -> None:
-    """Attempts of one test are not those of another."""
-    cache.clear()
-
-
 def sign_in(client: Client, email: str, password: str = PASSWORD) -> int:
     return client.post(reverse("account_login"), {"login": email, "password": password}).status_code
 

@@ -8,7 +8,6 @@ import pytest
 from allauth.mfa.models import Authenticator
 from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
 from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
-from django.core.cache import cache
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -31,11 +30,6 @@ from tests.factories import PASSWORD
 pytestmark = pytest.mark.django_db
 
 NEW = "granite meadow seventeen"
-
-
-@pytest.fixture(autouse=True)
-def forgetful() -> None:
-    cache.clear()
 
 
 def app_of(person: Person, *, age: timedelta) -> tuple[Authenticator, str]:

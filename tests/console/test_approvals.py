@@ -6,12 +6,11 @@ from typing import Any, Final
 
 import pytest
 from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
-from django.core.cache import cache
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from mydevices.accounts import approvals, factors, selectors, services
+from mydevices.accounts import approvals, factors, services
 from mydevices.accounts.models import Approval, ApprovalRules, Group, Person, SignInRules
 from mydevices.accounts.notices import Notice
 from mydevices.audit.actor import Actor
@@ -42,12 +41,6 @@ SIGN_IN: Final[dict[str, Any]] = {
 SHORTER: Final = {**SIGN_IN, "minimum_length": 8}
 RULES: Final = "console:settings_sign_in"
 DAY: Final = timedelta(hours=24, seconds=1)
-
-
-@pytest.fixture(autouse=True)
-def forgetful() -> None:
-    cache.clear()
-    selectors.forget_rules()
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 import re
 
 import pytest
-from django.core.cache import cache
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import reverse
@@ -22,11 +21,6 @@ pytestmark = pytest.mark.django_db
 
 NEW = "granite meadow seventeen"
 OTHER = "seven quiet herons"
-
-
-@pytest.fixture(autouse=True)
-def unlimited() -> None:
-    cache.clear()
 
 
 def invite(browser: Client, email: str = "nils@aldermoor.example", groups: list[Group] | None = None) -> int:

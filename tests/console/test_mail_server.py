@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 
 import pytest
-from django.core.cache import cache
 from django.test import Client
 from django.urls import reverse
 from pytest_django import Settings
@@ -24,12 +23,6 @@ from tests.factories import PASSWORD
 pytestmark = pytest.mark.django_db
 
 PAGE, TRIAL = "console:settings_mail", "console:settings_mail_trial"
-
-
-@pytest.fixture(autouse=True)
-def anew() -> None:
-    cache.clear()
-    organisation.forget()
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
-from django.core.cache import cache
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -16,7 +15,7 @@ from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mydevices.accounts import factors, people
+from mydevices.accounts import people
 from mydevices.accounts.models import Group, Membership, Person
 from mydevices.audit.actor import Actor
 from mydevices.audit.models import Entry
@@ -29,12 +28,6 @@ from tests.console.conftest import SignedInAs
 from tests.factories import PASSWORD
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def forgetful() -> None:
-    cache.clear()
-    factors.forget()
 
 
 @pytest.fixture

@@ -25,9 +25,9 @@ from mydevices.policies.kinds import privacy
 from mydevices.policies.kinds.privacy import Privacy
 from mydevices.protocols.position import Fix
 from tests import factories
-from tests.portal.conftest import SignedIn, fresh_organisation, sign_in
+from tests.portal.conftest import SignedIn, sign_in
 
-__all__ = ["fresh_organisation", "sign_in"]
+__all__ = ["sign_in"]
 
 pytestmark = pytest.mark.django_db
 

@@ -3,7 +3,6 @@
 from typing import Any
 
 import pytest
-from django.core.cache import cache
 from django.urls import reverse
 from django.utils import timezone
 
@@ -19,12 +18,6 @@ from tests.factories import PASSWORD
 pytestmark = pytest.mark.django_db
 
 NEW = "console:settings_provider_new"
-
-
-@pytest.fixture(autouse=True)
-def forgetful() -> None:
-    cache.clear()
-    providers.forget()
 
 
 @pytest.fixture

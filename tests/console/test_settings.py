@@ -2,12 +2,10 @@
 
 import struct
 import zlib
-from collections.abc import Iterator
 
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import rsa
-from django.core.cache import cache
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import reverse
@@ -40,16 +38,6 @@ PROVIDER = {
     "is_enabled": "on",
     "makes_people": "on",
 }
-
-
-@pytest.fixture(autouse=True)
-def fresh() -> Iterator[None]:
-    for module in (organisation, providers):
-        module.forget()
-    cache.clear()
-    yield
-    for module in (organisation, providers):
-        module.forget()
 
 
 def png(width: int = 64, height: int = 28) -> bytes:

@@ -1,7 +1,6 @@
 """Positions: kept where that is allowed and by whom, sealed, seen and told, and forgotten."""
 
 import json
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -18,7 +17,6 @@ from mydevices.devices.models import Device, Registration
 from mydevices.errors import CannotOpen, Invalid, NotAllowed, NotFound, ProtocolError, TooMany, Unsupported
 from mydevices.location import selectors, services
 from mydevices.location.models import Look, Position, Reporter
-from mydevices.organisation import selectors as organisation
 from mydevices.policies import services as policies
 from mydevices.policies.kinds import privacy
 from mydevices.policies.kinds.privacy import Privacy
@@ -26,14 +24,9 @@ from mydevices.policies.models import Policy
 from mydevices.protocols.position import Fix
 from tests import factories
 
+pytestmark = pytest.mark.django_db
+
 HERE = {"latitude": 51.5072, "longitude": -0.1276, "accuracy": 35.0}
-
-
-@pytest.fixture(autouse=True)
-def fresh_organisation(db: None) -> Iterator[None]:
-    organisation.forget()
-    yield
-    organisation.forget()
 
 
 @pytest.fixture

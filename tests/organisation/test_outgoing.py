@@ -26,11 +26,6 @@ GOOD: dict[str, Any] = {
 }
 
 
-@pytest.fixture(autouse=True)
-def anew() -> None:
-    selectors.forget()
-
-
 @pytest.fixture
 def boss(db: None) -> Actor:
     return factories.actor(factories.administrator(), proved=timezone.now())

@@ -1,4 +1,4 @@
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
@@ -9,18 +9,9 @@ from django.utils import timezone
 from mydevices.accounts.models import Person
 from mydevices.certificates import push
 from mydevices.devices.models import Device
-from mydevices.organisation import selectors as organisation
 from tests import factories
 
 SignedIn = Callable[..., Client]
-
-
-@pytest.fixture(autouse=True)
-def fresh_organisation() -> Iterator[None]:
-    """A process remembers the organisation for some seconds; no test may see another's."""
-    organisation.forget()
-    yield
-    organisation.forget()
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """The account's pages: preferences that pages then follow, mails, sessions that nobody uses, passwords that expire."""
 
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any, Final
 
@@ -37,14 +36,6 @@ DEFAULTS: Final[dict[str, Any]] = {
     "limited_sign_in": True,
     "console_factor": True,
 }
-
-
-@pytest.fixture(autouse=True)
-def fresh_rules() -> Iterator[None]:
-    """A process remembers the rules for some seconds; no test may see another's."""
-    selectors.forget_rules()
-    yield
-    selectors.forget_rules()
 
 
 def decide(**values: int) -> None:

@@ -8,7 +8,6 @@ from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
 from allauth.mfa.totp.internal.auth import TOTP, format_hotp_value, generate_totp_secret, hotp_value
 from allauth.mfa.totp.internal.auth import yield_hotp_counters_from_time as counters
 from django.conf import settings
-from django.core.cache import cache
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import reverse
@@ -36,11 +35,6 @@ from tests.portal.conftest import SignedIn
 pytestmark = pytest.mark.django_db
 
 ACCOUNT = "portal:account"
-
-
-@pytest.fixture(autouse=True)
-def forgetful() -> None:
-    cache.clear()
 
 
 @pytest.fixture

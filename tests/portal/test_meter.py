@@ -3,7 +3,6 @@
 from datetime import timedelta
 
 import pytest
-from django.core.cache import cache
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -21,11 +20,6 @@ pytestmark = pytest.mark.django_db
 WORDS = {"password": "sam stone sam stone", "name": "Sam Stone", "email": "sam@aldermoor.example"}
 GOOD = {"password": "granite meadow seventeen"}
 TOKEN = "a token of a link that was mailed to somebody"
-
-
-@pytest.fixture(autouse=True)
-def unlimited() -> None:
-    cache.clear()
 
 
 def links(person: Person) -> dict[str, str]:

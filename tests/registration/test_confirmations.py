@@ -10,7 +10,6 @@ from typing import Any, Final
 import pytest
 from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
 from allauth.usersessions.models import UserSession
-from django.core.cache import cache
 from django.core.management import call_command
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
@@ -64,11 +63,6 @@ NOBODY: Final = Assignment(to=To.NOBODY)
 REGISTER: Final = reverse("portal:register")
 CHOICE: Final = {"which": "phone", "ownership": "personal"}
 AGES: Final = {"fresh": timedelta(0), "stale": timedelta(minutes=6)}
-
-
-@pytest.fixture(autouse=True)
-def forgetful(db: None) -> None:
-    cache.clear()
 
 
 @pytest.fixture
