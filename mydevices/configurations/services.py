@@ -224,7 +224,7 @@ def _says_something_else(present: Configuration, given: _Given) -> bool:
 
 
 def _ask(kind: str, actor: Actor, present: Configuration | None, given: _Given, now: datetime) -> Approval | None:
-    """In the line of `organisation.hold`. Another change of the same replaces what waits."""
+    """After `organisation.hold`. Another change of the same thing replaces what waits."""
     # A few letters become longer in lower case.
     thing = what(present.id) if present is not None else f"configuration:new:{given.name.casefold()}"[:200]
     number = reached(present, given).count() if approvals.must_wait(actor) else 0
