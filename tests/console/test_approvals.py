@@ -16,6 +16,7 @@ from mydevices.accounts.notices import Notice
 from mydevices.audit.actor import Actor
 from mydevices.audit.models import Entry
 from mydevices.audit.verbs import Verb
+from mydevices.console.views import approvals as approvals_view
 from mydevices.devices.assignment import EVERYONE, Assignment, To
 from mydevices.errors import NotAllowed
 from mydevices.outbox.models import Message
@@ -210,6 +211,19 @@ def test_the_list_offers_a_decision_to_those_who_have_it_and_leads_to_the_rules(
     assert ("Amara Diallo</bdi> asked for it" in seen, "Decide…" in seen) == (True, False)
     for page in (own, others, seen):
         assert reverse("console:settings_approvals") in page
+
+
+def test_the_list_says_where_more_wait_than_it_shows(
+    amara: Person, tomas: Person, lena: Person, enough: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(approvals_view, "SHOWN", 1)
+    browser, more = browser_of(amara), "There are more. They appear here when these are decided."
+    browser.post(reverse(RULES), SHORTER)
+    assert more not in text(browser, reverse("console:approvals"))
+    address, form = change(lena, role="administrator")
+    browser.post(address, form)
+    assert approvals.waiting().count() == 2
+    assert more in text(browser, reverse("console:approvals"))
 
 
 def test_nobody_allows_what_they_asked_for_while_there_is_another(amara: Person, tomas: Person, enough: None) -> None:

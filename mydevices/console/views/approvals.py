@@ -4,6 +4,7 @@ from typing import Final
 from uuid import UUID
 
 from django.contrib import messages
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
@@ -33,7 +34,7 @@ def index(request: HttpRequest) -> HttpResponse:
     """Changes first, what ends soonest at the top; then wipes, the oldest first. So many at most, for whoever decides
     goes through them one by one."""
     now, may, me = timezone.now(), rights_of(request), str(person_of(request).id)
-    found = list(limits.waiting()[: SHOWN + 1])
+    found, visible = list(limits.waiting()[: SHOWN + 1]), list(_visible(request)[: SHOWN + 1])
     reasons = audit.reasons_of({action.id: action.device_id for action in found})
     context = {
         "changes": [
@@ -42,7 +43,7 @@ def index(request: HttpRequest) -> HttpResponse:
                 "is_own": approval.asker_id == me,
                 "may_decide": approvals.MATTERS[approval.kind].right in may,
             }
-            for approval in _visible(request)[:SHOWN]
+            for approval in visible[:SHOWN]
         ],
         "rows": [
             {
@@ -56,6 +57,7 @@ def index(request: HttpRequest) -> HttpResponse:
             }
             for action in found[:SHOWN]
         ],
+        "more_changes": len(visible) > SHOWN,
         "more": len(found) > SHOWN,
         "may": may,
         "may_decide": Right.MANAGE_DEVICES in may,
@@ -64,12 +66,12 @@ def index(request: HttpRequest) -> HttpResponse:
     return render(request, "console/approvals.html", context)
 
 
-def _visible(request: HttpRequest) -> list[Approval]:
+def _visible(request: HttpRequest) -> QuerySet[Approval]:
     """Everything to those who see settings, to others what they asked for."""
     found = approvals.waiting()
     if Right.SEE_SETTINGS not in rights_of(request):
         found = found.filter(asker_id=str(person_of(request).id))
-    return list(found)
+    return found
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
