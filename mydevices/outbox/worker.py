@@ -58,8 +58,7 @@ class Worker:
         return total
 
     def _lane(self, name: str, do: Callable[[], int]) -> None:
-        """Do one thing again and again. The only place that catches everything: a thread that ends is work that
-        stops."""
+        """Do one thing again and again. Catches everything: a thread that ends is work that stops."""
         troubles = 0
         try:
             while not self._stop.is_set():
