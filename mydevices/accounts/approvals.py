@@ -375,22 +375,33 @@ def stop(*, approval_id: UUID, actor: Actor, reason: str = "", now: datetime | N
 
 
 def carry_out_due(*, now: datetime) -> int:
-    """End what has waited its time: carry it out, or drop it, by its kind. How many."""
-    number = 0
+    """End what has waited its time: carry it out, or drop it, by its kind. How many. One that breaks (its arguments are
+    of an earlier version, say) goes on waiting and keeps no other from its time; what broke is raised at the end."""
+    number, broken = 0, None
     for approval_id in list(waiting().filter(ends_at__lte=now).values_list("id", flat=True)[:AT_ONCE]):
-        with transaction.atomic():
-            organisation.hold()
-            try:
-                held = _held(approval_id)
-            except Conflict:
-                continue  # somebody decided in this very moment
-            server = Actor.system("approvals")
-            if MATTERS[held.kind].goes:
-                _go(held, server, "", now)
-            else:
-                _stop(held, Verb.CHANGE_DROPPED, server, now)
-        number += 1
+        try:
+            number += _end_due(approval_id, now)
+        except Exception as error:  # noqa: BLE001  raised below, once the others have had their turn
+            broken = error
+    if broken is not None:
+        raise broken
     return number
+
+
+@transaction.atomic
+def _end_due(approval_id: UUID, now: datetime) -> bool:
+    """False where somebody decided in this very moment."""
+    organisation.hold()
+    try:
+        held = _held(approval_id)
+    except Conflict:
+        return False
+    server = Actor.system("approvals")
+    if MATTERS[held.kind].goes:
+        _go(held, server, "", now)
+    else:
+        _stop(held, Verb.CHANGE_DROPPED, server, now)
+    return True
 
 
 def clear(*, now: datetime) -> None:

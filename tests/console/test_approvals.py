@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, Final
+from uuid import uuid4
 
 import pytest
 from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
@@ -448,6 +449,21 @@ def test_after_a_day_it_takes_effect_once_in_the_servers_name(amara: Person, tom
     assert Entry.objects.get(verb=Verb.SIGN_IN_RULES_CHANGED).actor_kind == "system"
     assert Entry.objects.filter(verb=Verb.CHANGE_DUE).count() == 1
     assert "by" not in mails(Notice.CHANGE_APPROVED)[0]["facts"]
+
+
+def test_one_that_cannot_be_read_any_more_keeps_no_other_from_its_time(
+    amara: Person, tomas: Person, enough: None
+) -> None:
+    browser_of(amara).post(reverse(RULES), SHORTER)
+    approval = waits()
+    broken = Approval.objects.get(id=approval.id)
+    broken.id, broken.what, broken.arguments = uuid4(), "an earlier version's", {}
+    broken.ends_at = approval.ends_at - timedelta(minutes=1)
+    broken.save(force_insert=True)
+    with pytest.raises(KeyError):
+        approvals.carry_out_due(now=approval.asked_at + DAY)
+    assert length() == 8
+    assert waits().id == broken.id
 
 
 def test_of_two_who_decide_the_second_is_told(amara: Person, tomas: Person, enough: None) -> None:
