@@ -14,10 +14,9 @@ from django.db import transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.base.operations import BaseDatabaseOperations
 
-from mydevices.accounts import factors, openid, providers
-from mydevices.accounts import selectors as accounts
+from mydevices.accounts import openid
 from mydevices.certificates import services as certificates
-from mydevices.organisation import selectors as organisation
+from mydevices.remembered import Remembered
 
 # On busy machines time says nothing about a test; the same examples each time make a failure repeatable.
 hypothesis.settings.register_profile(
@@ -102,6 +101,19 @@ def only_loopback() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(autouse=True)
+def nothing_is_remembered() -> Iterator[None]:
+    """A process remembers rules, providers, groups and the organisation for some seconds. No test sees another's; and
+    within a test they stay known to its end, so that what a page asks the database does not depend on how long it
+    takes. A test that changes them without their verb calls `forget`."""
+    openid.forget()
+    for one in Remembered.every:
+        one.forget()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Remembered, "clock", lambda: 0.0)
+        yield
+
+
 AUDIT = ("audit_entry", "audit_seal", "audit_chainkey")
 
 
@@ -137,14 +149,6 @@ def the_database_can_be_emptied_between_tests() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(BaseDatabaseOperations, "execute_sql_flush", flush)
         yield
-
-
-@pytest.fixture(autouse=True)
-def nothing_is_remembered() -> None:
-    """A process remembers rules, providers, groups and the organisation for some seconds; no test sees another's."""
-    accounts.forget_rules()
-    for module in (factors, openid, organisation, providers):
-        module.forget()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -5,7 +5,6 @@ Their secrets are sealed; what happens to them is recorded and mailed; a group c
 
 import base64
 import io
-import time
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from functools import partial
@@ -38,6 +37,7 @@ from mydevices.audit.verbs import Verb
 from mydevices.errors import Conflict
 from mydevices.organisation import selectors as organisation
 from mydevices.organisation import services as organisation_services
+from mydevices.remembered import Remembered
 from mydevices.vault import registry
 from mydevices.vault import services as vault
 
@@ -199,22 +199,13 @@ GRACE: Final = timedelta(days=7)
 """How long a member of a group that demands a second factor may go on without one."""
 
 
-_demanded: tuple[float, bool] | None = None
+_demanded: Final = Remembered(lambda: Group.objects.filter(second_factor_since__isnull=False).exists())
+forget: Final = _demanded.forget
 
 
 def demanded() -> bool:
     """Whether any group demands a second factor; at most five seconds old."""
-    global _demanded  # noqa: PLW0603  one value per process is what a cache of one row is
-    now = time.monotonic()
-    if _demanded is None or now - _demanded[0] > organisation.LIFETIME:
-        _demanded = (now, Group.objects.filter(second_factor_since__isnull=False).exists())
-    return _demanded[1]
-
-
-def forget() -> None:
-    """Read anew next time, because this process has changed a group."""
-    global _demanded  # noqa: PLW0603  the same
-    _demanded = None
+    return _demanded()
 
 
 def due(person: Person) -> datetime | None:

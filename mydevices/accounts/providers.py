@@ -5,7 +5,6 @@ What becomes of a person who comes from a provider is decided in `arrivals`; how
 
 import json
 import re
-import time
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
@@ -30,16 +29,13 @@ from mydevices.audit.actor import Actor
 from mydevices.audit.verbs import Verb
 from mydevices.errors import Conflict, Invalid, NotFound
 from mydevices.organisation import services as organisation
-from mydevices.organisation.selectors import LIFETIME
 from mydevices.protocols import oidc
+from mydevices.remembered import Remembered
 from mydevices.vault import services as vault
 
 DOMAIN: Final = re.compile(r"(?=.{1,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]{0,61}[a-z0-9]")
 FROM_ENVIRONMENT: Final = "organisation"
 """The id of the provider that the environment sets. It is not in the database and cannot be changed in the console."""
-
-
-_known: tuple[float, Sequence[Provider]] | None = None
 
 
 def every() -> Sequence[Provider]:
@@ -48,19 +44,13 @@ def every() -> Sequence[Provider]:
     return [*([given] if given else []), *Provider.objects.exclude(id=FROM_ENVIRONMENT).order_by("created_at")]
 
 
+_enabled: Final = Remembered(lambda: [provider for provider in every() if provider.is_enabled])
+forget: Final = _enabled.forget
+
+
 def enabled() -> Sequence[Provider]:
     """Those that people can sign in with; at most five seconds old."""
-    global _known  # noqa: PLW0603  one value per process is what a cache of a few rows is
-    now = time.monotonic()
-    if _known is None or now - _known[0] > LIFETIME:
-        _known = (now, [provider for provider in every() if provider.is_enabled])
-    return _known[1]
-
-
-def forget() -> None:
-    """Read anew next time, because this process has changed one."""
-    global _known  # noqa: PLW0603  the same
-    _known = None
+    return _enabled()
 
 
 def required() -> Provider | None:

@@ -1,4 +1,3 @@
-import time
 from collections.abc import Iterable
 from typing import Final
 
@@ -7,31 +6,20 @@ from django.db.models import QuerySet
 from mydevices.accounts import addresses
 from mydevices.accounts.models import EmailChange, Person, SignInRules
 from mydevices.errors import NotFound
+from mydevices.remembered import Remembered
 
-RULES_LIFETIME: Final = 5.0
-"""Seconds that a process goes on with the rules it read: every page asks for them."""
-
-_rules: tuple[float, SignInRules] | None = None
+_rules: Final = Remembered(lambda: SignInRules.objects.filter(id=1).first() or SignInRules(id=1))
+forget_rules: Final = _rules.forget
 
 
 def sign_in_rules() -> SignInRules:
     """The rules for passwords and sessions, at most 5 seconds old; the defaults until somebody has decided."""
-    global _rules  # noqa: PLW0603  one value per process is what a cache of one row is
-    now = time.monotonic()
-    if _rules is None or now - _rules[0] > RULES_LIFETIME:
-        _rules = (now, SignInRules.objects.filter(id=1).first() or SignInRules(id=1))
-    return _rules[1]
+    return _rules()
 
 
 def has_sign_in_rules() -> bool:
     """Whether somebody has decided about them."""
     return SignInRules.objects.exists()
-
-
-def forget_rules() -> None:
-    """Read anew next time, because this process has changed them."""
-    global _rules  # noqa: PLW0603  the same
-    _rules = None
 
 
 def waiting_email_change(person: Person) -> EmailChange | None:

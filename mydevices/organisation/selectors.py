@@ -1,29 +1,17 @@
-import time
 from typing import Final
 
 from django.utils.translation import gettext as _
 
 from mydevices.organisation.models import Organisation
+from mydevices.remembered import Remembered
 
-LIFETIME: Final = 5.0
-"""Seconds that a process goes on with the name it read: it stands in every sentence, and hardly ever changes."""
-
-_known: tuple[float, Organisation] | None = None
+_current: Final = Remembered(lambda: Organisation.objects.filter(id=1).first() or Organisation(id=1))
+forget: Final = _current.forget
 
 
 def current() -> Organisation:
     """The organisation; unsaved defaults until somebody has named it. At most 5 seconds old."""
-    global _known  # noqa: PLW0603  one value per process is what a cache of one row is
-    now = time.monotonic()
-    if _known is None or now - _known[0] > LIFETIME:
-        _known = (now, Organisation.objects.filter(id=1).first() or Organisation(id=1))
-    return _known[1]
-
-
-def forget() -> None:
-    """Read anew next time, because this process has changed it."""
-    global _known  # noqa: PLW0603  the same
-    _known = None
+    return _current()
 
 
 def whom_to_ask() -> str:

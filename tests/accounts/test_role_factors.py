@@ -14,12 +14,11 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from mydevices.accounts import factors, people, providers, role_factors, selectors, services, sign_in_rules, tasks
+from mydevices.accounts import factors, people, role_factors, selectors, services, sign_in_rules, tasks
 from mydevices.accounts.models import Group, Person, SignInRules
 from mydevices.audit.actor import Actor
 from mydevices.audit.models import Entry
 from mydevices.audit.verbs import Verb
-from mydevices.organisation import selectors as organisation
 from mydevices.outbox.models import Message
 from tests import factories
 from tests.codes import as_if_unused, code_for
@@ -214,10 +213,7 @@ def test_what_adds_a_factor_opens_and_so_does_the_way_out() -> None:
     assert browser.post(reverse("account_logout")).status_code == 302
 
 
-def test_it_costs_no_statement(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module, name in ((selectors, "RULES_LIFETIME"), (organisation, "LIFETIME"), (providers, "LIFETIME")):
-        monkeypatch.setattr(module, name, 3600.0)  # what a process knows for some seconds it knows for this test
-
+def test_it_costs_no_statement() -> None:
     def statements(person: Person) -> int:
         browser = Client()
         browser.force_login(person, backend="mydevices.accounts.backends.Passwords")
