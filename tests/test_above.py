@@ -20,15 +20,15 @@ from django.utils import timezone
 
 from mydevices.accounts import factors, people, providers
 from mydevices.accounts.models import Approval, ApprovalRules, Group, Person
-from mydevices.commands import batches
-from mydevices.commands import services as commands
+from mydevices.actions import ActionKind
+from mydevices.commands import asking, batches
 from mydevices.commands.models import Action, Batch
 from mydevices.console.views.crowd import DEEDS
 from mydevices.devices import services as devices_services
 from mydevices.devices.models import Device, Registration
 from mydevices.errors import Waits
 from mydevices.organisation import selectors as organisation
-from mydevices.platforms.port import ActionKind, Parameters
+from mydevices.platforms.port import Parameters
 from mydevices.registration import invitations, invitees
 from mydevices.registration.invitees import Row
 from mydevices.registration.models import Invitation
@@ -109,7 +109,7 @@ def scene() -> Scene:
     actor = factories.actor(boss, proved=now)
     device = factories.device(boss, name="Amara’s iPhone", now=now)
     Registration.objects.filter(device=device).update(is_supervised=True)
-    action = commands.enqueue(device=device, kind=ActionKind.CHECK_IN, actor=actor)
+    action = asking.enqueue(device=device, kind=ActionKind.CHECK_IN, actor=actor)
     invitation = invitations.invite(actor=actor, email="tomas@aldermoor.example", name="Tomas Reiter")
     Person.objects.filter(id=invitation.person_id).update(role=Person.Role.ADMINISTRATOR)
     invitations.resend(invitation_id=invitation.id, actor=actor)
@@ -160,7 +160,7 @@ def _acts(scene: Scene, name: str) -> Iterator[Try]:
 
 
 def _batches(scene: Scene, name: str) -> Iterator[Try]:
-    for kind in batches.RIGHTS:
+    for kind in batches.KINDS:
         some = {"id": [str(scene.device.id)], "number": "1", "typed": "1", "batch": str(uuid4())}
         yield Try(name, reverse(name, args=[kind.value]), {**form_of(scene), **some}, kind.value)
 
@@ -279,7 +279,11 @@ def test_who_may_ask_what_of_whose_device(who: str, owner: str, subtests: pytest
     decide(allows=True)
     browser = signed_in(who)
     protecting = {"lock", "lost", "locate", "sound", "check_in"}
-    helped = protecting | {"unlock", "found"} if owner in {Person.Role.PERSON, Person.Role.HELPDESK} else protecting
+    helped = (
+        protecting | {"unlock", "restart", "found"}
+        if owner in {Person.Role.PERSON, Person.Role.HELPDESK}
+        else protecting
+    )
     expected = helped if who == Person.Role.HELPDESK else set()
     for kind in ActionKind:
         with subtests.test(action=kind.value), transaction.atomic():
@@ -299,7 +303,7 @@ def test_the_helpdesk_calls_off_what_it_asked_itself_and_nothing_else_of_those_a
     desk, now = factories.person("Desk", role=Person.Role.HELPDESK, password=PASSWORD), timezone.now()
     browser = Client()
     browser.post(reverse("account_login"), {"login": desk.email, "password": PASSWORD})
-    own = commands.enqueue(
+    own = asking.enqueue(
         device=scene.device,
         kind=ActionKind.LOCK,
         actor=factories.actor(desk, proved=now),

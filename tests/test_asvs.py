@@ -24,8 +24,7 @@ from mydevices.accounts.models import ApprovalRules, Person, SignInRules
 from mydevices.accounts.rights import BY_ROLE, Right
 from mydevices.audit.models import Entry
 from mydevices.audit.verbs import Verb
-from mydevices.commands import batches, deferrals
-from mydevices.commands import services as commands
+from mydevices.commands import asking, batches, deferrals
 from mydevices.console import listing
 from mydevices.environment import Environment
 from mydevices.location import services as location
@@ -47,7 +46,7 @@ BY_HAND: Final = {
     "mydevices/cli/roles.py",  # roles, schemas and tables, quoted (`roles.quoted`); an operator's command
     "mydevices/outbox/leases.py",  # one of two constants, by the database
     "mydevices/outbox/services.py",  # the same
-    "mydevices/platforms/apple/queries.py",  # the same
+    "mydevices/commands/queue.py",  # the same
 }
 """Where a statement of SQL is chosen or put together: a new one is read before it stands here."""
 STARTERS: Final = {
@@ -227,7 +226,7 @@ def test_limits_are_those_of_the_code() -> None:
     assert f"{SignInRules().minimum_length} to {SignInRules.LONGEST} characters" in typed["Password"]
     assert f"{invitees.LONGEST_NAME} characters" in typed["Name of a person"]
     assert f"{port.LONGEST_MESSAGE} and {port.LONGEST_PHONE} characters" in typed["Message and phone number of a lock"]
-    assert typed["Reason"] == f"{commands.LONGEST_REASON} characters"
+    assert typed["Reason"] == f"{asking.LONGEST_REASON} characters"
     assert (search.MOST, typed["Search"]) == (6, f"six words of {search.LONGEST} characters")
     largest = {row[0]: row[2] for row in table("limits.md", "Upload")}
     assert largest["Certificate of a person, or one for many devices"] == f"{pkcs12.MAXIMUM_SIZE // 1024} kB"

@@ -25,10 +25,11 @@ from django.utils import timezone
 from mydevices.accounts import factors, providers, rights, sign_in_rules
 from mydevices.accounts.models import Approval, Group, Person
 from mydevices.accounts.rights import Right
+from mydevices.actions import ActionKind
 from mydevices.audit.models import Entry
 from mydevices.audit.verbs import Verb
 from mydevices.certificates import push
-from mydevices.commands import services as commands
+from mydevices.commands import asking
 from mydevices.commands.models import Action
 from mydevices.configurations import services as configurations
 from mydevices.configurations.kinds.web_clip import WebClip
@@ -37,7 +38,6 @@ from mydevices.configurations.selectors import identifier
 from mydevices.devices.assignment import Assignment, To
 from mydevices.devices.models import Device
 from mydevices.organisation import selectors as organisation
-from mydevices.platforms.port import ActionKind
 from mydevices.policies import services as policies
 from mydevices.policies.kinds.registration import RegistrationRules
 from mydevices.registration import services as registration
@@ -163,6 +163,7 @@ OWNED: Final = frozenset(
         "portal:sound",
         "portal:ticket",
         "portal:ticket_now",
+        "portal:restart",
         "portal:unlock",
         "portal:where",
         "portal:where_now",
@@ -355,8 +356,8 @@ def scene(monkeypatch: pytest.MonkeyPatch) -> Scene:
     now = timezone.now()
     device = factories.device(owner, now=now)
     acting = factories.actor(owner, proved=now)
-    action: Action = commands.enqueue(device=device, kind=ActionKind.WIPE, actor=acting)
-    second = commands.enqueue(device=factories.device(owner, now=now), kind=ActionKind.WIPE, actor=acting)
+    action: Action = asking.enqueue(device=device, kind=ActionKind.WIPE, actor=acting)
+    second = asking.enqueue(device=factories.device(owner, now=now), kind=ActionKind.WIPE, actor=acting)
     ticket: Ticket = registration.open_ticket(
         person=owner, ownership=Device.Ownership.PERSONAL, intended=Ticket.Intended.PHONE, actor=acting
     )

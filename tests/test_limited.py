@@ -22,19 +22,19 @@ import mydevices
 from mydevices.accounts import attempts, email_change, limited, providers, selectors, services, sessions, sign_in_rules
 from mydevices.accounts.models import Attempts, Person, Provider, SignInRules
 from mydevices.accounts.requests import COOKIE, LIMITED
+from mydevices.actions import ACTIONS, ActionKind
 from mydevices.audit import services as audit
-from mydevices.audit.actor import LIMITED_TO, Actor, Strength
+from mydevices.audit.actor import Actor, Strength
 from mydevices.audit.models import Entry
 from mydevices.audit.verbs import Verb
-from mydevices.commands import capabilities
-from mydevices.commands import services as commands
+from mydevices.commands import asking, capabilities, pins
 from mydevices.commands.models import Action, Command
 from mydevices.devices import selectors as devices
 from mydevices.devices.models import Device, Registration
 from mydevices.errors import LimitedSession
 from mydevices.location import services as location
 from mydevices.outbox.models import Message
-from mydevices.platforms.port import ActionKind, Parameters
+from mydevices.platforms.port import Parameters
 from mydevices.portal.middleware import Limited
 from mydevices.registration import services as registration
 from mydevices.registration.models import Ticket
@@ -42,6 +42,8 @@ from tests import factories
 from tests.codes import code_for
 from tests.factories import PASSWORD
 from tests.test_authorisation import ALL, Scene, scene
+
+LIMITED_TO = {kind for kind, rules in ACTIONS.items() if rules.limited}
 
 pytestmark = pytest.mark.django_db
 
@@ -426,15 +428,15 @@ def test_no_other_action_is_possible_or_offered(kofi: Person, phone: Device, kin
     capability = capabilities.of(phone, acting(kofi))[kind]
     assert "password alone" in capability.reason
     with pytest.raises(LimitedSession):
-        commands.enqueue(device=phone, kind=kind, actor=acting(kofi), parameters=Parameters(message="x"))
+        asking.enqueue(device=phone, kind=kind, actor=acting(kofi), parameters=Parameters(message="x"))
     assert not Action.objects.exists()
 
 
 VERBS: Final[dict[str, Callable[[Actor, Person, Device], object]]] = {
-    "cancel a lock": lambda actor, person, device: commands.cancel(
-        action=commands.enqueue(device=device, kind=ActionKind.LOCK, actor=factories.actor(person)), actor=actor
+    "cancel a lock": lambda actor, person, device: asking.cancel(
+        action=asking.enqueue(device=device, kind=ActionKind.LOCK, actor=factories.actor(person)), actor=actor
     ),
-    "show PINs": lambda actor, _person, device: commands.reveal_pins(device=device, actor=actor),
+    "show PINs": lambda actor, _person, device: pins.reveal_pins(device=device, actor=actor),
     "end a session": lambda actor, person, _device: sessions.end(
         actor=actor,
         person=person,

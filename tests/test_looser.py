@@ -42,6 +42,7 @@ CASES: Final[Mapping[tuple[Declared, str], tuple[Any, Any]]] = {
     (RegistrationRules, "minimum_ipados"): ("17", ""),
     (RegistrationRules, "minimum_macos"): ("14.10", "14.9"),
     (SelfServiceRules, "allowed"): (("lock",), EVERYTHING),
+    (SelfServiceRules, "later"): (False, True),
     (SelfServiceRules, "undo_seconds"): (None, 0),
     (SelfServiceRules, "person_wipes"): (1, 2),
     (SelfServiceRules, "organisation_wipes"): (10, 11),

@@ -22,8 +22,9 @@ from django.urls import reverse
 from django.utils import timezone
 
 from mydevices.accounts.models import Person
+from mydevices.actions import ActionKind
 from mydevices.audit.actor import Actor
-from mydevices.commands import services as commands
+from mydevices.commands import asking
 from mydevices.commands.models import Action
 from mydevices.devices import selectors as devices
 from mydevices.devices import services as devices_services
@@ -31,7 +32,7 @@ from mydevices.devices.assignment import EVERYONE
 from mydevices.devices.models import Device, Registration
 from mydevices.errors import ForbiddenByPolicy, MyDevicesError, NeedsFreshAuthentication, NotAllowed, Unsupported
 from mydevices.organisation import selectors as organisation
-from mydevices.platforms.port import ActionKind, Parameters
+from mydevices.platforms.port import Parameters
 from mydevices.policies import services as policies
 from mydevices.policies.kinds import privacy
 from mydevices.policies.kinds.privacy import Privacy
@@ -132,7 +133,7 @@ def by_verb(stage: Stage, who: str, kind: ActionKind) -> MyDevicesError | NeedsF
     actor = factories.actor(person, proved=now - confirming.STALE if who.endswith(STALE) else now)
     try:
         with undone():
-            commands.enqueue(
+            asking.enqueue(
                 device=devices.by_id(stage.device.id),
                 kind=kind,
                 actor=actor,

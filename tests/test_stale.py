@@ -23,13 +23,13 @@ from django.utils import timezone
 from mydevices.accounts import email_change, factors, providers
 from mydevices.accounts import selectors as accounts_selectors
 from mydevices.accounts.models import Group, Membership, Person, Provider, ProviderLink
+from mydevices.actions import ActionKind
 from mydevices.audit import proof
 from mydevices.audit import services as audit
 from mydevices.audit.actor import Actor
 from mydevices.audit.models import Entry
 from mydevices.audit.verbs import Verb
-from mydevices.commands import batches
-from mydevices.commands import services as commands
+from mydevices.commands import asking, batches
 from mydevices.commands.models import Action, Command
 from mydevices.configurations.models import Configuration, Installation
 from mydevices.devices import services as devices_services
@@ -41,7 +41,6 @@ from mydevices.location.models import Position, Reporter
 from mydevices.organisation import selectors as organisation
 from mydevices.organisation.models import Organisation
 from mydevices.outbox.models import Message
-from mydevices.platforms.port import ActionKind
 from mydevices.policies import services as policies
 from mydevices.policies.kinds.registration import RegistrationRules
 from mydevices.policies.models import Policy
@@ -145,7 +144,7 @@ def paused_reporter(scene: Scene) -> Overrides:
 def locked_mac(scene: Scene) -> Overrides:
     owner = scene.people["owner"]
     mac = factories.mac(owner)
-    action = commands.enqueue(device=mac, kind=ActionKind.LOCK, actor=factories.actor(owner))
+    action = asking.enqueue(device=mac, kind=ActionKind.LOCK, actor=factories.actor(owner))
     Command.objects.filter(action=action).update(state="sent", sent_at=timezone.now())
     return {"device_id": mac.id}
 
@@ -359,6 +358,7 @@ ACTS: Final = (
     Act("portal:share", {"latitude": "52.5", "longitude": "13.4", "accuracy": "10"}, before=located),
     Act("portal:sound", before=lost_device),
     Act("portal:unlock", before=another_device),
+    Act("portal:restart", before=supervised_device),
     Act("portal:where", before=seen_device, by_get=True),
     Act("portal:wipe", {"typed": "Another iPhone"}, before=another_device),
     Act("session_end"),
@@ -381,6 +381,7 @@ ACTS: Final = (
             ("found", lost_device),
             ("check_in", another_device),
             ("unlock", another_device),
+            ("restart", supervised_device),
             ("retire", another_device),
             ("wipe", another_device),
         )

@@ -1,7 +1,7 @@
 """Signing in with a password alone, for somebody whose second factor is the very phone that they lost.
 
 What such a session may do is said in three places, and everything else is refused: `portal.middleware.Limited` (pages),
-`audit.services.record` (verbs) and `audit.actor.LIMITED_TO` (actions). It proves nothing for what asks for a fresh
+`audit.services.record` (verbs) and `actions` (actions). It proves nothing for what asks for a fresh
 proof. Whoever finds their second factor signs in anew: nothing turns this session into a whole one.
 """
 

@@ -18,7 +18,7 @@ from mydevices.applications.selectors import App
 from mydevices.audit import services as audit
 from mydevices.audit.actor import Actor
 from mydevices.audit.verbs import Verb
-from mydevices.commands import services as commands
+from mydevices.commands import queue
 from mydevices.devices.models import Device
 from mydevices.errors import Unsupported
 from mydevices.policies import selectors as policies
@@ -76,7 +76,7 @@ def ask(*, device: Device, now: datetime) -> bool:
         way = ways(device, scope)
     except Unsupported:
         return False  # what cannot be asked today may be tomorrow, after an update say
-    asked = commands.upkeep(
+    asked = queue.upkeep(
         channel=way.channel, request_type=way.request_type, parameters=way.parameters, exclusive=EXCLUSIVE, now=now
     )
     return asked is not None

@@ -43,8 +43,27 @@ class Somebody(Protocol):
     def role(self) -> str: ...
 
 
-LIMITED_TO: Final = frozenset({"lock", "lost", "locate"})
-"""The actions (`platforms.port.ActionKind`) that a password alone is enough for."""
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """Of an action: whether a password alone is enough for it (`limited`), and whether it needs no fresh proof for a
+    device of one's own, or for one device of somebody else with a reason."""
+
+    limited: bool
+    own: bool
+    others: bool
+
+
+_ASKING: Final[dict[str, Asking]] = {}
+
+
+def declare(action: str, *, limited: bool, own: bool, others: bool) -> None:
+    """From `actions`, which this room does not know. An action that nobody has declared is allowed nothing."""
+    _ASKING[action] = Asking(limited, own, others)
+
+
+def asking(action: str) -> Asking:
+    """What proof an action needs."""
+    return _ASKING.get(action, Asking(limited=False, own=False, others=False))
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +134,7 @@ class Actor:
 
     def may_ask(self, action: str) -> bool:
         """Whether their proof is enough for this action. Rights and policies are asked elsewhere."""
-        return not self.is_limited or action in LIMITED_TO
+        return not self.is_limited or asking(action).limited
 
     def require_full(self) -> None:
         """Raises LimitedSession for somebody who has proved themselves by password alone where more is asked."""

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from mydevices.audit.actor import Actor
+from mydevices.audit.actor import Actor, asking
 from mydevices.audit.verbs import Verb
 
 Detail = str | int | bool
@@ -55,20 +55,15 @@ EXCEPTIONS: Final[Mapping[Verb, str]] = {
 }
 """Why these need no fresh proof. Those that need one after all in some cases are in `ONLY`."""
 
-OWN_ACTIONS: Final = frozenset({"lock", "lost", "locate", "sound", "found", "check_in"})
-"""What may be asked of one device of one's own (`platforms.port.ActionKind`)."""
-OTHERS_ACTIONS: Final = OWN_ACTIONS - {"locate"}
-"""What the helpdesk may ask of one device of somebody else, with its reason. Where somebody is, is theirs to know."""
-
 
 def _is_own(actor: Actor, person_id: UUID | None, details: Mapping[str, Detail]) -> bool:  # noqa: ARG001  one signature
     return actor.id == str(person_id or "")
 
 
 def _protects(actor: Actor, person_id: UUID | None, details: Mapping[str, Detail]) -> bool:
-    if _is_own(actor, person_id, details):
-        return details.get("action") in OWN_ACTIONS
-    return details.get("action") in OTHERS_ACTIONS and bool(details.get("reason"))
+    """Whether this action needs none, by its row in `actions`."""
+    needs = asking(str(details.get("action", "")))
+    return needs.own if _is_own(actor, person_id, details) else needs.others and bool(details.get("reason"))
 
 
 Condition = Callable[[Actor, UUID | None, Mapping[str, Detail]], bool]

@@ -19,7 +19,8 @@ LONGEST: Final = 500
 LIMITED_MAY: Final = frozenset(
     {Verb.SIGNED_IN_LIMITED, Verb.SIGNED_OUT, Verb.ACCESS_REFUSED, Verb.POSITION_SEEN, Verb.ACTION_REQUESTED}
 )
-"""All that can happen by somebody who has given their password alone; of actions, those of `actor.LIMITED_TO`."""
+"""All that can happen by somebody who has given their password alone; of actions, those that are declared so
+(`actor.declare`)."""
 
 
 def record(

@@ -13,14 +13,14 @@ from mydevices.accounts import services as accounts
 from mydevices.accounts.models import Person
 from mydevices.accounts.notices import Notice
 from mydevices.accounts.rights import Right
+from mydevices.actions import ActionKind
 from mydevices.audit.actor import Actor
 from mydevices.audit.verbs import Verb
-from mydevices.commands import capabilities, limits, services
+from mydevices.commands import asking, capabilities, limits, queue
 from mydevices.commands.models import Action, Command
 from mydevices.commands.states import State
 from mydevices.devices import selectors as devices
 from mydevices.errors import Conflict, Invalid, NotAllowed, NotFound
-from mydevices.platforms.port import ActionKind
 
 GOOD_FOR: Final = timedelta(days=7)
 """How long a wipe waits for somebody to decide: later, nobody expects it any more."""
@@ -69,12 +69,12 @@ def approve(*, action: Action, actor: Actor, reason: str = "", now: datetime | N
     possible = capabilities.of(device, Actor(kind="person", id=held.actor_id))[ActionKind.WIPE]
     if not possible.possible:
         raise Conflict(possible.reason)
-    seconds = services.undo_seconds(device)
+    seconds = asking.undo_seconds(device)
     held.approval = Action.Approval.APPROVED
     held.held_until = now + timedelta(seconds=seconds) if seconds else None
     held.save(update_fields=["approval", "held_until"])
-    services.record(Verb.WIPE_APPROVED, actor=actor, device=device, action=held, reason=reason)
-    services.release_at(held, now)
+    queue.record(Verb.WIPE_APPROVED, actor=actor, device=device, action=held, reason=reason)
+    asking.release_at(held, now)
     if asker.id != _id_of(actor):
         facts = limits.facts(held, _name_of(actor), now) | ({"reason": reason} if reason else {})
         accounts.notify(person=asker, notice=Notice.WIPE_APPROVED, facts=facts)
@@ -106,7 +106,7 @@ def expire(*, now: datetime) -> int:
 
 def _check(actor: Actor, reason: str) -> str:
     rights.require(actor, Right.MANAGE_DEVICES)
-    return services.checked(reason)
+    return asking.checked(reason)
 
 
 def _held(action: Action) -> Action:
@@ -123,7 +123,7 @@ def _refuse(held: Action, actor: Actor, reason: str, now: datetime) -> None:
     held.approval = Action.Approval.REFUSED
     held.save(update_fields=["approval"])
     Command.objects.filter(action=held, state=State.HELD).update(state=State.CANCELLED, finished_at=now)
-    services.record(Verb.WIPE_REFUSED, actor=actor, device=held.device, action=held, reason=reason)
+    queue.record(Verb.WIPE_REFUSED, actor=actor, device=held.device, action=held, reason=reason)
     asker = Person.objects.filter(id=held.actor_id, is_active=True).first()
     if asker is not None and asker.id != _id_of(actor):
         facts = limits.facts(held, _name_of(actor), now) | ({"reason": reason} if reason else {})

@@ -6,7 +6,7 @@ together, or none of it. A worker that dies loses nothing and repeats nothing.
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 from uuid import UUID
 
@@ -20,31 +20,23 @@ from mydevices.accounts import approvals, rights
 from mydevices.accounts.approvals import Change, Matter, Wanted
 from mydevices.accounts.models import Approval, Person
 from mydevices.accounts.rights import Right
+from mydevices.actions import ACTIONS, ActionKind, BatchRules, rules_of
 from mydevices.audit import proof
 from mydevices.audit import services as audit
 from mydevices.audit.actor import Actor
 from mydevices.audit.verbs import Verb
-from mydevices.commands import limits, services
+from mydevices.commands import asking, limits
 from mydevices.commands.models import Batch, BatchItem
 from mydevices.devices.models import Device
 from mydevices.errors import Conflict, Invalid, MyDevicesError, NotAllowed, NotFound, Unsupported
 from mydevices.organisation import services as organisation
 from mydevices.outbox import services as outbox
-from mydevices.platforms.port import ActionKind, Parameters
+from mydevices.platforms.port import Parameters
 
-RIGHTS: Final[Mapping[ActionKind, Right]] = {
-    ActionKind.LOCK: Right.ASSIST,
-    ActionKind.CHECK_IN: Right.ASSIST,
-    ActionKind.RETIRE: Right.MANAGE_DEVICES,
+KINDS: Final[Mapping[ActionKind, BatchRules]] = {
+    kind: rules.batch for kind, rules in ACTIONS.items() if rules.batch is not None
 }
-"""What can be asked of many devices, and by whom. Nobody wipes or unlocks a list."""
-
-WAITS: Final[Mapping[ActionKind, tuple[timedelta, bool]]] = {
-    ActionKind.LOCK: (timedelta(minutes=15), True),
-    ActionKind.RETIRE: (approvals.WEEK, False),
-}
-"""What waits for another administrator beyond a number of devices: how long, and whether it goes by itself then. A lock
-protects, so it has to come soon; whoever asks devices to check in asks nothing of their owners."""
+"""What can be asked of many devices, and how long it waits beyond a number of them. Nobody wipes or unlocks a list."""
 
 _WHAT: Final = "batch:"
 NAMED: Final = 12
@@ -73,12 +65,12 @@ def start(
 
     Beyond a number of devices nothing is asked before another administrator has allowed it (`must_wait`)."""
     now = now or timezone.now()
-    if kind not in RIGHTS:
+    if kind not in KINDS:
         raise Unsupported(_("This is asked of one device at a time."))
-    rights.require(actor, RIGHTS[kind])
+    rights.require(actor, ACTIONS[kind].right)
     proof.require(actor, Verb.BATCH_STARTED, None, now)
     reason = reason.strip()
-    if not reason or len(reason) > services.LONGEST_REASON:
+    if not reason or len(reason) > asking.LONGEST_REASON:
         raise Invalid(_("Say why. Its owner reads it."))
     if not 0 < len(device_ids) <= MOST:
         raise Invalid(_("Choose between one and %(most)d devices.") % {"most": MOST})
@@ -120,7 +112,7 @@ def start(
 def must_wait(*, actor: Actor, kind: ActionKind, device_ids: Collection[UUID], now: datetime) -> bool:
     """Whether another administrator is asked before these devices are. All that this actor has asked the same of within
     a day counts, in batches or one by one, but for what waits itself."""
-    if kind not in WAITS or not approvals.must_wait(actor):
+    if kind not in KINDS or not KINDS[kind].waits or not approvals.must_wait(actor):
         return False
     names = approvals.waiting().filter(what__startswith=_WHAT).values_list("what", flat=True)
     held = [UUID(name.removeprefix(_WHAT)) for name in names]
@@ -137,16 +129,18 @@ def must_wait(*, actor: Actor, kind: ActionKind, device_ids: Collection[UUID], n
 
 def register() -> None:
     """From the app's `ready`: what waits for another administrator."""
-    for kind, (lasts, goes) in WAITS.items():
+    for kind, batch in KINDS.items():
+        if batch.waits is None:
+            continue
         matter = Matter(
             right=Right.MANAGE_DEVICES,
-            asks=RIGHTS[kind],
+            asks=ACTIONS[kind].right,
             title=_title,
             lines=_lines,
             carry_out=_carry_out,
             dropped=_dropped,
-            lasts=lasts,
-            goes=goes,
+            lasts=batch.waits,
+            goes=batch.goes,
         )
         approvals.register(f"batch.{kind.value}", matter)
 
@@ -158,13 +152,7 @@ def what(batch_id: UUID) -> str:
 
 def title(kind: str, number: int) -> str:
     """“Retire 37 devices”."""
-    return {
-        ActionKind.LOCK.value: ngettext("Lock %(number)d device", "Lock %(number)d devices", number),
-        ActionKind.RETIRE.value: ngettext("Retire %(number)d device", "Retire %(number)d devices", number),
-        ActionKind.CHECK_IN.value: ngettext(
-            "Ask %(number)d device to check in", "Ask %(number)d devices to check in", number
-        ),
-    }[kind] % {"number": number}
+    return str(KINDS[ActionKind(kind)].title % {"number": number})
 
 
 def _of(approval: Approval) -> Batch:
@@ -241,9 +229,9 @@ def _do(batch: Batch, item_id: int, device: Device, person: Person | None, now: 
             return
         try:
             actor = _actor(batch, person)
-            if batch.kind != ActionKind.CHECK_IN:  # one by one, with a reason for each, it may be
+            if not rules_of(batch.kind).is_quiet:  # one by one, with a reason for each, it may be
                 rights.ceiling(actor, person=device.owner)
-            services.enqueue(
+            asking.enqueue(
                 device=device,
                 kind=ActionKind(batch.kind),
                 actor=actor,
@@ -267,7 +255,7 @@ def _actor(batch: Batch, person: Person | None) -> Actor:
 def stop(*, batch: Batch, actor: Actor, now: datetime | None = None) -> int:
     """Ask no more devices; those that were asked stay asked. The number that were spared. Raises Conflict when none
     waits any more."""
-    rights.require(actor, RIGHTS[ActionKind(batch.kind)])
+    rights.require(actor, rules_of(batch.kind).right)
     organisation.hold()
     spared = batch.items.filter(state=State.WAITING).update(state=State.STOPPED)
     if not spared:

@@ -7,12 +7,12 @@ from typing import Final
 
 from django.utils.translation import gettext as _
 
+from mydevices.actions import ACTIONS, ActionKind
 from mydevices.audit.actor import Actor
 from mydevices.devices.models import Device, Registration
 from mydevices.platforms import port
-from mydevices.platforms.port import ActionKind, Capability
+from mydevices.platforms.port import Capability
 from mydevices.policies import helpdesk, selectors
-from mydevices.policies.kinds import self_service
 from mydevices.policies.kinds.privacy import Privacy
 from mydevices.policies.kinds.self_service import SelfServiceRules
 
@@ -53,55 +53,29 @@ def _by_rule(device: Device, capability: Capability, actor: Actor | None) -> Cap
     if forbidden:
         return replace(capability, reason=forbidden, policy=policy)
     if not capability.reason:
-        reason = _of_the_lost(capability.kind) if device.is_lost else _of_what_is_not_lost(capability.kind)
+        rules = ACTIONS[capability.kind]
+        reason = str(rules.not_while_lost if device.is_lost else rules.only_while_lost)
     return replace(capability, reason=reason) if reason else capability
-
-
-_ALLOWED_AS: Final[Mapping[ActionKind, str]] = {
-    ActionKind.LOST: self_service.LOCK,
-    ActionKind.SOUND: self_service.LOCATE,
-}
-"""What a person is allowed with something else: to mark a device lost locks it, to hear it is to look for it."""
 
 
 def _by_policy(device: Device, kind: ActionKind, actor: Actor | None) -> tuple[str, str]:
     """Why a policy forbids it to this actor, and which; nothing where none does."""
     if actor is None or actor.kind == "system":
         return "", ""
+    rules = ACTIONS[kind]
     service = selectors.of_device(device, SelfServiceRules)
     if actor.kind == "person" and actor.id == str(device.owner_id):
-        # Who has found a device must always be able to say so: it is locked until then.
-        if kind == ActionKind.FOUND or service.values.allows(_ALLOWED_AS.get(kind, kind.value)):
+        if not rules.permission or service.values.allows(rules.permission):
             return "", ""
         policy = service.policy_name
         text = _("The policy “%(policy)s” does not let you do this yourself.")
     else:
         privacy = selectors.of_device(device, Privacy)
-        policy, text = privacy.policy_name, ""
-        if kind == ActionKind.WIPE and not privacy.values.administrators_may_wipe:
-            text = _("The policy “%(policy)s” lets nobody but its owner wipe this device.")
-        if kind == ActionKind.LOCATE and not privacy.values.administrators_may_locate:
-            text = _("The policy “%(policy)s” lets nobody but its owner ask where it is.")
-        if not text:
+        if not rules.others_only_if or getattr(privacy.values, rules.others_only_if):
             return "", ""
+        policy, text = privacy.policy_name, str(rules.others_refused)
     ask = helpdesk.of(service.values).whom_to_ask()
     return " ".join(part for part in (text % {"policy": policy}, ask) if part), policy
-
-
-def _of_the_lost(kind: ActionKind) -> str:
-    return {
-        ActionKind.UNLOCK: _("It is marked lost. Whoever holds it could use it; mark it as found first."),
-        ActionKind.LOCK: _("It is marked lost, and locked until it is marked as found."),
-        ActionKind.RETIRE: _("It is marked lost, and would stay locked for ever. Mark it as found first."),
-    }.get(kind, "")
-
-
-def _of_what_is_not_lost(kind: ActionKind) -> str:
-    return {
-        ActionKind.LOCATE: _("Only a lost device says where it is. Mark it as lost first."),
-        ActionKind.SOUND: _("Only a lost device plays a sound. Mark it as lost first."),
-        ActionKind.FOUND: _("It is not marked lost."),
-    }.get(kind, "")
 
 
 def _erased(registration: Registration) -> str:

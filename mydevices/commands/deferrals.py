@@ -10,7 +10,7 @@ from typing import Final
 from django.db import transaction
 from django.db.models import Exists, Min, OuterRef, Q, QuerySet
 
-from mydevices.commands import services
+from mydevices.commands import wakes
 from mydevices.commands.models import Command, Deferral
 from mydevices.commands.states import State
 from mydevices.devices.models import Registration
@@ -79,7 +79,7 @@ def _wake_some(now: datetime) -> int | None:
             row.next_at = min(lately) + DAY
         row.woken_at = [at.isoformat() for at in lately]
     Deferral.objects.bulk_update(rows, ["next_at", "woken_at"])
-    services.wake(to_wake)
+    wakes.wake(to_wake)
     return len(to_wake)
 
 

@@ -11,12 +11,12 @@ from django.utils.translation import ngettext
 from mydevices.accounts import approvals
 from mydevices.accounts import services as accounts
 from mydevices.accounts.notices import Notice
+from mydevices.actions import ActionKind
 from mydevices.audit.actor import Actor
 from mydevices.commands.models import Action, Command
 from mydevices.commands.states import PENDING, State
 from mydevices.devices.models import Device
 from mydevices.errors import Conflict
-from mydevices.platforms.port import ActionKind
 from mydevices.policies import selectors as policies
 from mydevices.policies.kinds.self_service import SelfServiceRules
 

@@ -24,11 +24,11 @@ from django.db.models import (
 from django.db.models.functions import RowNumber
 from django.utils.translation import gettext as _
 
+from mydevices.actions import ACTIONS, ActionKind, rules_of
 from mydevices.commands.models import Action, Command
 from mydevices.commands.states import OPEN, PENDING, State, before
 from mydevices.devices.models import STILL_TALKING, Device, Registration
 from mydevices.errors import NotFound
-from mydevices.platforms.port import ActionKind
 
 _RANK = [
     # From the command that is least far on: an action is as far as its slowest part.
@@ -165,11 +165,11 @@ def was_lost_before(action: Action) -> bool:
     """Whether its device has been told to be lost, by another action of this life, and not to be found since."""
     told = Action.objects.filter(
         registration_id=action.registration_id,
-        kind__in=[ActionKind.LOST, ActionKind.FOUND],
+        kind__in=[kind for kind, rules in ACTIONS.items() if rules.marks_lost is not None],
         commands__sent_at__isnull=False,
     )
     newest = told.exclude(id=action.id).order_by("-requested_at").values_list("kind", flat=True).first()
-    return newest == ActionKind.LOST
+    return newest is not None and bool(rules_of(newest).marks_lost)
 
 
 def said_when_lost(device: Device) -> Mapping[str, str]:

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from django.utils import timezone
 
-from mydevices.commands import approvals, batches, deferrals, services
+from mydevices.commands import approvals, asking, batches, deferrals, queue, wakes
 from mydevices.devices.models import Channel, Registration
 from mydevices.outbox import registry
 from mydevices.outbox.registry import Delivery, Done, Outcome, Retry
@@ -29,7 +29,7 @@ def register() -> None:
 def release(deliveries: Sequence[Delivery]) -> Mapping[int, Outcome]:
     now = timezone.now()
     for delivery in deliveries:
-        services.release(action_id=UUID(delivery.payload["action"]), now=now)
+        asking.release(action_id=UUID(delivery.payload["action"]), now=now)
     return {delivery.id: Done() for delivery in deliveries}
 
 
@@ -62,7 +62,7 @@ def wake(deliveries: Sequence[Delivery]) -> Mapping[int, Outcome]:
 
 
 def expire() -> None:
-    services.expire(now=timezone.now())
+    queue.expire(now=timezone.now())
 
 
 def expire_approvals() -> None:
@@ -70,7 +70,7 @@ def expire_approvals() -> None:
 
 
 def wake_again() -> None:
-    services.wake_again(now=timezone.now())
+    wakes.wake_again(now=timezone.now())
 
 
 def wake_deferred() -> None:
@@ -78,4 +78,4 @@ def wake_deferred() -> None:
 
 
 def park() -> None:
-    services.park(now=timezone.now())
+    queue.park(now=timezone.now())

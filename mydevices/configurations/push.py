@@ -17,7 +17,7 @@ from django.utils.translation import gettext_noop
 from mydevices.accounts.models import Membership
 from mydevices.certificates import selectors as certificates
 from mydevices.certificates.models import Certificate
-from mydevices.commands import services as commands
+from mydevices.commands import queue
 from mydevices.commands.models import Command
 from mydevices.commands.states import OPEN, State
 from mydevices.configurations import resolve, selectors
@@ -348,7 +348,7 @@ def _put(row: Installation | None, target: _Target, busy: Mapping[str, Command],
         return 0
     _save(row, Installation.State.PENDING, now, **fresh)
     command = busy.get(row.exclusive)
-    if command is None or (command.request_type == REMOVE and commands.call_off(command_id=command.pk, now=now)):
+    if command is None or (command.request_type == REMOVE and queue.call_off(command_id=command.pk, now=now)):
         return _queue(row, INSTALL, now)
     return 0  # the open one carries the newest, or its answer is followed by another
 
@@ -361,7 +361,7 @@ def _give_up(row: Installation, why: str, busy: Mapping[str, Command], now: date
     if row.state in _SETTLED and not fresh:
         return
     command = busy.get(row.exclusive)
-    if command is not None and not commands.call_off(command_id=command.pk, now=now):
+    if command is not None and not queue.call_off(command_id=command.pk, now=now):
         _save(row, Installation.State.PENDING, now, **fresh)  # its answer counts, or it fails when it is asked for
         return
     # Only from the state that was read: its answer may come at this very moment, and counts.
@@ -376,7 +376,7 @@ def _take(row: Installation, busy: Mapping[str, Command], now: datetime) -> int:
         return 0
     command = busy.get(row.exclusive)
     if command is not None and command.request_type == INSTALL:
-        if not commands.call_off(command_id=command.pk, now=now):
+        if not queue.call_off(command_id=command.pk, now=now):
             _save(row, Installation.State.REMOVING, now)
             return 0  # the device has it: what it answers is followed by the removal
         command = None
@@ -397,7 +397,7 @@ def _save(row: Installation, state: str, now: datetime, **more: object) -> None:
 
 
 def _queue(row: Installation, request_type: str, now: datetime) -> int:
-    made = commands.upkeep(
+    made = queue.upkeep(
         channel=row.channel,
         request_type=request_type,
         parameters={"installation": row.pk},

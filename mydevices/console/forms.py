@@ -12,6 +12,7 @@ from mydevices.accounts import providers, rights
 from mydevices.accounts.fields import AddressField
 from mydevices.accounts.models import Group, Person, Provider
 from mydevices.accounts.rights import Right
+from mydevices.actions import Says
 from mydevices.audit.actor import Actor
 from mydevices.devices.models import Device
 from mydevices.errors import Invalid
@@ -187,19 +188,19 @@ class OwnershipForm(forms.Form):
 
 
 class ActForm(forms.Form):
-    """What somebody asks of a device that is not theirs. Where something is to stand on its screen (`says`), it may
-    have to (`must_say`); what takes something away is confirmed by the device's name."""
+    """What somebody asks of a device that is not theirs. Something may, or has to, stand on its screen (`says`); what
+    takes something away is confirmed by the device's name."""
 
     message = _message(_("Message on its screen"))
     phone_number = _phone_number()
     reason = _why(_("Its owner reads it in their history, with your name."))
     typed = forms.CharField(max_length=200, widget=forms.TextInput(attrs={"autocomplete": "off"}))
 
-    def __init__(self, *args: Any, expected: str, says: bool, must_say: bool, takes: bool, **options: Any) -> None:
+    def __init__(self, *args: Any, expected: str, says: Says, takes: bool, **options: Any) -> None:
         super().__init__(*args, **options)
         self.expected = expected
-        self.must_say = must_say
-        if not says:
+        self.must_say = says is Says.SOMETHING
+        if says is Says.NOTHING:
             del self.fields["message"], self.fields["phone_number"]
         if takes:
             self.fields["typed"].label = _("Type “%(name)s” to confirm") % {"name": expected}
@@ -292,10 +293,10 @@ class BatchForm(forms.Form):
         max_length=10, widget=forms.TextInput(attrs={"autocomplete": "off", "inputmode": "numeric"})
     )
 
-    def __init__(self, *args: Any, number: int, locks: bool, takes: bool, **options: Any) -> None:
+    def __init__(self, *args: Any, number: int, says: Says, takes: bool, **options: Any) -> None:
         super().__init__(*args, **options)
         self.number = number
-        if not locks:
+        if says is Says.NOTHING:
             del self.fields["message"], self.fields["phone_number"]
         if takes:
             self.fields["typed"].label = _("Type the number of devices, %(number)d, to confirm") % {"number": number}

@@ -1,18 +1,21 @@
 """The forms of policies: whom a policy is for, and one form per kind. A kind checks itself; a form lays it out."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Final, cast
 
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from mydevices.accounts.models import Group
+from mydevices.actions import ACTIONS
 from mydevices.devices.assignment import Assignment, To
 from mydevices.devices.models import Device
 from mydevices.policies.kinds.kind import Kind
 from mydevices.policies.kinds.privacy import Privacy
 from mydevices.policies.kinds.registration import SYSTEMS, RegistrationRules
 from mydevices.policies.kinds.self_service import EVERYTHING, SelfServiceRules
+from mydevices.presentation.actions import WORDS
 
 
 class AssignmentForm(forms.Form):
@@ -230,7 +233,7 @@ class PrivacyForm(KindForm):
 class SelfServiceForm(KindForm):
     kind = SelfServiceRules
     layout = (
-        (_("What people may do"), ("allowed", "undo_seconds")),
+        (_("What people may do"), ("allowed", "later", "undo_seconds")),
         (_("Wipes without an administrator"), ("person_wipes", "organisation_wipes")),
         (_("A lock begins with"), ("lock_message", "lock_phone")),
         (_("Helpdesk"), ("helpdesk_name", "helpdesk_phone", "helpdesk_email", "helpdesk_link")),
@@ -241,15 +244,15 @@ class SelfServiceForm(KindForm):
         required=False,
         widget=forms.CheckboxSelectMultiple,
         choices=[
-            ("check_in", _("Check in")),
-            ("lock", _("Lock")),
-            ("unlock", _("Unlock")),
-            ("locate", _("Locate")),
-            ("retire", _("Retire")),
-            ("wipe", _("Wipe")),
+            *((rules.permission, WORDS[kind].title) for kind, rules in ACTIONS.items() if rules.allows),
             ("certificates", _("Keep certificates")),
             ("register", _("Register devices")),
         ],
+    )
+    later = forms.BooleanField(
+        label=_("And whatever a later version of MyDevices adds"),
+        required=False,
+        help_text=_("Otherwise nobody can do that by themselves until you allow it here."),
     )
     undo_seconds = forms.IntegerField(
         label=_("Seconds in which a wipe or retire can be undone"),
@@ -286,7 +289,11 @@ class SelfServiceForm(KindForm):
         label=_("Link"), required=False, max_length=300, widget=forms.TextInput(attrs={"type": "url"})
     )
 
-    def converted(self, name: str) -> object:
+    def values(self) -> Kind:
+        # Read as a policy, what an earlier version did not have yet would count as allowed.
+        return replace(cast("SelfServiceRules", super().values()), allowed=self.converted("allowed"))
+
+    def converted(self, name: str) -> Any:
         value = self.cleaned_data[name]
         match name:
             case "allowed":

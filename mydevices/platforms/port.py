@@ -8,32 +8,17 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from enum import StrEnum
 from typing import Final, Protocol
 
 from django.utils.translation import gettext as _
 
+from mydevices.actions import ActionKind
 from mydevices.devices.models import Channel, Device
 from mydevices.devices.services import Terms
 from mydevices.errors import Invalid, MyDevicesError, Unsupported
 
 UNSENDABLE: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 """What XML cannot carry (XML 1.0, 2.2), and so no device could read."""
-
-
-class ActionKind(StrEnum):
-    """What a person can ask of a device. Commands are what the adapter makes of it."""
-
-    LOCK = "lock"
-    UNLOCK = "unlock"
-    WIPE = "wipe"
-    RETIRE = "retire"
-    CHECK_IN = "check_in"
-    LOST = "lost"
-    """Mark it lost: it locks itself and shows its finder a message, until it is found."""
-    LOCATE = "locate"
-    SOUND = "sound"
-    FOUND = "found"
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,8 +130,8 @@ class Adapter(Protocol):
         `password`, the challenge that it carries. `subject` names the certificate."""
 
     def capabilities(self, device: Device) -> Mapping[ActionKind, Capability]:
-        """Each action with what it does here, or why it cannot be done. Needs `device.registration` loaded, asks
-        nothing."""
+        """Each action with what it does here, or why it cannot be done; one that is left out does not exist on this
+        platform. Needs `device.registration` loaded, asks nothing."""
 
     def plan(self, device: Device, kind: ActionKind, parameters: Parameters) -> Plan:
         """The commands of an action. Raises Unsupported where `capabilities` says so."""

@@ -21,6 +21,7 @@ from django.utils.translation import gettext as _
 from mydevices.accounts import factors, limited, passwords, role_factors, selectors, sessions
 from mydevices.accounts.models import Person
 from mydevices.accounts.requests import BEGAN, SECURE, SEEN, note_refusal, write_cookie
+from mydevices.actions import ACTIONS
 from mydevices.errors import (
     Conflict,
     Invalid,
@@ -167,15 +168,13 @@ class Limited:
         {
             "account_logout",
             "portal:brand",
-            "portal:locate",
-            "portal:lock",
             "portal:logo",
-            "portal:lost",
             "portal:lost_device",
             "portal:lost_device_now",
             "portal:lost_devices",
             "portal:where",
             "portal:where_now",
+            *(f"portal:{kind}" for kind, rules in ACTIONS.items() if rules.limited),
         }
     )
 

@@ -17,6 +17,7 @@ from mydevices.portal.views import (
     registration,
     undoing,
 )
+from mydevices.presentation.actions import WORDS
 
 app_name = "portal"
 
@@ -33,23 +34,18 @@ urlpatterns = [
     path("devices/<uuid:device_id>/history", devices.device_history, name="device_history"),
     path("devices/<uuid:device_id>/history/file", histories.device, name="device_history_file"),
     path("devices/<uuid:device_id>/apps", devices.apps, name="apps"),
-    path("devices/<uuid:device_id>/check-in", actions.check_in, name="check_in"),
-    path("devices/<uuid:device_id>/lock", actions.lock, name="lock"),
-    path("devices/<uuid:device_id>/unlock", actions.unlock, name="unlock"),
-    path("devices/<uuid:device_id>/wipe", actions.wipe, name="wipe"),
-    path("devices/<uuid:device_id>/retire", actions.retire, name="retire"),
-    path("devices/<uuid:device_id>/lost", actions.lost, name="lost"),
+    *(
+        path(f"devices/<uuid:device_id>/{words.address}", actions.asking(kind), name=kind.value)
+        for kind, words in WORDS.items()
+    ),
     path("devices/<uuid:device_id>/confirm", actions.confirm, name="confirm_device"),
     path("confirm/<str:token>", confirming.by_link, name="confirm_by_link"),
     path("devices/<uuid:device_id>/where", places.where, name="where"),
     path("devices/<uuid:device_id>/where/now", places.where_now, name="where_now"),
-    path("devices/<uuid:device_id>/where/ask", places.locate, name="locate"),
     path("devices/<uuid:device_id>/where/share", places.share, name="share"),
     path("devices/<uuid:device_id>/where/app", places.make_reporter, name="make_reporter"),
     path("devices/<uuid:device_id>/where/app/resume", places.resume_reporter, name="resume_reporter"),
     path("devices/<uuid:device_id>/where/app/remove", places.remove_reporter, name="remove_reporter"),
-    path("devices/<uuid:device_id>/sound", places.sound, name="sound"),
-    path("devices/<uuid:device_id>/found", places.found, name="found"),
     path("devices/<uuid:device_id>/pins", actions.pins, name="pins"),
     path("devices/<uuid:device_id>/actions/<uuid:action_id>/cancel", actions.cancel, name="cancel"),
     path("certificates", certificates.index, name="certificates"),

@@ -9,15 +9,17 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
 
+from mydevices.actions import ActionKind
 from mydevices.commands.selectors import Progress
 from mydevices.commands.states import State
 from mydevices.devices.models import Device, Registration
 from mydevices.location.selectors import Permission
-from mydevices.platforms.port import ActionKind, Capability
+from mydevices.platforms.port import Capability
 from mydevices.presentation import moments
 from mydevices.presentation.present import (
     NEWS,
     Button,
+    action_address,
     appearance,
     cancel_button,
     noun,
@@ -76,7 +78,7 @@ def guide(device: Device) -> str:
 
 
 def _asked(device: Device, kind: ActionKind) -> str:
-    return f"{reverse(f'portal:{kind.value}', args=[device.id])}?{GUIDE}"
+    return f"{action_address(device, kind)}?{GUIDE}"
 
 
 def _secure(known: Known) -> Step:

@@ -10,15 +10,17 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
 
+from mydevices.actions import ActionKind
 from mydevices.applications import selectors as applications
 from mydevices.applications.models import Listing
 from mydevices.configurations.models import Installation
 from mydevices.devices.models import Device
 from mydevices.location.selectors import Permission
-from mydevices.platforms.port import ActionKind, Capability
+from mydevices.platforms.port import Capability
 from mydevices.policies.kinds.privacy import OFF, ON, Privacy
 from mydevices.policies.selectors import Effective
 from mydevices.presentation import moments, present
+from mydevices.presentation.actions import WORDS
 from mydevices.presentation.present import Button
 
 
@@ -181,19 +183,8 @@ def _set_up(installations: Sequence[Installation], organisation: str) -> Group:
     return Group("set-up", _("What it has set up"), sights, text % {"organisation": organisation} if text else "")
 
 
-_ASKED: Final = (
-    ActionKind.CHECK_IN,
-    ActionKind.LOCK,
-    ActionKind.UNLOCK,
-    ActionKind.LOST,
-    ActionKind.LOCATE,
-    ActionKind.RETIRE,
-    ActionKind.WIPE,
-)
-
-
 def _may_do(device: Device, known: Known, organisation: str) -> Group:
-    sights = [_power(kind, known) for kind in _ASKED if kind in known.others]
+    sights = [_power(kind, known) for kind, words in WORDS.items() if words.meaning and kind in known.others]
     sights.sort(key=lambda sight: sight.icon == "minus")
     if present.appearance(device).has_pins:
         text = _("The PINs of a locked Mac are shown to you only.")
@@ -208,26 +199,12 @@ def _may_do(device: Device, known: Known, organisation: str) -> Group:
 def _power(kind: ActionKind, known: Known) -> Sight:
     capability = known.others[kind]
     reason, policy = capability.reason, capability.policy
+    words = WORDS[kind]
     if kind == ActionKind.LOCATE and not reason and not known.allowed.may_collect:
         reason, policy = known.allowed.reason, known.allowed.policy
     if reason:
-        return Sight("minus", present.called(kind), _("Not allowed") if policy else _("Not possible"), reason)
-    return Sight(present.ICONS[kind], present.called(kind), _("Allowed"), _meaning(kind))
-
-
-def _meaning(kind: ActionKind) -> str:
-    """What it does, to somebody whose device it is and who does not ask for it."""
-    return {
-        ActionKind.CHECK_IN: _("It reports the facts above at once."),
-        ActionKind.LOCK: _("The screen locks, with a message. Nothing is lost."),
-        ActionKind.UNLOCK: _(
-            "Its passcode is removed, or an account lets you try again, when you have locked yourself out."
-        ),
-        ActionKind.LOST: _("It locks with a message for whoever finds it."),
-        ActionKind.LOCATE: _("Only while it is marked lost. It tells that it was asked."),
-        ActionKind.RETIRE: _("Management ends, and what was set up is removed. What is yours stays."),
-        ActionKind.WIPE: _("Everything on it is erased."),
-    }.get(kind, "")
+        return Sight("minus", str(words.title), _("Not allowed") if policy else _("Not possible"), reason)
+    return Sight(words.icon, str(words.title), _("Allowed"), str(words.meaning))
 
 
 def _never(device: Device) -> Sequence[Sight]:

@@ -14,9 +14,9 @@ from django.utils.translation import gettext as _
 from mydevices.accounts.models import Person
 from mydevices.audit.models import Entry
 from mydevices.audit.verbs import Verb
-from mydevices.platforms.port import ActionKind
 from mydevices.presentation import moments, sentences
-from mydevices.presentation.present import called, took
+from mydevices.presentation.actions import called, words_of
+from mydevices.presentation.present import took
 from mydevices.registration.refusals import Refusal
 
 _FROM: Final[frozenset[str]] = frozenset(
@@ -197,26 +197,8 @@ def _why(entry: Entry) -> str:
 def _sentence_of_action(kind: str, mine: bool, *, one_device: bool) -> str:
     if one_device:
         return (_("%(action)s, by you") if mine else _("%(action)s, by {who}")) % {"action": called(kind)}
-    if mine:
-        return {
-            ActionKind.LOCK.value: _("You asked to lock {device}."),
-            ActionKind.UNLOCK.value: _("You asked to unlock {device}."),
-            ActionKind.WIPE.value: _("You asked to wipe {device}."),
-            ActionKind.RETIRE.value: _("You asked to retire {device}."),
-            ActionKind.CHECK_IN.value: _("You asked {device} to check in."),
-            ActionKind.LOST.value: _("You marked {device} as lost."),
-            ActionKind.LOCATE.value: _("You asked {device} where it is."),
-            ActionKind.SOUND.value: _("You asked {device} to play a sound."),
-            ActionKind.FOUND.value: _("You said that you found {device}."),
-        }.get(kind, "")
-    return {
-        ActionKind.LOCK.value: _("{who} asked to lock {device}."),
-        ActionKind.UNLOCK.value: _("{who} asked to unlock {device}."),
-        ActionKind.WIPE.value: _("{who} asked to wipe {device}."),
-        ActionKind.RETIRE.value: _("{who} asked to retire {device}."),
-        ActionKind.CHECK_IN.value: _("{who} asked {device} to check in."),
-        ActionKind.LOST.value: _("{who} marked {device} as lost."),
-        ActionKind.LOCATE.value: _("{who} asked {device} where it is."),
-        ActionKind.SOUND.value: _("{who} asked {device} to play a sound."),
-        ActionKind.FOUND.value: _("{who} said that {device} was found."),
-    }.get(kind, "")
+    try:
+        words = words_of(kind)
+    except ValueError:  # of an earlier version
+        return ""
+    return str(words.by_reader if mine else words.by_other)

@@ -13,14 +13,16 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from mydevices.accounts.models import Person
+from mydevices.actions import ACTIONS, ActionKind, rules_of
 from mydevices.commands.models import Action
+from mydevices.commands.pins import Pin
 from mydevices.commands.selectors import Progress
-from mydevices.commands.services import Pin
 from mydevices.commands.states import State
 from mydevices.devices.models import Device, Inventory, Registration
 from mydevices.platforms import port
-from mydevices.platforms.port import ActionKind, Appearance, Capability
+from mydevices.platforms.port import Appearance, Capability
 from mydevices.presentation import moments
+from mydevices.presentation.actions import WORDS, called, of_a_device, words_of
 
 SILENT: Final = timedelta(days=7)
 """After this long without a word a device needs its person."""
@@ -210,73 +212,6 @@ def whose(device: Device, organisation: str) -> str:
     return _("%(organisation)s’s") % {"organisation": organisation}
 
 
-def called(kind: str) -> str:
-    return {
-        ActionKind.LOCK.value: _("Lock"),
-        ActionKind.UNLOCK.value: _("Unlock"),
-        ActionKind.WIPE.value: _("Wipe"),
-        ActionKind.RETIRE.value: _("Retire"),
-        ActionKind.CHECK_IN.value: _("Check in"),
-        ActionKind.LOST.value: _("Mark as lost"),
-        ActionKind.LOCATE.value: _("Locate"),
-        ActionKind.SOUND.value: _("Play a sound"),
-        ActionKind.FOUND.value: _("End Lost Mode"),
-    }.get(kind, kind)
-
-
-def _titled(kind: str, what: str) -> str:
-    """The action on its device, as a heading or a button: “Lock iPhone”."""
-    return {
-        ActionKind.LOCK.value: _("Lock %(what)s"),
-        ActionKind.UNLOCK.value: _("Unlock %(what)s"),
-        ActionKind.WIPE.value: _("Wipe %(what)s"),
-        ActionKind.RETIRE.value: _("Retire %(what)s"),
-        ActionKind.CHECK_IN.value: _("Check in"),
-        ActionKind.LOST.value: _("Mark %(what)s as lost"),
-        ActionKind.LOCATE.value: _("Locate %(what)s"),
-        ActionKind.SOUND.value: _("Play a sound on %(what)s"),
-        ActionKind.FOUND.value: _("End Lost Mode of %(what)s"),
-    }.get(kind, kind) % {"what": what}
-
-
-def _ended_as(kind: str) -> str:
-    return {
-        ActionKind.LOCK.value: _("Locked"),
-        ActionKind.UNLOCK.value: _("Unlocked"),
-        ActionKind.WIPE.value: _("Erased"),
-        ActionKind.RETIRE.value: _("Retired"),
-        ActionKind.CHECK_IN.value: _("Checked in"),
-        ActionKind.LOST.value: _("Locked, with the message"),
-        ActionKind.LOCATE.value: _("Located"),
-        ActionKind.SOUND.value: _("Plays a sound"),
-        ActionKind.FOUND.value: _("Lost Mode ended"),
-    }.get(kind, _("Done"))
-
-
-ICONS: Final[Mapping[str, str]] = {
-    ActionKind.LOCK: "lock",
-    ActionKind.UNLOCK: "unlock",
-    ActionKind.WIPE: "erase",
-    ActionKind.RETIRE: "out",
-    ActionKind.CHECK_IN: "sync",
-    ActionKind.LOST: "pin",
-    ActionKind.LOCATE: "pin",
-    ActionKind.SOUND: "sound",
-    ActionKind.FOUND: "check",
-}
-ORDER: Final = (
-    ActionKind.CHECK_IN,
-    ActionKind.LOCK,
-    ActionKind.LOST,
-    ActionKind.UNLOCK,
-    ActionKind.RETIRE,
-    ActionKind.WIPE,
-)
-"""As a device's page lists them. What only concerns a lost device stands on the page where it is looked for."""
-_UNTOLD: Final = frozenset({ActionKind.CHECK_IN, ActionKind.LOCATE, ActionKind.SOUND})
-"""What leaves a device as it was, and so says nothing of a lock before it."""
-
-
 # Pictures
 
 _PHONE: Final[tuple[int, int, float, float, int]] = (44, 88, 22.0, 44.0, 12)
@@ -313,9 +248,9 @@ def telling(recent: Sequence[Progress]) -> Progress | None:
     """The action that says most about how a device is now: what is under way, else the newest that was not called off.
     A check in says nothing of a lock before it, nor does a sound."""
     running = [progress for progress in recent if progress.is_open]
-    asked = [progress for progress in running if progress.action.kind not in _UNTOLD] or running
+    asked = [progress for progress in running if not rules_of(progress.action.kind).is_quiet] or running
     ended = [progress for progress in recent if progress.state in {State.DONE, State.FAILED, State.EXPIRED}]
-    lasting = [progress for progress in ended if progress.action.kind not in _UNTOLD]
+    lasting = [progress for progress in ended if not rules_of(progress.action.kind).is_quiet]
     return next(iter([*asked, *lasting, *ended]), None)
 
 
@@ -367,7 +302,7 @@ def status(device: Device, newest: Progress | None, now: datetime) -> Status:
         return Status("clock", text, "warn", "clock")
     if newest is not None and newest.state == State.FAILED and newest.finished_at and now - newest.finished_at < NEWS:
         when = moments.at(newest.finished_at, now)
-        text = format_html(_("{action} failed {when}"), action=called(newest.action.kind), when=when)
+        text = format_html(str(words_of(newest.action.kind).failed), when=when)
         return Status("alert", text, "warn", "alert")
     return Status("check", format_html(_("Checked in {when}"), when=moments.ago(seen, now)), "ok")
 
@@ -396,31 +331,17 @@ def _status_of_the_gone(registration: Registration, now: datetime) -> Status:
 
 
 def _status_of_the_busy(newest: Progress, what: str, now: datetime) -> Status:
-    kind = newest.action.kind
+    words = words_of(newest.action.kind)
     if is_undecided(newest):
         return Status("clock", _("Wipe waiting for an administrator"), "warn", "clock")
     if newest.state == State.HELD and newest.action.held_until is not None:
         left = moments.countdown(newest.action.held_until, now)
-        text = _("Wipe waiting, undo {left} s") if kind == ActionKind.WIPE else _("Retire waiting, undo {left} s")
-        tone = "danger" if kind == ActionKind.WIPE else "warn"
-        return Status(ICONS[kind], format_html(text, left=left), tone, "countdown")
+        return Status(words.icon, format_html(str(words.held), left=left), words.tone or "warn", "countdown")
     if _is_unanswered_wipe(newest, now):
         when = moments.at(newest.sent_at or now, now)
         text = format_html(_("Told to erase itself {when}, no answer yet"), when=when)
         return Status("clock", text, "warn", "clock")
-    doing = {
-        ActionKind.LOCK.value: _("Locking, waiting for the %(noun)s"),
-        ActionKind.UNLOCK.value: _("Unlocking, waiting for the %(noun)s"),
-        ActionKind.WIPE.value: _("Wiping, waiting for the %(noun)s"),
-        ActionKind.RETIRE.value: _("Retiring, waiting for the %(noun)s"),
-        ActionKind.CHECK_IN.value: _("Check in sent, waiting for the %(noun)s"),
-        ActionKind.LOST.value: _("Marked as lost, waiting for the %(noun)s"),
-        ActionKind.LOCATE.value: _("Asked where it is, waiting for the %(noun)s"),
-        ActionKind.SOUND.value: _("Told to play a sound, waiting for the %(noun)s"),
-        ActionKind.FOUND.value: _("Found, waiting for the %(noun)s"),
-    }.get(kind, _("Waiting for the %(noun)s"))
-    tone = "danger" if kind == ActionKind.WIPE else ""
-    return Status(ICONS.get(kind, "sync"), doing % {"noun": what}, tone, "sync")
+    return Status(words.icon, str(words.under_way % {"noun": what}), words.tone, "sync")
 
 
 def is_undecided(progress: Progress) -> bool:
@@ -447,19 +368,19 @@ def _is_unanswered_wipe(progress: Progress, now: datetime) -> bool:
 
 
 def _button(device: Device, kind: ActionKind, *, short: bool = False) -> Button:
-    what = noun(device)
-    if kind == ActionKind.CHECK_IN:
-        label = _("Check in") if short else _("Check in now")
-        return Button(label, reverse("portal:check_in", args=[device.id]), post=True)
-    if kind == ActionKind.LOST and device.is_lost:
+    words = WORDS[kind]
+    if words.dialog is None:
+        label = words.title if short else words.at_once or words.title
+        return Button(str(label), action_address(device, kind), post=True, tone=words.tone)
+    if ACTIONS[kind].marks_lost and device.is_lost:
         return where_button(device)
-    tone = "danger" if kind == ActionKind.WIPE else ""
-    return Button(
-        _("%(action)s…") % {"action": _titled(kind, what)},
-        reverse(f"portal:{kind.value}", args=[device.id]),
-        dialog=True,
-        tone=tone,
-    )
+    title = words.on_device % {"what": noun(device)}
+    return Button(_("%(action)s…") % {"action": title}, action_address(device, kind), dialog=True, tone=words.tone)
+
+
+def action_address(device: Device, kind: ActionKind) -> str:
+    """Where the portal asks it of this device."""
+    return reverse(f"portal:{kind.value}", args=[device.id])
 
 
 def pins_button(device: Device) -> Button:
@@ -471,22 +392,11 @@ def where_button(device: Device) -> Button:
 
 
 def cancel_button(progress: Progress) -> Button:
-    kind = progress.action.kind
+    words = words_of(progress.action.kind)
     url = reverse("portal:cancel", args=[progress.action.device_id, progress.action.id])
     if progress.state == State.HELD and not is_undecided(progress):
-        label = _("Undo wipe") if kind == ActionKind.WIPE else _("Undo retire")
-        return Button(label, url, post=True, tone="main", icon="undo")
-    return Button(_cancelling(kind), url, post=True)
-
-
-def _cancelling(kind: str) -> str:
-    return {
-        ActionKind.LOCK.value: _("Cancel lock"),
-        ActionKind.UNLOCK.value: _("Cancel unlock"),
-        ActionKind.WIPE.value: _("Cancel wipe"),
-        ActionKind.RETIRE.value: _("Cancel retire"),
-        ActionKind.CHECK_IN.value: _("Cancel check in"),
-    }.get(kind, _("Cancel"))
+        return Button(str(words.undo), url, post=True, tone="main", icon="undo")
+    return Button(str(words.cancel), url, post=True)
 
 
 def card(
@@ -503,7 +413,7 @@ def card(
     if ended:
         again = Button(_("Register again"), reverse("portal:register"))
         return Card(shown, [again], [], [], pending=False, ended=True)
-    possible = [kind for kind in ORDER if kind in capabilities and capabilities[kind].possible]
+    possible = [kind for kind in of_a_device() if kind in capabilities and capabilities[kind].possible]
     is_open = newest is not None and newest.is_open
     running = newest.action.kind if newest is not None and is_open else ""
     likeliest: list[Button] = []
@@ -526,13 +436,13 @@ def card(
     chosen = [kind for kind in first if kind in possible and kind != running]
     likeliest += [_button(device, kind, short=True) for kind in chosen]
     beside = [kind for kind in possible if kind not in chosen and kind != running]
-    menu = [_button(device, kind, short=True) for kind in beside if not (device.is_lost and kind == ActionKind.LOST)]
+    menu = [_button(device, kind, short=True) for kind in beside if not (device.is_lost and ACTIONS[kind].marks_lost)]
     if appearance(device).has_pins and shown.status.screen != "lock":
         menu.append(pins_button(device))
     menu.append(Button(_("All actions"), page))
     refused = [
         Refusal(_("%(action)s: not possible") % {"action": called(kind)}, capabilities[kind].reason)
-        for kind in ORDER
+        for kind in of_a_device()
         if kind in capabilities and not capabilities[kind].possible
     ]
     return Card(shown, likeliest or [Button(_("Show details"), page)], menu, refused, pending=is_open, ended=False)
@@ -548,14 +458,14 @@ def rows(
         return [ActionRow("info", _("Nothing more from here"), reason, refused=False)]
     found = [
         ActionRow(
-            icon=ICONS[kind],
-            title=called(kind),
+            icon=WORDS[kind].icon,
+            title=str(WORDS[kind].title),
             text=capabilities[kind].explanation if capabilities[kind].possible else capabilities[kind].reason,
             button=_button(device, kind) if capabilities[kind].possible and kind not in running else None,
             under_way=kind in running,
             refused=not capabilities[kind].possible and kind not in running,
         )
-        for kind in ORDER
+        for kind in of_a_device()
         if kind in capabilities
     ]
     if appearance(device).has_pins:
@@ -568,11 +478,10 @@ def rows(
 
 
 def timeline(device: Device, progress: Progress, person: Person, now: datetime) -> Timeline:
-    kind = progress.action.kind
     foot, button = _foot(device, progress, now)
     return Timeline(
         key=f"action-{progress.action.id}",
-        title=_titled(kind, noun(device)),
+        title=str(words_of(progress.action.kind).on_device % {"what": noun(device)}),
         by=format_html("{}{}{}", _who(progress, person), _(", "), moments.ago(progress.action.requested_at, now)),
         steps=_steps(device, progress, now),
         foot=foot,
@@ -593,8 +502,7 @@ def _who(progress: Progress, person: Person) -> str:
 
 def _steps(device: Device, progress: Progress, now: datetime) -> Sequence[Step]:
     what = {"noun": noun(device)}
-    kind, state = progress.action.kind, progress.state
-    final = _ended_as(kind)
+    state, final = progress.state, str(words_of(progress.action.kind).done)
     if is_undecided(progress):
         waiting = Step("now", _("Waiting"), _("For an administrator to allow it"))
         return [waiting, Step("", _("Pushed")), Step("", _("Delivered")), Step("", final)]
@@ -631,8 +539,8 @@ def _done(progress: Progress, finished_at: datetime) -> Step:
         # A wipe or retire that counts as done: nobody has said that it is.
         return Step("done", _("Not heard of since"), moments.clock(finished_at))
     text = format_html("{}{}{}", moments.clock(finished_at), _(", "), took(progress.queued_at, finished_at))
-    unshown = _unshown(progress)
-    return Step("done", _ended_as(progress.action.kind), format_html("{}. {}", text, unshown) if unshown else text)
+    unshown, done = _unshown(progress), str(words_of(progress.action.kind).done)
+    return Step("done", done, format_html("{}. {}", text, unshown) if unshown else text)
 
 
 def _unshown(progress: Progress) -> str:
@@ -661,12 +569,7 @@ def _foot(device: Device, progress: Progress, now: datetime) -> tuple[str, Butto
         text = _("Nothing is sent until an administrator has allowed it.")
         return f"{beyond(progress.action.limit)} {text}", cancel_button(progress)
     if state == State.HELD:
-        text = (
-            _("Nothing has been sent yet. Then the %(noun)s is erased as soon as it answers.")
-            if kind == ActionKind.WIPE
-            else _("Nothing has been sent yet. Then the %(noun)s is retired as soon as it answers.")
-        )
-        return text % {"noun": what}, cancel_button(progress)
+        return str(words_of(kind).then % {"noun": what}), cancel_button(progress)
     if progress.can_be_cancelled:
         text = _("If the %(noun)s is off or offline, this waits for it.") % {"noun": what}
         if progress.expires_at is not None:

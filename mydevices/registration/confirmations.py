@@ -24,17 +24,17 @@ from mydevices.accounts.attempts import Limit
 from mydevices.accounts.models import Person
 from mydevices.accounts.notices import Notice
 from mydevices.accounts.rights import Right
+from mydevices.actions import ActionKind
 from mydevices.audit import services as audit
 from mydevices.audit.actor import Actor
 from mydevices.audit.verbs import Verb
 from mydevices.certificates.models import Challenge
-from mydevices.commands import services as commands
+from mydevices.commands import asking, queue
 from mydevices.configurations import push as configurations
 from mydevices.devices import selectors as devices_selectors
 from mydevices.devices import services as devices
 from mydevices.devices.models import Device, Registration
 from mydevices.errors import Conflict, NotAllowed, NotFound, TooMany, Unsupported
-from mydevices.platforms.port import ActionKind
 from mydevices.policies.kinds.registration import RegistrationRules
 from mydevices.registration.models import Confirmation, RegistrationPin, Ticket
 
@@ -130,11 +130,11 @@ def _send_away(device: Device, life: Registration, now: datetime) -> None:
     lost) stands on its page."""
     if life.state == Registration.State.PENDING:
         devices.end(registration=life, state=Registration.State.RETIRED, now=now)
-        commands.void(registration=life, now=now)
+        queue.void(registration=life, now=now)
         return
     try:
         with transaction.atomic():
-            commands.enqueue(device=device, kind=ActionKind.RETIRE, actor=Actor.system("not mine"), now=now)
+            asking.enqueue(device=device, kind=ActionKind.RETIRE, actor=Actor.system("not mine"), now=now)
     except (Conflict, Unsupported):
         pass
 

@@ -19,6 +19,7 @@ from mydevices.accounts import services as accounts
 from mydevices.accounts.models import Person
 from mydevices.accounts.notices import Notice
 from mydevices.accounts.rights import Right
+from mydevices.actions import ActionKind
 from mydevices.applications import services as applications
 from mydevices.audit import services as audit
 from mydevices.audit.actor import Actor
@@ -26,8 +27,8 @@ from mydevices.audit.verbs import Verb
 from mydevices.certificates import selectors as certificates_selectors
 from mydevices.certificates import services as certificates
 from mydevices.certificates.models import Challenge, DeviceCertificate
+from mydevices.commands import asking, queue
 from mydevices.commands import selectors as commands_selectors
-from mydevices.commands import services as commands
 from mydevices.commands.models import Command
 from mydevices.commands.states import OPEN, PENDING, State
 from mydevices.configurations import push as configurations
@@ -38,7 +39,7 @@ from mydevices.devices.services import Introduction, Terms
 from mydevices.errors import Conflict, NotAllowed, NotFound, ProtocolError
 from mydevices.location import services as location
 from mydevices.platforms import port
-from mydevices.platforms.port import ActionKind, Document
+from mydevices.platforms.port import Document
 from mydevices.policies import helpdesk
 from mydevices.policies import selectors as policies
 from mydevices.policies.kinds.registration import SYSTEMS, RegistrationRules, is_older, is_version
@@ -326,7 +327,7 @@ def _begin(
     )
     certificates.use(certificate=certificate, registration=registration)
     if replaced is not None:
-        commands.void(registration=replaced, now=now)
+        queue.void(registration=replaced, now=now)
     ticket.used_at = now
     ticket.device = registration.device
     ticket.save(update_fields=["used_at", "device"])
@@ -441,7 +442,7 @@ def reachable(
     )
     if not user_id and devices.activate(registration=registration):
         device = devices_selectors.by_id(registration.device_id)
-        commands.enqueue(device=device, kind=ActionKind.CHECK_IN, actor=Actor.system("registration"), now=now)
+        asking.enqueue(device=device, kind=ActionKind.CHECK_IN, actor=Actor.system("registration"), now=now)
     configurations.of_device(registration.device_id, now=now)
     return channel
 
@@ -449,7 +450,7 @@ def reachable(
 @transaction.atomic
 def retired(*, registration: Registration, reason: str, now: datetime) -> None:
     """The device has left: it said so, acknowledged it, cannot be pushed to, or has been silent for long. Done once."""
-    commands.conclude(registration=registration, kind=ActionKind.RETIRE, reason=reason, now=now)
+    queue.conclude(registration=registration, kind=ActionKind.RETIRE, reason=reason, now=now)
     _end(registration, Registration.State.RETIRED, Verb.DEVICE_RETIRED, now, reason)
     location.forget(device=registration.device)
     applications.forget(device=registration.device)
@@ -459,7 +460,7 @@ def retired(*, registration: Registration, reason: str, now: datetime) -> None:
 def wiped(*, registration: Registration, now: datetime, reason: str = Registration.Ending.ACKNOWLEDGED) -> None:
     """The device obeyed a wipe, or was given one and has not been heard of since: this life is over."""
     if reason != Registration.Ending.ACKNOWLEDGED:
-        commands.conclude(registration=registration, kind=ActionKind.WIPE, reason=reason, now=now)
+        queue.conclude(registration=registration, kind=ActionKind.WIPE, reason=reason, now=now)
     _end(registration, Registration.State.WIPED, Verb.DEVICE_WIPED, now, reason)
 
 
@@ -482,14 +483,14 @@ def erased_after_all(*, registration: Registration, now: datetime) -> None:
 
 def _end(registration: Registration, state: str, verb: Verb, now: datetime, reason: str) -> None:
     if devices.end(registration=registration, state=state, now=now, because=reason):
-        commands.void(registration=registration, now=now)
+        queue.void(registration=registration, now=now)
         _record_life(verb, registration, reason)
 
 
 @transaction.atomic
 def user_left(*, registration: Registration, user_id: str, now: datetime) -> None:
     """A user of a Mac is no longer spoken to: what waits for them is pointless."""
-    commands.void(registration=registration, now=now, user_id=user_id)
+    queue.void(registration=registration, now=now, user_id=user_id)
     Channel.objects.filter(registration=registration, user_id=user_id).update(push_token=b"", user_name="")
     _record_life(Verb.CHANNEL_CLOSED, registration)
 
@@ -554,7 +555,7 @@ def renew_due(*, now: datetime, limit: int = 500) -> int:
             challenge = certificates.new_challenge(
                 registration=certificate.registration, expires_at=now + RENEWAL_LIFETIME
             )
-            command = commands.upkeep(
+            command = queue.upkeep(
                 channel=channel,
                 request_type=RENEWAL,
                 parameters={"challenge": str(challenge.id)},

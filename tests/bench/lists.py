@@ -26,6 +26,7 @@ from django.test.utils import CaptureQueriesContext  # noqa: E402
 from django.utils import timezone  # noqa: E402
 
 from mydevices.accounts.models import Group, Person  # noqa: E402
+from mydevices.actions import ActionKind  # noqa: E402
 from mydevices.audit.models import Entry  # noqa: E402
 from mydevices.audit.verbs import Verb  # noqa: E402
 from mydevices.certificates.models import Challenge, DeviceCertificate  # noqa: E402
@@ -34,7 +35,6 @@ from mydevices.commands.models import Action, Command  # noqa: E402
 from mydevices.commands.states import State  # noqa: E402
 from mydevices.console.listing import SIZE  # noqa: E402
 from mydevices.devices.models import Channel, Device, Registration  # noqa: E402
-from mydevices.platforms.port import ActionKind  # noqa: E402
 from mydevices.registration.models import Invitation  # noqa: E402
 
 BATCH: Final = 5000

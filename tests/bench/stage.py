@@ -26,16 +26,17 @@ from django.db import connection  # noqa: E402
 from django.test.utils import CaptureQueriesContext  # noqa: E402
 
 from mydevices.accounts.models import Person  # noqa: E402
+from mydevices.actions import ActionKind  # noqa: E402
 from mydevices.certificates.models import PushCertificate  # noqa: E402
 from mydevices.cli import serving, start  # noqa: E402
-from mydevices.commands import services as commands  # noqa: E402
+from mydevices.commands import asking  # noqa: E402
 from mydevices.commands.models import Command  # noqa: E402
 from mydevices.commands.states import State  # noqa: E402
 from mydevices.devices import selectors as devices  # noqa: E402
 from mydevices.devices.models import Device  # noqa: E402
 from mydevices.outbox.models import Message  # noqa: E402
 from mydevices.platforms.apple import signed  # noqa: E402
-from mydevices.platforms.port import ActionKind, Request  # noqa: E402
+from mydevices.platforms.port import Request  # noqa: E402
 from mydevices.registration import services as registration  # noqa: E402
 from mydevices.registration.models import Ticket  # noqa: E402
 from mydevices.vault import services as vault  # noqa: E402
@@ -171,7 +172,7 @@ def count(do: Callable[[], object]) -> int:
 
 
 def lock(device: Device) -> None:
-    commands.enqueue(device=device, kind=ActionKind.LOCK, actor=factories.actor(device.owner, proved=datetime.now(UTC)))
+    asking.enqueue(device=device, kind=ActionKind.LOCK, actor=factories.actor(device.owner, proved=datetime.now(UTC)))
 
 
 def enqueue_all(loaded: Sequence[Device]) -> Outcome:

@@ -77,7 +77,10 @@ def test_an_administrator_gives_a_reason_and_the_owner_a_mail(ines: Person, phon
         (["check_in", "{device}"], "--as"),
         (["explode", "{device}", "--as", "{owner}"], "invalid choice"),
         (["lock", "not-an-id", "--as", "{owner}"], "invalid UUID"),
-        (["check_in", "{device}", "--as", "{owner}", "--message", "Hello"], "Only lock and lost"),
+        (
+            ["check_in", "{device}", "--as", "{owner}", "--message", "Hello"],
+            "Only these put a message or a phone number on the screen: lock, lost.",
+        ),
         (["locate", "{device}", "--as", "{owner}"], "supervised"),
     ],
 )

@@ -7,10 +7,11 @@ import pytest
 
 from mydevices.accounts.models import Person
 from mydevices.accounts.notices import Notice
+from mydevices.actions import ActionKind
 from mydevices.audit.actor import Actor
 from mydevices.audit.models import Entry
 from mydevices.audit.verbs import Verb
-from mydevices.commands import approvals, limits, selectors, services, tasks
+from mydevices.commands import approvals, asking, limits, queue, selectors, tasks
 from mydevices.commands.models import Action, Command
 from mydevices.commands.states import State
 from mydevices.devices import selectors as devices
@@ -18,7 +19,6 @@ from mydevices.devices.assignment import EVERYONE
 from mydevices.devices.models import Device, Registration
 from mydevices.errors import Conflict, Invalid, NeedsFreshAuthentication, NotAllowed, NotFound
 from mydevices.outbox.models import Message
-from mydevices.platforms.port import ActionKind
 from mydevices.policies import services as policies
 from mydevices.policies.kinds.self_service import EVERYTHING, SelfServiceRules
 from tests import factories
@@ -36,7 +36,7 @@ def decide(**values: Any) -> None:
 def wipe(device: Device, actor: Actor | None = None, *, now: datetime = NOW) -> Action:
     """As its owner, unless somebody else asks."""
     by = actor or factories.actor(device.owner)
-    return services.enqueue(device=devices.by_id(device.id), kind=ActionKind.WIPE, actor=by, reason="Because.", now=now)
+    return asking.enqueue(device=devices.by_id(device.id), kind=ActionKind.WIPE, actor=by, reason="Because.", now=now)
 
 
 def state_of(action: Action) -> str:
@@ -86,7 +86,7 @@ def test_a_day_later_a_person_may_wipe_again(hours: int, waits: bool) -> None:
 def test_the_same_device_is_no_second_one() -> None:
     owner = factories.person()
     device = factories.device(owner)
-    services.cancel(action=wipe(device), actor=factories.actor(owner), now=NOW)
+    asking.cancel(action=wipe(device), actor=factories.actor(owner), now=NOW)
     assert wipe(device).approval == ""
 
 
@@ -109,10 +109,10 @@ def test_what_waits_itself_does_not_count_and_what_was_approved_does() -> None:
     owner = factories.person()
     first = wipe(factories.device(owner))
     second = wipe(factories.device(owner))
-    services.cancel(action=first, actor=factories.actor(owner), now=NOW)
+    asking.cancel(action=first, actor=factories.actor(owner), now=NOW)
     third = wipe(factories.device(owner))
     assert (second.approval, third.approval) == ("waiting", "")
-    services.cancel(action=third, actor=factories.actor(owner), now=NOW)
+    asking.cancel(action=third, actor=factories.actor(owner), now=NOW)
     approvals.approve(action=second, actor=chief(), now=NOW)
     assert wipe(factories.device(owner)).approval == "waiting"
 
@@ -153,7 +153,7 @@ def test_the_server_itself_is_not_held_up() -> None:
 def test_nothing_else_is_limited(kind: ActionKind) -> None:
     decide(person_wipes=0, organisation_wipes=0)
     device = factories.device(factories.person())
-    action = services.enqueue(device=devices.by_id(device.id), kind=kind, actor=factories.actor(device.owner), now=NOW)
+    action = asking.enqueue(device=devices.by_id(device.id), kind=kind, actor=factories.actor(device.owner), now=NOW)
     assert action.approval == ""
 
 
@@ -170,7 +170,7 @@ def test_an_approved_wipe_has_its_undo_window_and_then_goes() -> None:
     assert Message.objects.filter(topic="release", key=str(action.id)).get().run_at == action.held_until
     entry = Entry.objects.get(verb=Verb.WIPE_APPROVED)
     assert (entry.actor_name, entry.details["reason"]) == ("Tomas Reiter", "She rang me.")
-    services.release(action_id=action.id, now=action.held_until)
+    asking.release(action_id=action.id, now=action.held_until)
     assert state_of(action) == State.QUEUED
 
 
@@ -243,8 +243,8 @@ def test_nobody_lets_their_own_wipe_go_unless_they_are_the_only_administrator() 
 def test_what_was_decided_called_off_or_has_ended_cannot_be_decided(deed: Any) -> None:
     decided, gone, ended = held(factories.person("A")), held(factories.person("B")), held(factories.person("C"))
     approvals.refuse(action=decided, actor=chief(), reason="No.", now=NOW)
-    services.cancel(action=gone, actor=factories.actor(gone.device.owner), now=NOW)
-    services.void(registration=Registration.objects.get(id=ended.registration_id), now=NOW)
+    asking.cancel(action=gone, actor=factories.actor(gone.device.owner), now=NOW)
+    queue.void(registration=Registration.objects.get(id=ended.registration_id), now=NOW)
     for action in (decided, gone, ended):
         assert not approvals.is_waiting(action)
         with pytest.raises(Conflict):
@@ -281,7 +281,7 @@ def test_administrators_are_told_once_an_hour_however_many_wait() -> None:
     amara, tomas = factories.administrator("Amara Diallo"), factories.administrator()
     factories.person("Helga Desk", role=Person.Role.HELPDESK)
     owner = factories.person()
-    services.cancel(action=held(owner), actor=factories.actor(owner), now=NOW)
+    asking.cancel(action=held(owner), actor=factories.actor(owner), now=NOW)
     wipe(factories.device(owner))
     assert {mail["person"] for mail in mails(Notice.WIPE_WAITS)} == {str(amara.id), str(tomas.id)}
     assert len(mails(Notice.WIPE_WAITS)) == 2
@@ -311,5 +311,5 @@ def test_nobody_decides_for_a_week_and_the_wipe_is_dropped(monkeypatch: pytest.M
 
 def test_a_wipe_that_waits_can_be_called_off_by_whoever_asked() -> None:
     action = held()
-    assert services.cancel(action=action, actor=factories.actor(action.device.owner), now=NOW)
+    assert asking.cancel(action=action, actor=factories.actor(action.device.owner), now=NOW)
     assert state_of(action) == State.CANCELLED

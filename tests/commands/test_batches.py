@@ -6,14 +6,15 @@ from uuid import UUID, uuid4
 import pytest
 
 from mydevices.accounts.models import Person
+from mydevices.actions import ActionKind
 from mydevices.audit.models import Entry
 from mydevices.audit.verbs import Verb
-from mydevices.commands import batches, services
+from mydevices.commands import asking, batches, queue
 from mydevices.commands.models import Action, Batch, BatchItem
 from mydevices.devices.models import Device, Registration
 from mydevices.errors import Conflict, Invalid, NeedsFreshAuthentication, NotAllowed, Unsupported
 from mydevices.outbox.models import Message
-from mydevices.platforms.port import ActionKind, Parameters
+from mydevices.platforms.port import Parameters
 from tests import factories
 from tests.factories import NOW
 
@@ -56,7 +57,7 @@ def test_each_device_is_asked_with_the_reason_and_the_message() -> None:
 def test_what_cannot_be_done_is_refused_with_its_reason_and_holds_up_nothing() -> None:
     some = devices(3)
     Registration.objects.filter(device=some[1]).update(state=Registration.State.RETIRED)
-    services.enqueue(device=some[0], kind=ActionKind.RETIRE, actor=factories.actor(some[0].owner), now=NOW)
+    asking.enqueue(device=some[0], kind=ActionKind.RETIRE, actor=factories.actor(some[0].owner), now=NOW)
     batch = start(some, ActionKind.RETIRE)
     advance(batch)
     tally = batches.tally(batch)
@@ -195,7 +196,7 @@ def test_a_device_that_is_gone_is_no_obstacle() -> None:
 def test_a_batch_is_forgotten_after_a_year() -> None:
     batch = start(devices(1))
     advance(batch)
-    services.park(now=NOW + timedelta(days=300))
+    queue.park(now=NOW + timedelta(days=300))
     assert Batch.objects.exists()
-    services.park(now=NOW + timedelta(days=366))
+    queue.park(now=NOW + timedelta(days=366))
     assert not Batch.objects.exists()

@@ -8,14 +8,15 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from mydevices.accounts.models import Group, Membership, Person
+from mydevices.actions import ActionKind
 from mydevices.audit.actor import Actor
-from mydevices.commands import capabilities, services
+from mydevices.commands import asking, capabilities
 from mydevices.commands.models import Action
 from mydevices.devices import selectors as devices
 from mydevices.devices.assignment import EVERYONE, Assignment, To
 from mydevices.devices.models import Device
 from mydevices.errors import ForbiddenByPolicy, NotAllowed
-from mydevices.platforms.port import ActionKind
+from mydevices.organisation import selectors as organisation
 from mydevices.policies import selectors
 from mydevices.policies import services as policies
 from mydevices.policies.kinds.kind import Kind
@@ -40,7 +41,7 @@ def without(*forbidden: str, **more: Any) -> SelfServiceRules:
 
 def ask(device: Device, kind: ActionKind, actor: Actor) -> Action:
     found = devices.by_id(device.id)
-    return services.enqueue(device=found, kind=kind, actor=actor, reason="Because.", now=NOW)
+    return asking.enqueue(device=found, kind=kind, actor=actor, reason="Because.", now=NOW)
 
 
 @pytest.mark.parametrize("kind", OWN)
@@ -107,6 +108,7 @@ def test_policies_come_in_the_statement_that_reads_the_device() -> None:
     decide(without("retire"), name="Everyone")
     personal, company = factories.device(owner, ownership="personal"), factories.device(owner)
     stranger = factories.device(factories.person(), ownership="personal")
+    organisation.current()  # which pages know
     for device, policy in ((personal, "Sales, own"), (company, "Everyone"), (stranger, "Everyone")):
         loaded = devices.by_id(device.id)
         with CaptureQueriesContext(connection) as statements:

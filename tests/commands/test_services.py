@@ -8,9 +8,10 @@ from django.conf import settings
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from mydevices.actions import ACTIONS, ActionKind
 from mydevices.audit.models import Entry
 from mydevices.audit.verbs import Verb
-from mydevices.commands import capabilities, selectors, services
+from mydevices.commands import asking, capabilities, pins, queue, selectors, wakes
 from mydevices.commands.models import Action, Command
 from mydevices.commands.outcomes import Others, Outcome, Reported
 from mydevices.commands.states import State
@@ -20,7 +21,7 @@ from mydevices.errors import Conflict, NeedsFreshAuthentication, NotAllowed, Uns
 from mydevices.organisation import selectors as organisation
 from mydevices.organisation.models import Organisation
 from mydevices.outbox.models import Message
-from mydevices.platforms.port import ActionKind, Parameters
+from mydevices.platforms.port import Parameters
 from tests import factories
 from tests.factories import NOW
 
@@ -28,9 +29,7 @@ pytestmark = pytest.mark.django_db
 
 
 def enqueue(device: Device, kind: ActionKind = ActionKind.LOCK, *, parameters: Parameters | None = None) -> Action:
-    return services.enqueue(
-        device=device, kind=kind, actor=factories.actor(device.owner), parameters=parameters, now=NOW
-    )
+    return asking.enqueue(device=device, kind=kind, actor=factories.actor(device.owner), parameters=parameters, now=NOW)
 
 
 def reported(command: Command, *, others: Others = Others.DONE) -> Reported:
@@ -54,7 +53,7 @@ def reported(command: Command, *, others: Others = Others.DONE) -> Reported:
 
 
 def answer(command: Command, state: State = State.DONE, *, after: int = 5) -> bool:
-    return services.report(
+    return queue.report(
         command=reported(command), outcome=Outcome(state=state, at=NOW + timedelta(seconds=after), answer={})
     )
 
@@ -100,14 +99,14 @@ def test_asking_takes_three_statements_from_a_loaded_device_and_a_wipe_counts_th
 def test_a_stranger_cannot_lock_the_device() -> None:
     device = factories.device(factories.person())
     with pytest.raises(NotAllowed):
-        services.enqueue(device=device, kind=ActionKind.LOCK, actor=factories.actor(factories.person("A Stranger")))
+        asking.enqueue(device=device, kind=ActionKind.LOCK, actor=factories.actor(factories.person("A Stranger")))
     assert not Action.objects.filter(kind=ActionKind.LOCK).exists()
 
 
 def test_an_administrator_can_lock_the_device() -> None:
     device = factories.device(factories.person())
     boss = factories.administrator()
-    services.enqueue(device=device, kind=ActionKind.LOCK, actor=factories.actor(boss), reason="Stolen.", now=NOW)
+    asking.enqueue(device=device, kind=ActionKind.LOCK, actor=factories.actor(boss), reason="Stolen.", now=NOW)
     assert Action.objects.get(kind=ActionKind.LOCK).actor_name == boss.name
 
 
@@ -117,7 +116,7 @@ def test_what_destroys_or_opens_needs_a_fresh_proof(kind: ActionKind, proved: da
     device = factories.device(factories.person())
     actor = factories.actor(device.owner, proved=proved)
     with pytest.raises(NeedsFreshAuthentication):
-        services.enqueue(device=device, kind=kind, actor=actor, now=NOW)
+        asking.enqueue(device=device, kind=kind, actor=actor, now=NOW)
 
 
 def test_a_second_lock_of_a_mac_is_refused_while_one_is_outstanding() -> None:
@@ -125,7 +124,7 @@ def test_a_second_lock_of_a_mac_is_refused_while_one_is_outstanding() -> None:
     first = enqueue(device)
     with pytest.raises(Conflict):
         enqueue(device)
-    services.cancel(action=first, actor=factories.actor(device.owner), now=NOW)
+    asking.cancel(action=first, actor=factories.actor(device.owner), now=NOW)
     assert enqueue(device).id != first.id
 
 
@@ -136,17 +135,17 @@ def test_each_lock_of_a_mac_has_a_pin_of_its_own_that_its_owner_alone_can_read()
     command = only(action)
     assert "pin" not in str(command.parameters).lower()
     actor = factories.actor(device.owner)
-    assert services.reveal_pins(device=device, actor=actor, now=NOW) == []  # it has not reached the Mac
-    services.mark_sent(command_id=command.pk, seen=State.QUEUED, now=NOW)
+    assert pins.reveal_pins(device=device, actor=actor, now=NOW) == []  # it has not reached the Mac
+    queue.mark_sent(command_id=command.pk, seen=State.QUEUED, now=NOW)
     answer(command)
-    pin = services.reveal_pins(device=device, actor=actor, now=NOW)[0]
+    pin = pins.reveal_pins(device=device, actor=actor, now=NOW)[0]
     assert len(pin.value) == 6
     assert pin.value.isdecimal()
     for other in (factories.person("A Stranger"), factories.administrator()):
         with pytest.raises(NotAllowed):
-            services.reveal_pins(device=device, actor=factories.actor(other), now=NOW)
+            pins.reveal_pins(device=device, actor=factories.actor(other), now=NOW)
     with pytest.raises(NeedsFreshAuthentication):
-        services.reveal_pins(device=device, actor=factories.actor(device.owner, proved=None), now=NOW)
+        pins.reveal_pins(device=device, actor=factories.actor(device.owner, proved=None), now=NOW)
     for entry in Entry.objects.all():
         assert pin.value not in str(entry.details)
 
@@ -159,16 +158,16 @@ def test_an_earlier_pin_is_kept_when_the_mac_is_locked_again() -> None:
         Registration.objects.filter(device=mac).update(last_seen_at=NOW + timedelta(hours=round_))
         device = owned(owner, mac.id)
         command = only(enqueue(device))
-        services.mark_sent(command_id=command.pk, seen=State.QUEUED, now=NOW)
+        queue.mark_sent(command_id=command.pk, seen=State.QUEUED, now=NOW)
         answer(command)
-    assert len(services.reveal_pins(device=device, actor=factories.actor(device.owner), now=NOW)) == 2
+    assert len(pins.reveal_pins(device=device, actor=factories.actor(device.owner), now=NOW)) == 2
 
 
 def test_a_mac_that_waits_for_its_pin_is_not_locked_again() -> None:
     owner = factories.person()
     mac = factories.mac(owner)
     command = only(enqueue(mac))
-    services.mark_sent(command_id=command.pk, seen=State.QUEUED, now=NOW)
+    queue.mark_sent(command_id=command.pk, seen=State.QUEUED, now=NOW)
     answer(command)
     with pytest.raises(Unsupported, match="Show PIN"):
         enqueue(owned(owner, mac.id))
@@ -183,7 +182,7 @@ def test_a_wipe_waits_out_its_undo_window() -> None:
     assert action.held_until == NOW + timedelta(seconds=settings.ENVIRONMENT.undo_seconds)
     assert not Message.objects.filter(topic="wake").exists()
     assert Message.objects.get(topic="release").run_at == action.held_until
-    assert services.release(action_id=action.id, now=NOW + timedelta(seconds=30))
+    assert asking.release(action_id=action.id, now=NOW + timedelta(seconds=30))
     assert state_of(action) == State.QUEUED
     assert Message.objects.filter(topic="wake").count() == 1
 
@@ -191,32 +190,32 @@ def test_a_wipe_waits_out_its_undo_window() -> None:
 def test_an_undone_wipe_is_never_released() -> None:
     device = factories.device(factories.person())
     action = enqueue(device, ActionKind.WIPE)
-    services.cancel(action=action, actor=factories.actor(device.owner), now=NOW)
-    assert not services.release(action_id=action.id, now=NOW + timedelta(seconds=30))
+    asking.cancel(action=action, actor=factories.actor(device.owner), now=NOW)
+    assert not asking.release(action_id=action.id, now=NOW + timedelta(seconds=30))
     assert state_of(action) == State.CANCELLED
-    assert not services.mark_sent(command_id=only(action).pk, seen=State.QUEUED, now=NOW)
+    assert not queue.mark_sent(command_id=only(action).pk, seen=State.QUEUED, now=NOW)
 
 
 def test_a_stranger_cannot_cancel() -> None:
     device = factories.device(factories.person())
     action = enqueue(device)
     with pytest.raises(NotAllowed):
-        services.cancel(action=action, actor=factories.actor(factories.person("A Stranger")))
+        asking.cancel(action=action, actor=factories.actor(factories.person("A Stranger")))
     assert state_of(action) == State.QUEUED
 
 
 def test_what_the_device_has_cannot_be_cancelled() -> None:
     device = factories.device(factories.person())
     action = enqueue(device)
-    services.mark_sent(command_id=only(action).pk, seen=State.QUEUED, now=NOW)
+    queue.mark_sent(command_id=only(action).pk, seen=State.QUEUED, now=NOW)
     with pytest.raises(Conflict):
-        services.cancel(action=action, actor=factories.actor(device.owner))
+        asking.cancel(action=action, actor=factories.actor(device.owner))
 
 
 def test_a_doubled_report_changes_nothing_the_second_time() -> None:
     device = factories.device(factories.person())
     command = only(enqueue(device))
-    services.mark_sent(command_id=command.pk, seen=State.QUEUED, now=NOW)
+    queue.mark_sent(command_id=command.pk, seen=State.QUEUED, now=NOW)
     assert answer(command)
     assert not answer(command, State.FAILED, after=9)
     command.refresh_from_db()
@@ -227,24 +226,23 @@ def test_a_doubled_report_changes_nothing_the_second_time() -> None:
 def test_an_answer_after_the_expiry_is_the_truth() -> None:
     device = factories.device(factories.person())
     command = only(enqueue(device, ActionKind.UNLOCK))
-    services.mark_sent(command_id=command.pk, seen=State.QUEUED, now=NOW)
-    assert services.expire(now=NOW + timedelta(hours=1)) == 1
+    queue.mark_sent(command_id=command.pk, seen=State.QUEUED, now=NOW)
+    assert queue.expire(now=NOW + timedelta(hours=1)) == 1
     assert state_of(Action.objects.get(commands=command)) == State.EXPIRED
     assert answer(command, after=4000)
     assert state_of(Action.objects.get(commands=command)) == State.DONE
 
 
-OF_THE_LOST = (ActionKind.LOST, ActionKind.LOCATE, ActionKind.SOUND, ActionKind.FOUND)
-
-
-def test_lifetimes_are_an_hour_for_unlock_a_day_for_check_in_and_none_for_the_rest() -> None:
+def test_lifetimes_are_an_hour_for_unlock_and_restart_a_day_for_check_in_and_none_for_the_rest() -> None:
     device = factories.device(factories.person())
+    assert device.registration
+    device.registration.is_supervised = True
     ends = {
         kind: Command.objects.filter(action=enqueue(device, kind)).values_list("expires_at", flat=True)[0]
         for kind in ActionKind
-        if kind not in OF_THE_LOST
+        if not ACTIONS[kind].is_about_loss
     }
-    assert ends[ActionKind.UNLOCK] == NOW + timedelta(hours=1)
+    assert ends[ActionKind.UNLOCK] == ends[ActionKind.RESTART] == NOW + timedelta(hours=1)
     assert ends[ActionKind.CHECK_IN] == NOW + timedelta(days=1)
     assert {ends[ActionKind.LOCK], ends[ActionKind.WIPE], ends[ActionKind.RETIRE]} == {None}
 
@@ -252,16 +250,16 @@ def test_lifetimes_are_an_hour_for_unlock_a_day_for_check_in_and_none_for_the_re
 def test_the_end_of_a_registration_voids_what_waits() -> None:
     device = factories.device(factories.person())
     lock, wipe = enqueue(device), enqueue(device, ActionKind.WIPE)
-    services.void(registration=factories.life(device), now=NOW)
+    queue.void(registration=factories.life(device), now=NOW)
     assert {state_of(lock), state_of(wipe)} == {State.VOID}
-    assert not services.release(action_id=wipe.id, now=NOW + timedelta(seconds=30))
+    assert not asking.release(action_id=wipe.id, now=NOW + timedelta(seconds=30))
 
 
 def test_what_was_queued_at_the_very_moment_of_the_end_is_swept_up() -> None:
     device = factories.device(factories.person())
     Registration.objects.filter(device=device).update(state=Registration.State.REPLACED)
     action = enqueue(device)  # with the device as it was loaded before
-    services.expire(now=NOW)
+    queue.expire(now=NOW)
     assert state_of(action) == State.VOID
 
 
@@ -296,8 +294,8 @@ def test_an_action_that_takes_several_commands_is_as_far_as_the_slowest() -> Non
     device = factories.device(factories.person())
     action = enqueue(device, ActionKind.CHECK_IN)
     first = Command.objects.filter(action=action).earliest("id")
-    services.mark_sent(command_id=first.pk, seen=State.QUEUED, now=NOW)
-    services.report(command=reported(first, others=Others.OPEN), outcome=Outcome(State.DONE, NOW, answer={}))
+    queue.mark_sent(command_id=first.pk, seen=State.QUEUED, now=NOW)
+    queue.report(command=reported(first, others=Others.OPEN), outcome=Outcome(State.DONE, NOW, answer={}))
     assert state_of(action) == State.QUEUED
     assert not Entry.objects.filter(verb=Verb.ACTION_DONE).exists()
 
@@ -307,34 +305,32 @@ def test_whoever_has_waited_long_since_the_last_push_is_pushed_again() -> None:
     enqueue(device)
     Message.objects.all().delete()
     channel = factories.channel(device)
-    assert services.wake_again(now=NOW + timedelta(minutes=5)) == 0
+    assert wakes.wake_again(now=NOW + timedelta(minutes=5)) == 0
     channel.pushed_at = NOW
     channel.save()
-    assert services.wake_again(now=NOW + timedelta(minutes=11)) == 1
+    assert wakes.wake_again(now=NOW + timedelta(minutes=11)) == 1
     assert Message.objects.get().payload == {"channel": channel.pk}
-    assert services.wake_again(now=NOW + timedelta(hours=7)) == 0
-    assert services.wake_again(now=NOW + timedelta(hours=25)) == 1
+    assert wakes.wake_again(now=NOW + timedelta(hours=7)) == 0
+    assert wakes.wake_again(now=NOW + timedelta(hours=25)) == 1
 
 
 def test_upkeep_is_queued_once() -> None:
     channel = factories.channel(factories.device(factories.person()))
     challenge = {"challenge": str(uuid4())}
-    assert services.upkeep(channel=channel, request_type="InstallProfile", parameters=challenge, exclusive="renewal")
-    assert not services.upkeep(
-        channel=channel, request_type="InstallProfile", parameters=challenge, exclusive="renewal"
-    )
+    assert queue.upkeep(channel=channel, request_type="InstallProfile", parameters=challenge, exclusive="renewal")
+    assert not queue.upkeep(channel=channel, request_type="InstallProfile", parameters=challenge, exclusive="renewal")
 
 
 def test_finished_upkeep_is_let_go_and_people_s_history_is_not() -> None:
     device = factories.device(factories.person())
     long_ago = NOW - timedelta(days=31)
-    upkeep = services.upkeep(channel=factories.channel(device), request_type="InstallProfile")
+    upkeep = queue.upkeep(channel=factories.channel(device), request_type="InstallProfile")
     assert upkeep
     lock = only(enqueue(device))
     for command in (upkeep, lock):
-        services.mark_sent(command_id=command.pk, seen=State.QUEUED, now=long_ago)
-        services.report(command=reported(command), outcome=Outcome(State.DONE, long_ago, answer={}))
-    assert services.park(now=NOW) == 1
+        queue.mark_sent(command_id=command.pk, seen=State.QUEUED, now=long_ago)
+        queue.report(command=reported(command), outcome=Outcome(State.DONE, long_ago, answer={}))
+    assert queue.park(now=NOW) == 1
     assert Command.objects.filter(id=lock.pk).exists()
 
 
@@ -349,16 +345,16 @@ def test_waking_again_asks_the_pending_commands_only_and_once() -> None:
     channel.save()
     Command.objects.create(channel=channel, request_type="DeviceLock", queued_at=NOW - timedelta(days=3))
     # Old finished commands and young ones do not make the waiting one young: a push a day is enough for it.
-    assert services.wake_again(now=NOW) == 0
-    assert services.wake_again(now=NOW + timedelta(days=1)) == 1
+    assert wakes.wake_again(now=NOW) == 0
+    assert wakes.wake_again(now=NOW + timedelta(days=1)) == 1
 
 
 def test_what_was_answered_meanwhile_is_not_told_to_have_expired() -> None:
     device = factories.device(factories.person())
     command = only(enqueue(device, ActionKind.UNLOCK))
-    services.mark_sent(command_id=command.pk, seen=State.QUEUED, now=NOW)
+    queue.mark_sent(command_id=command.pk, seen=State.QUEUED, now=NOW)
     answer(command)
-    assert services.expire(now=NOW + timedelta(hours=2)) == 0
+    assert queue.expire(now=NOW + timedelta(hours=2)) == 0
     assert not Entry.objects.filter(verb=Verb.ACTION_EXPIRED).exists()
 
 
@@ -366,7 +362,7 @@ def test_a_wipe_that_waits_stays_in_sight_however_much_is_asked_after_it() -> No
     device = factories.device(factories.person())
     wipe = enqueue(device, ActionKind.WIPE)
     for _day in range(selectors.RECENT + 2):
-        services.cancel(action=enqueue(device), actor=factories.actor(device.owner), now=NOW)
+        asking.cancel(action=enqueue(device), actor=factories.actor(device.owner), now=NOW)
     found = selectors.recent_of_each([device])[device.id]
     assert len(found) == selectors.RECENT
     assert wipe.id in {progress.action.id for progress in found}

@@ -9,13 +9,13 @@ from django.urls import reverse
 
 from mydevices.accounts.models import Person
 from mydevices.accounts.notices import OPTIONAL, Notice
+from mydevices.actions import ACTIONS, ActionKind
 from mydevices.audit.actor import Actor
-from mydevices.commands import batches, services
+from mydevices.commands import asking, batches, wakes
 from mydevices.devices import selectors as devices
 from mydevices.devices.models import Device
 from mydevices.errors import MyDevicesError
 from mydevices.outbox.models import Message
-from mydevices.platforms.port import ActionKind
 from tests import factories
 from tests.factories import NOW
 
@@ -44,7 +44,7 @@ def mails() -> list[dict[str, Any]]:
 
 
 def ask(device: Device, kind: ActionKind, actor: Actor) -> None:
-    services.enqueue(device=devices.by_id(device.id), kind=kind, actor=actor, reason="Found in a taxi.", now=NOW)
+    asking.enqueue(device=devices.by_id(device.id), kind=kind, actor=actor, reason="Found in a taxi.", now=NOW)
 
 
 @pytest.mark.parametrize("kind", ASKED)
@@ -95,11 +95,11 @@ def test_what_was_refused_or_did_not_come_about_is_no_mail(phone: Device, monkey
     def fail(*_arguments: object, **_named: object) -> None:
         raise IntegrityError("nothing of it stands")
 
-    monkeypatch.setattr(services, "wake", fail)
+    monkeypatch.setattr(wakes, "wake", fail)
     with pytest.raises(IntegrityError), transaction.atomic():
         ask(phone, ActionKind.LOCK, factories.actor(factories.administrator()))
     assert not mails()
 
 
 def test_nobody_can_turn_these_mails_off() -> None:
-    assert not set(services.TOLD.values()) & set(OPTIONAL)
+    assert not {rules.notice for rules in ACTIONS.values()} & set(OPTIONAL)

@@ -8,11 +8,12 @@ from django.conf import settings
 from django.utils import timezone
 
 from mydevices.accounts.models import Person
+from mydevices.actions import ActionKind
 from mydevices.audit.models import Entry
 from mydevices.certificates import uploads as keeping
 from mydevices.certificates.models import Certificate
 from mydevices.certificates.selectors import in_use
-from mydevices.commands import services as commands
+from mydevices.commands import asking
 from mydevices.commands.models import Command
 from mydevices.configurations import push, selectors, services, uploads
 from mydevices.configurations.kinds.email import Email
@@ -23,7 +24,6 @@ from mydevices.devices.assignment import EVERYONE, Assignment, To
 from mydevices.devices.models import Channel, Device, Inventory
 from mydevices.errors import Conflict
 from mydevices.platforms.apple import configurations, payloads
-from mydevices.platforms.port import ActionKind
 from mydevices.policies.kinds.kind import Kind
 from mydevices.protocols.apple import plist, schema
 from mydevices.protocols.pki import cms
@@ -503,7 +503,7 @@ def test_a_check_in_of_a_mac_asks_its_users_too(owner: Person, register: Registe
     row = row_of(device, office.signing)
     user = next(channel for _magic, channel in simulated.pushes().values() if channel.account is not None)
     simulated.remove_profile(row.identifier, user)
-    commands.enqueue(device=present(owner, simulated), kind=ActionKind.CHECK_IN, actor=fresh(owner))
+    asking.enqueue(device=present(owner, simulated), kind=ActionKind.CHECK_IN, actor=fresh(owner))
     polled(simulated)
     assert states(device)["Signing"] == State.INSTALLED
     assert row.carried[str(office.signing.id)] in fingerprints(simulated)

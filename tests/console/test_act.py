@@ -8,13 +8,13 @@ from django.urls import reverse
 from django.utils import timezone
 
 from mydevices.accounts.models import Person
+from mydevices.actions import ActionKind
 from mydevices.audit.models import Entry
 from mydevices.audit.verbs import Verb
-from mydevices.commands import services
+from mydevices.commands import asking
 from mydevices.commands.models import Action, Command
 from mydevices.devices.models import Device, Registration
 from mydevices.errors import Invalid, NotAllowed
-from mydevices.platforms.port import ActionKind
 from tests import factories
 from tests.confirming import grow_stale, is_asked, send_again
 from tests.console.conftest import SignedInAs
@@ -54,7 +54,7 @@ def test_without_a_reason_nothing_is_asked(administrator: Client, phone: Device)
     assert administrator.post(ask(phone, "lock"), {"reason": " "}).status_code == 400
     assert not Action.objects.exists()
     with pytest.raises(Invalid):
-        services.enqueue(device=phone, kind=ActionKind.LOCK, actor=factories.actor(factories.administrator()))
+        asking.enqueue(device=phone, kind=ActionKind.LOCK, actor=factories.actor(factories.administrator()))
 
 
 @pytest.mark.parametrize("kind", ["wipe", "retire"])
@@ -87,15 +87,15 @@ def test_the_helpdesk_assists_and_takes_nothing_away(sign_in_as: SignedInAs, pho
 def test_the_verb_asks_for_the_right_itself(phone: Device, role: str, kind: ActionKind) -> None:
     actor = factories.actor(factories.person(role=role), proved=timezone.now())
     with pytest.raises(NotAllowed):
-        services.enqueue(device=phone, kind=kind, actor=actor, reason="because")
+        asking.enqueue(device=phone, kind=kind, actor=actor, reason="because")
 
 
 def test_the_helpdesk_opens_no_administrators_device() -> None:
     theirs = factories.device(factories.administrator(), now=timezone.now())
     desk = factories.actor(factories.person(role="helpdesk"), proved=timezone.now())
     with pytest.raises(NotAllowed):
-        services.enqueue(device=theirs, kind=ActionKind.UNLOCK, actor=desk, reason="because")
-    services.enqueue(device=theirs, kind=ActionKind.LOCK, actor=desk, reason="Stolen.")
+        asking.enqueue(device=theirs, kind=ActionKind.UNLOCK, actor=desk, reason="because")
+    asking.enqueue(device=theirs, kind=ActionKind.LOCK, actor=desk, reason="Stolen.")
 
 
 @pytest.mark.parametrize("kind", ["wipe", "retire", "unlock"])
@@ -221,7 +221,7 @@ def test_a_session_left_open_does_not_lock_one_device_after_the_other(
     phones = [phone, *(factories.device(ines, name=f"Phone {number}", now=timezone.now()) for number in range(5))]
     answers = [helpdesk.post(ask(one, "lock"), {"reason": "Reported stolen."}) for one in phones]
     assert [is_asked(answer) for answer in answers] == [False, False, False, True, True, True]
-    assert Action.objects.count() == services.WITHOUT_PROOF.most
+    assert Action.objects.count() == asking.WITHOUT_PROOF.most
     assert Entry.objects.filter(verb=Verb.ACTION_REQUESTED).count() == 3
     assert send_again(helpdesk, answers[3]).status_code == 303
     assert Action.objects.count() == 4

@@ -10,10 +10,10 @@ from django.urls import reverse
 from django.utils import timezone
 
 from mydevices.accounts.models import Person
+from mydevices.actions import ActionKind
 from mydevices.commands import batches
 from mydevices.commands.models import Action, Batch, BatchItem
 from mydevices.devices.models import Device
-from mydevices.platforms.port import ActionKind
 from tests import factories
 from tests.confirming import is_asked
 from tests.console.conftest import SignedInAs

@@ -11,13 +11,13 @@ from django.urls import reverse
 from django.utils import timezone
 
 from mydevices.accounts.models import Person
+from mydevices.actions import ActionKind
 from mydevices.certificates.models import Challenge, DeviceCertificate, PushCertificate
-from mydevices.commands import services
+from mydevices.commands import asking
 from mydevices.commands.models import Command
 from mydevices.commands.states import State
 from mydevices.devices.models import Device, Registration
 from mydevices.outbox.models import Message
-from mydevices.platforms.port import ActionKind
 from mydevices.registration.models import Invitation
 from tests import factories
 from tests.console.conftest import SignedInAs
@@ -67,7 +67,7 @@ def needs(browser: Client) -> list[str]:
 
 def asked(device: Device, at: datetime) -> Command:
     """A lock that this device has not answered yet."""
-    services.enqueue(device=device, kind=ActionKind.LOCK, actor=factories.actor(device.owner, proved=timezone.now()))
+    asking.enqueue(device=device, kind=ActionKind.LOCK, actor=factories.actor(device.owner, proved=timezone.now()))
     Command.objects.filter(action__device=device).update(queued_at=at)
     return Command.objects.get(action__device=device)
 

@@ -7,6 +7,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from mydevices.accounts.models import Person
+from mydevices.actions import ActionKind
 from mydevices.audit.models import Entry
 from mydevices.audit.verbs import Verb
 from mydevices.certificates import push
@@ -17,7 +18,6 @@ from mydevices.devices.assignment import Assignment, To
 from mydevices.devices.models import Device
 from mydevices.errors import Conflict, Invalid, NotAllowed
 from mydevices.outbox.models import Message
-from mydevices.platforms.port import ActionKind
 from mydevices.policies import services as policies
 from mydevices.policies.kinds.registration import RegistrationRules
 from mydevices.protocols.apple.profiles import AccessRights

@@ -8,6 +8,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from mydevices.accounts.models import Person
+from mydevices.actions import ActionKind
 from mydevices.audit.actor import Actor
 from mydevices.audit.models import Entry
 from mydevices.audit.verbs import Verb
@@ -19,7 +20,6 @@ from mydevices.errors import Invalid
 from mydevices.location import services
 from mydevices.location.models import Position
 from mydevices.outbox.models import Message
-from mydevices.platforms.port import ActionKind
 from mydevices.policies import services as policies
 from mydevices.policies.kinds import privacy
 from mydevices.policies.kinds.privacy import Privacy

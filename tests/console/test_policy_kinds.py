@@ -70,6 +70,7 @@ def test_a_self_service_policy_is_made_and_its_form_begins_as_it_is(administrato
     made = Policy.objects.get()
     assert SelfServiceRules.read(made.values) == SelfServiceRules(
         allowed=("check_in", "lock"),
+        later=False,
         person_wipes=2,
         organisation_wipes=30,
         lock_message="Please call",

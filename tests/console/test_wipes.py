@@ -8,11 +8,11 @@ from django.urls import reverse
 from django.utils import timezone
 
 from mydevices.accounts.models import Person
-from mydevices.commands import services
+from mydevices.actions import ActionKind
+from mydevices.commands import asking
 from mydevices.commands.models import Action, Command
 from mydevices.commands.states import State
 from mydevices.devices.models import Device
-from mydevices.platforms.port import ActionKind
 from tests import factories
 from tests.confirming import is_asked
 from tests.console.conftest import SignedInAs
@@ -31,7 +31,7 @@ def ines() -> Person:
 def wiped(owner: Person, name: str) -> Action:
     now = timezone.now()
     device = factories.device(owner, name=name, now=now)
-    return services.enqueue(device=device, kind=ActionKind.WIPE, actor=factories.actor(owner, proved=now))
+    return asking.enqueue(device=device, kind=ActionKind.WIPE, actor=factories.actor(owner, proved=now))
 
 
 @pytest.fixture
@@ -188,7 +188,7 @@ def test_a_wipe_of_somebody_elses_device_that_a_demoted_administrator_asked_for_
     kofi = factories.administrator("Kofi Mensah", password=PASSWORD)
     for device in devices:
         actor = factories.actor(kofi, proved=timezone.now())
-        services.enqueue(device=device, kind=ActionKind.WIPE, actor=actor, reason="Stolen.")
+        asking.enqueue(device=device, kind=ActionKind.WIPE, actor=actor, reason="Stolen.")
     action = Action.objects.get(approval="waiting")
     Person.objects.filter(id=kofi.id).update(role=Person.Role.HELPDESK)
     answer = administrator.post(one(action), {"decision": "approve", "reason": ""}, follow=True)

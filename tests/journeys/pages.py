@@ -42,6 +42,11 @@ def unlock(portal: Portal) -> None:
     portal.ask("Unlock")
 
 
+def restart(portal: Portal) -> None:
+    portal.open_device("Studio MacBook")
+    portal.ask("Restart")
+
+
 def wipe(portal: Portal) -> None:
     portal.open_device("Ines’s iPhone")
     portal.ask("Wipe")
@@ -173,6 +178,7 @@ PAGES: Final[Mapping[Callable[[Portal], None], str]] = {
     mac: "portal:device",
     lock: "portal:lock",
     unlock: "portal:unlock",
+    restart: "portal:restart",
     wipe: "portal:wipe",
     retire: "portal:retire",
     pins: "portal:pins",

@@ -31,10 +31,10 @@ from mydevices.configurations.models import Installation
 from mydevices.configurations.selectors import identifier
 from mydevices.devices.assignment import Assignment, To
 from mydevices.devices.models import Device
-from mydevices.commands import services as commands
+from mydevices.commands import asking as commands_asking
 from mydevices.errors import Waits
 from mydevices.policies import services as policies
-from mydevices.platforms.port import ActionKind
+from mydevices.actions import ActionKind
 from mydevices.policies.kinds.self_service import SelfServiceRules
 from mydevices.policies.kinds.registration import BOTH, RegistrationRules
 from mydevices.policies.models import Policy
@@ -78,7 +78,7 @@ unconfirmed = factories.device(kofi, name="Kofi’s iPhone", keys_held=True, now
 with transaction.atomic():
     confirmations.begin(registration=unconfirmed.registration, person=kofi, address="192.0.2.7", now=now)
 tablet = factories.device(lena, name="Field iPad", model="iPad14,8", now=now)
-wipe = commands.enqueue(
+wipe = commands_asking.enqueue(
     device=tablet,
     kind=ActionKind.WIPE,
     actor=Actor("person", str(lena.id), lena.name, lena.role, "127.0.0.1", now),

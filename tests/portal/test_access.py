@@ -8,11 +8,11 @@ from django.test import Client
 from django.urls import reverse
 
 from mydevices.accounts.models import Person
+from mydevices.actions import ActionKind
 from mydevices.audit.models import Entry
 from mydevices.audit.verbs import Verb
 from mydevices.commands.models import Action, Command
 from mydevices.devices.models import Device
-from mydevices.platforms.port import ActionKind
 from mydevices.registration import services as registration
 from tests import factories
 from tests.confirming import is_asked

@@ -7,9 +7,9 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from mydevices.actions import ActionKind
 from mydevices.commands.models import Action, Command
 from mydevices.devices.models import Device, Registration
-from mydevices.platforms.port import ActionKind
 from mydevices.vault import services as vault
 from tests.portal.test_access import of
 

@@ -12,12 +12,12 @@ from django.urls import reverse
 from django.utils import timezone
 
 from mydevices.accounts.models import Person
+from mydevices.actions import ActionKind
 from mydevices.audit import services as audit
 from mydevices.audit.models import Entry
 from mydevices.audit.verbs import Verb
-from mydevices.commands import services as commands
+from mydevices.commands import asking
 from mydevices.devices.models import Device
-from mydevices.platforms.port import ActionKind
 from mydevices.portal.views.devices import PAGE, SHOWN
 from tests import factories
 from tests.portal.conftest import SignedIn
@@ -65,9 +65,9 @@ def test_a_history_is_read_to_its_beginning_and_back(browser: Client, iphone: De
 
 def test_an_action_tells_its_end_on_whatever_page_it_stands(browser: Client, ines: Person, iphone: Device) -> None:
     now = timezone.now()
-    action = commands.enqueue(device=iphone, kind=ActionKind.LOCK, actor=factories.actor(ines), now=now)
+    action = asking.enqueue(device=iphone, kind=ActionKind.LOCK, actor=factories.actor(ines), now=now)
     happen(iphone, PAGE + 3)
-    commands.cancel(action=action, actor=factories.actor(ines))
+    asking.cancel(action=action, actor=factories.actor(ines))
     for address in (reverse("portal:history"), reverse("portal:device_history", args=[iphone.id])):
         newest = browser.get(address).content.decode()
         assert "Cancelled before it was sent" not in newest
@@ -121,7 +121,7 @@ def as_json(browser: Client, address: str) -> list[dict[str, str]]:
 
 def test_a_history_is_downloaded_with_name_time_and_reason(browser: Client, iphone: Device) -> None:
     boss = factories.actor(factories.administrator("Amara Diallo"), proved=timezone.now())
-    commands.enqueue(device=iphone, kind=ActionKind.LOCK, actor=boss, reason="You asked <us> to & said “so”.")
+    asking.enqueue(device=iphone, kind=ActionKind.LOCK, actor=boss, reason="You asked <us> to & said “so”.")
     for address in (
         reverse("portal:history_file"),
         reverse("portal:device_history_file", args=[iphone.id]),
@@ -146,7 +146,7 @@ def test_a_file_has_the_whole_history(browser: Client, iphone: Device) -> None:
 
 def test_what_would_be_a_formula_is_text_in_a_spreadsheet(browser: Client, ines: Person, iphone: Device) -> None:
     boss = factories.actor(factories.administrator("=HYPERLINK(A1)"), proved=timezone.now())
-    commands.enqueue(device=iphone, kind=ActionKind.LOCK, actor=boss, reason='=cmd|"/c calc"!A1')
+    asking.enqueue(device=iphone, kind=ActionKind.LOCK, actor=boss, reason='=cmd|"/c calc"!A1')
     rows = list(csv.DictReader(io.StringIO(browser.get(reverse("portal:history_file")).content.decode("utf-8-sig"))))
     cells = {cell for row in rows for cell in row.values()}
     assert '\'=cmd|"/c calc"!A1' in cells

@@ -8,7 +8,8 @@ from django.urls import reverse
 from django.utils import timezone
 
 from mydevices.accounts.models import Person
-from mydevices.commands import services as commands
+from mydevices.actions import ActionKind
+from mydevices.commands import asking
 from mydevices.commands.models import Action, Command
 from mydevices.commands.states import State
 from mydevices.devices import selectors as devices
@@ -17,7 +18,7 @@ from mydevices.devices.assignment import Assignment, To
 from mydevices.devices.models import Device, Registration
 from mydevices.location import services as location
 from mydevices.location.models import Position
-from mydevices.platforms.port import ActionKind, Parameters
+from mydevices.platforms.port import Parameters
 from mydevices.policies import services as policies
 from mydevices.policies.kinds.self_service import SelfServiceRules
 from mydevices.protocols.position import Fix
@@ -61,7 +62,7 @@ def ask(device: Device, kind: ActionKind) -> Action:
     owner = Person.objects.get(id=device.owner_id)
     acting = factories.actor(owner, proved=timezone.now())
     said = Parameters(message="Please call me")
-    return commands.enqueue(device=devices.owned(owner, device.id), kind=kind, actor=acting, parameters=said)
+    return asking.enqueue(device=devices.owned(owner, device.id), kind=kind, actor=acting, parameters=said)
 
 
 def test_the_first_screen_leads_to_the_list_of_what_can_be_lost(browser: Client, iphone: Device, mac: Device) -> None:

@@ -11,11 +11,11 @@ from django.urls import reverse
 from django.utils import timezone
 
 from mydevices.accounts.models import Person
+from mydevices.actions import ActionKind
 from mydevices.commands.models import Action
 from mydevices.devices.models import Device, Registration
 from mydevices.location import services
 from mydevices.location.models import Position, Reporter
-from mydevices.platforms.port import ActionKind
 from tests import factories
 from tests.portal.conftest import SignedIn
 

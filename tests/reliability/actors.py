@@ -25,7 +25,7 @@ from django.conf import settings
 django.setup()
 
 from mydevices.cli import processes, serving, web  # noqa: E402  models can be imported once Django is set up
-from mydevices.commands import services, tasks  # noqa: E402  the same
+from mydevices.commands import queue, tasks  # noqa: E402  the same
 from mydevices.outbox import registry  # noqa: E402  the same
 from mydevices.outbox.registry import Delivery, Outcome  # noqa: E402  the same
 from mydevices.outbox.worker import Worker  # noqa: E402  the same
@@ -63,7 +63,7 @@ def stalling(where: str) -> None:
         return outcomes
 
     if where == "within":
-        services.record = lambda *_arguments, **_named: stall()
+        queue.record = lambda *_arguments, **_named: stall()
     registry.HANDLERS.clear()
     registry.PERIODIC.clear()
     registry.handler("release", release, lease=LEASE)
@@ -72,7 +72,7 @@ def stalling(where: str) -> None:
 
 def stalling_in_a_batch() -> None:
     """Ask one device of a batch, and stop when everything of the second one is written and nothing is committed."""
-    record, asked = services.record, [False]
+    record, asked = queue.record, [False]
 
     def second_stalls(*arguments: Any, **named: Any) -> None:
         record(*arguments, **named)
@@ -80,7 +80,7 @@ def stalling_in_a_batch() -> None:
             stall()
         asked[0] = True
 
-    services.record = second_stalls
+    queue.record = second_stalls
     registry.HANDLERS.clear()
     registry.PERIODIC.clear()
     registry.handler("batch", tasks.batch, batch=1, lease=LEASE)

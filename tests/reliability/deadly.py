@@ -5,13 +5,13 @@ import signal
 from pathlib import Path
 from typing import Any
 
-from mydevices.commands import services
+from mydevices.commands import queue
 from mydevices.front import application
 
 __all__ = ["application"]
 
 DIED = Path("died")
-_mark_sent = services.mark_sent
+_mark_sent = queue.mark_sent
 
 
 def _mark_sent_and_die(**named: Any) -> bool:
@@ -22,4 +22,4 @@ def _mark_sent_and_die(**named: Any) -> bool:
     return marked
 
 
-services.mark_sent = _mark_sent_and_die
+queue.mark_sent = _mark_sent_and_die

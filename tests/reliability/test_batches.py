@@ -6,6 +6,7 @@ from uuid import uuid4
 import pytest
 
 from mydevices.accounts.models import Person
+from mydevices.actions import ActionKind
 from mydevices.audit.models import Entry
 from mydevices.audit.verbs import Verb
 from mydevices.commands import batches, tasks
@@ -13,7 +14,6 @@ from mydevices.commands.models import Action, Command
 from mydevices.outbox import registry
 from mydevices.outbox.models import Message
 from mydevices.outbox.worker import Worker
-from mydevices.platforms.port import ActionKind
 from tests import factories
 from tests.platforms.apple.conftest import fresh
 from tests.reliability.actors import LEASE

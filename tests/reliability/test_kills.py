@@ -15,18 +15,19 @@ from typing import Final
 import pytest
 
 from mydevices.accounts.models import Person
+from mydevices.actions import ActionKind
 from mydevices.audit.actor import Actor
 from mydevices.audit.models import Entry
 from mydevices.audit.verbs import Verb
 from mydevices.cli import serving
-from mydevices.commands import services
+from mydevices.commands import asking
 from mydevices.commands.models import Action, Command
 from mydevices.commands.states import OPEN, State
 from mydevices.devices.assignment import EVERYONE
 from mydevices.devices.models import Device
 from mydevices.errors import Conflict, Unsupported
 from mydevices.outbox.models import Message
-from mydevices.platforms.port import ActionKind, Parameters
+from mydevices.platforms.port import Parameters
 from mydevices.policies import services as policies
 from mydevices.policies.kinds.self_service import SelfServiceRules
 from simulator.device import Device as Simulated
@@ -92,12 +93,12 @@ class Life:
     def _ask(self, kind: ActionKind) -> Action:
         said = Parameters(message=f"{uuid.UUID(int=self.dice.getrandbits(128))}" if kind is ActionKind.LOCK else "")
         device = present(self.owner, self.simulated)
-        return services.enqueue(device=device, kind=kind, actor=fresh(self.owner), parameters=said)
+        return asking.enqueue(device=device, kind=kind, actor=fresh(self.owner), parameters=said)
 
     def _call_off(self, action: Action, after: float) -> None:
         time.sleep(after)
         try:
-            services.cancel(action=action, actor=fresh(self.owner))
+            asking.cancel(action=action, actor=fresh(self.owner))
         except Conflict:
             self.wishes.too_late.add(action.id)
         else:

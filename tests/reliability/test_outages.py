@@ -15,16 +15,16 @@ import pytest
 from django.db import OperationalError, connection
 
 from mydevices.accounts.models import Person
+from mydevices.actions import ActionKind
 from mydevices.audit import services as audit
 from mydevices.audit.models import Entry
 from mydevices.audit.verbs import Verb
-from mydevices.commands import services, tasks
+from mydevices.commands import asking, tasks
 from mydevices.commands.models import Action, Command
 from mydevices.commands.states import State
 from mydevices.outbox import registry
 from mydevices.outbox.models import Message
 from mydevices.outbox.worker import Worker
-from mydevices.platforms.port import ActionKind
 from simulator.device import Device as Simulated
 from tests import factories
 from tests.platforms.apple.conftest import Registers, fresh, present, send
@@ -51,7 +51,7 @@ def work() -> int:
 
 
 def wipe_taken_by_a_worker_that_dies(house: House, person: Person, moment: str) -> Action:
-    action = services.enqueue(device=factories.device(person), kind=ActionKind.WIPE, actor=fresh(person))
+    action = asking.enqueue(device=factories.device(person), kind=ActionKind.WIPE, actor=fresh(person))
     Message.objects.filter(topic="release").update(run_at=datetime.now(UTC) - timedelta(seconds=1))
     run = house.start_actor(f"stall-{moment}")
     run.wait_for("stalls", 40)
@@ -84,7 +84,7 @@ def test_a_wipe_undone_while_its_worker_lies_dead_is_never_released(
     house: House, person: Person, releases_only: None
 ) -> None:
     action = wipe_taken_by_a_worker_that_dies(house, person, "before")
-    services.cancel(action=action, actor=fresh(person))
+    asking.cancel(action=action, actor=fresh(person))
     eventually(lambda: work() or not Message.objects.filter(topic="release").exists())
     assert Command.objects.get(action=action).state == State.CANCELLED
     assert released(action) == 0
@@ -119,7 +119,7 @@ def test_pushes_that_found_no_push_service_arrive_when_it_is_back(house: House, 
     simulated = house.register(person, "iphone", "Phone")
     eventually(lambda: not Command.objects.exclude(state=State.DONE).exists(), told=house.said)
     house.pause_pushes()
-    action = services.enqueue(device=present(person, simulated), kind=ActionKind.LOCK, actor=fresh(person))
+    action = asking.enqueue(device=present(person, simulated), kind=ActionKind.LOCK, actor=fresh(person))
     eventually(lambda: Message.objects.filter(topic="wake", attempts__gte=2).exists(), told=house.said)
     assert Command.objects.get(action=action).state == State.QUEUED
     house.resume_pushes()
@@ -183,7 +183,7 @@ def counts() -> tuple[int, ...]:
 def test_a_report_that_loses_its_database_is_answered_503_and_recorded_when_it_comes_again(
     owner: Person, simulated: Simulated, trouble: Trouble
 ) -> None:
-    action = services.enqueue(device=present(owner, simulated), kind=ActionKind.LOCK, actor=fresh(owner))
+    action = asking.enqueue(device=present(owner, simulated), kind=ActionKind.LOCK, actor=fresh(owner))
     command = Command.objects.get(action=action)
     status, _headers, body = send(*request_of(simulated, Status="Idle"))
     assert (status, bool(body)) == (200, True)
@@ -209,22 +209,22 @@ def test_an_action_that_loses_its_database_leaves_nothing_behind(
     device = present(owner, simulated)
     before = counts()
     with trouble(), pytest.raises(OperationalError):
-        services.enqueue(device=device, kind=kind, actor=fresh(owner))
+        asking.enqueue(device=device, kind=kind, actor=fresh(owner))
     assert counts() == before
-    action = services.enqueue(device=device, kind=kind, actor=fresh(owner))
+    action = asking.enqueue(device=device, kind=kind, actor=fresh(owner))
     with trouble(), pytest.raises(OperationalError):
-        services.cancel(action=action, actor=fresh(owner))
+        asking.cancel(action=action, actor=fresh(owner))
     assert not Command.objects.filter(action=action, state=State.CANCELLED).exists()
-    services.cancel(action=action, actor=fresh(owner))
+    asking.cancel(action=action, actor=fresh(owner))
     assert set(action.commands.values_list("state", flat=True)) == {State.CANCELLED}
 
 
 def test_a_release_that_loses_its_database_is_made_up_for(
     owner: Person, simulated: Simulated, trouble: Trouble, releases_only: None
 ) -> None:
-    action = services.enqueue(device=present(owner, simulated), kind=ActionKind.WIPE, actor=fresh(owner))
+    action = asking.enqueue(device=present(owner, simulated), kind=ActionKind.WIPE, actor=fresh(owner))
     with trouble(), pytest.raises(OperationalError):
-        services.release(action_id=action.id, now=datetime.now(UTC))
+        asking.release(action_id=action.id, now=datetime.now(UTC))
     assert Command.objects.get(action=action).state == State.HELD
     Message.objects.filter(topic="release").update(run_at=datetime.now(UTC) - timedelta(seconds=1))
     assert work() == 1
@@ -235,7 +235,7 @@ def test_a_release_that_loses_its_database_is_made_up_for(
 def test_a_poll_on_a_connection_that_died_meanwhile_is_answered_503_and_the_next_one_works(
     owner: Person, simulated: Simulated
 ) -> None:
-    services.enqueue(device=present(owner, simulated), kind=ActionKind.LOCK, actor=fresh(owner))
+    asking.enqueue(device=present(owner, simulated), kind=ActionKind.LOCK, actor=fresh(owner))
     idle = request_of(simulated, Status="Idle")
     if connection.vendor == "postgresql":
         end_connection()

@@ -10,10 +10,11 @@ import pytest
 
 from mydevices.accounts import approvals, people, sign_in_rules
 from mydevices.accounts.models import Approval, ApprovalRules, Group, Person, SignInRules
+from mydevices.actions import ActionKind
 from mydevices.audit.models import Entry
 from mydevices.audit.verbs import Verb
 from mydevices.certificates.models import DeviceCertificate
-from mydevices.commands import services
+from mydevices.commands import asking, queue
 from mydevices.commands.models import Action, Command
 from mydevices.commands.outcomes import Outcome
 from mydevices.commands.states import State
@@ -21,7 +22,6 @@ from mydevices.devices.models import Channel
 from mydevices.errors import Conflict, Waits
 from mydevices.outbox.models import Message
 from mydevices.platforms.apple import queries
-from mydevices.platforms.port import ActionKind
 from simulator.connection import Outgoing
 from simulator.device import Device as Simulated
 from simulator.profiles import load_plist
@@ -45,23 +45,23 @@ def simulated(transactional_db: None, owner: Person, register: Registers) -> Sim
 
 def asks(owner: Person, simulated: Simulated, kind: ActionKind) -> Callable[[], Action]:
     device, actor = present(owner, simulated), fresh(owner)
-    return lambda: services.enqueue(device=device, kind=kind, actor=actor)
+    return lambda: asking.enqueue(device=device, kind=kind, actor=actor)
 
 
 def cancels(action: Action, owner: Person) -> Callable[[], bool]:
     actor = fresh(owner)
-    return lambda: services.cancel(action=action, actor=actor)
+    return lambda: asking.cancel(action=action, actor=actor)
 
 
 def releases(action: Action) -> Callable[[], bool]:
-    return lambda: services.release(action_id=action.id, now=datetime.now(UTC))
+    return lambda: asking.release(action_id=action.id, now=datetime.now(UTC))
 
 
 def reports(poll: queries.Poll | None) -> Callable[[], bool]:
     assert poll is not None
     assert poll.reported is not None
     command, outcome = poll.reported, Outcome(State.FAILED, datetime.now(UTC))
-    return lambda: services.report(command=command, outcome=outcome)
+    return lambda: queue.report(command=command, outcome=outcome)
 
 
 def sends(request: Outgoing) -> Callable[[], Reply]:
@@ -85,11 +85,11 @@ def test_of_two_wipes_at_the_same_moment_one_waits_for_an_administrator(owner: P
         actor = fresh(owner)
         some = [factories.device(owner, name=f"iPhone {number}", now=now) for number in range(2)]
         wipes = at_once(
-            *(partial(services.enqueue, device=one, kind=ActionKind.WIPE, actor=actor, now=now) for one in some)
+            *(partial(asking.enqueue, device=one, kind=ActionKind.WIPE, actor=actor, now=now) for one in some)
         )
         assert sorted(action.approval for action in wipes) == ["", "waiting"]
         for action in wipes:
-            services.cancel(action=action, actor=actor)
+            asking.cancel(action=action, actor=actor)
 
 
 def test_of_a_cancel_and_a_delivery_exactly_one_wins(owner: Person, simulated: Simulated) -> None:
@@ -144,7 +144,7 @@ def test_the_same_asked_twice_at_once_is_one_action_and_one_refusal(
         assert [type(result) for result in results].count(Conflict) == 2
         assert Action.objects.count() == before + 1
         assert entries(action, Verb.ACTION_REQUESTED) == 1
-        services.cancel(action=action, actor=fresh(owner))
+        asking.cancel(action=action, actor=fresh(owner))
 
 
 def test_a_release_done_twice_at_once_is_done_once(owner: Person, simulated: Simulated) -> None:
@@ -154,7 +154,7 @@ def test_a_release_done_twice_at_once_is_done_once(owner: Person, simulated: Sim
         assert sorted(at_once(releases(action), releases(action))) == [False, True]
         assert entries(action, Verb.ACTION_RELEASED) == 1
         assert Message.objects.filter(topic="wake").count() == 1
-        services.cancel(action=action, actor=fresh(owner))
+        asking.cancel(action=action, actor=fresh(owner))
 
 
 def test_two_polls_at_once_are_given_the_same_command_under_the_same_id(owner: Person, simulated: Simulated) -> None:

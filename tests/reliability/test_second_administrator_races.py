@@ -7,11 +7,11 @@ from django.utils import timezone
 
 from mydevices.accounts import approvals, people
 from mydevices.accounts.models import Approval, ApprovalRules, Group, Person
-from mydevices.commands import services
+from mydevices.actions import ActionKind
+from mydevices.commands import asking
 from mydevices.commands.models import Action
 from mydevices.configurations.models import Configuration
 from mydevices.errors import Conflict, Waits
-from mydevices.platforms.port import ActionKind
 from tests import factories
 from tests.reliability.conftest import at_once
 
@@ -74,7 +74,7 @@ def test_of_two_who_allow_and_stop_at_once_one_is_heard(amara: Person, tomas: Pe
 def test_devices_that_are_retired_at_once_count_together(amara: Person, tomas: Person, round_: int) -> None:
     owner = factories.person()
     devices = [factories.device(owner, name=f"iPhone {number}", now=timezone.now()) for number in range(4)]
-    ask = partial(services.enqueue, kind=ActionKind.RETIRE, actor=factories.actor(amara), reason="Left.")
+    ask = partial(asking.enqueue, kind=ActionKind.RETIRE, actor=factories.actor(amara), reason="Left.")
     outcomes = at_once(*(partial(ask, device=device) for device in devices))
     assert sum(isinstance(outcome, Conflict) for outcome in outcomes) == 2
     assert Action.objects.filter(kind="retire").count() == 2

@@ -21,13 +21,14 @@ from pytest_django import Settings
 
 from mydevices.accounts import codes, post, providers, set_aside
 from mydevices.accounts.models import ApprovalRules, Person, Provider
+from mydevices.actions import ActionKind
 from mydevices.applications import services as applications
 from mydevices.applications.selectors import App
 from mydevices.audit import chain
 from mydevices.audit.models import ChainKey
 from mydevices.certificates import push
 from mydevices.certificates import services as certificates
-from mydevices.commands import services as commands
+from mydevices.commands import asking
 from mydevices.configurations import services as configurations
 from mydevices.configurations.kinds.identity_certificate import SINGLE_FILE, IdentityCertificate
 from mydevices.devices import services as devices
@@ -39,7 +40,6 @@ from mydevices.location.models import Position
 from mydevices.organisation import outgoing
 from mydevices.outbox.models import Message
 from mydevices.outbox.registry import Delivery
-from mydevices.platforms.port import ActionKind
 from mydevices.policies import services as policies
 from mydevices.policies.kinds.privacy import ALL_APPS, Privacy
 from mydevices.policies.kinds.registration import BOTH, RegistrationRules
@@ -100,8 +100,8 @@ def _device(ines: Person) -> None:
     iphone, mac = factories.device(ines), factories.mac(ines)
     devices.keep_bootstrap_token(registration=factories.life(mac), token=b"bootstrap")
     actor = factories.actor(ines, proved=timezone.now())
-    commands.enqueue(device=mac, kind=ActionKind.LOCK, actor=actor)
-    commands.enqueue(device=iphone, kind=ActionKind.LOCK, actor=actor)
+    asking.enqueue(device=mac, kind=ActionKind.LOCK, actor=actor)
+    asking.enqueue(device=iphone, kind=ActionKind.LOCK, actor=actor)
 
 
 def _ticket(ines: Person) -> None:
@@ -193,7 +193,7 @@ FILL: Final[dict[str, Callable[[Person], None]]] = {
     "certificates/push.py": _push_certificate,
     "certificates/services.py": _authority,
     "certificates/uploads.py": _certificate,
-    "commands/services.py": _device,
+    "commands/pins.py": _device,
     "configurations/services.py": _shared_identity,
     "devices/services.py": _device,
     "location/services.py": _position,

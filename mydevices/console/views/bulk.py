@@ -15,17 +15,18 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from mydevices.accounts import rights
 from mydevices.accounts.requests import actor_of, rights_of
 from mydevices.accounts.rights import Right
+from mydevices.actions import ACTIONS, ActionKind, Proof, rules_of
 from mydevices.commands import batches
-from mydevices.commands import services as commands
 from mydevices.commands.models import Batch
 from mydevices.console.access import console_page
 from mydevices.console.forms import BatchForm
 from mydevices.console.views.devices import wanted
 from mydevices.devices.models import Device
 from mydevices.errors import Conflict, NotFound
-from mydevices.platforms.port import ActionKind, Parameters
+from mydevices.platforms.port import Parameters
 from mydevices.presentation import changes, moments, present
 from mydevices.presentation.access import freshly_signed_in, sent
+from mydevices.presentation.actions import WORDS
 
 NAMED: Final = 12
 """How many of the chosen devices a question names."""
@@ -38,11 +39,12 @@ LONGEST: Final = 2000
 @console_page(Right.ASSIST)
 def ask(request: HttpRequest, kind: str) -> HttpResponse:
     """Ask this of the devices that are ticked in the list, or of all that fit its filters."""
-    known = next((one for one in batches.RIGHTS if one.value == kind), None)
+    known = next((one for one in batches.KINDS if one.value == kind), None)
     if known is None:
         raise NotFound(_("There is no such action for many devices."))
-    rights.require(actor_of(request), batches.RIGHTS[known])
-    return (_fresh_ask if known in commands.FRESH else _ask)(request, known)
+    rules = ACTIONS[known]
+    rights.require(actor_of(request), rules.right)
+    return (_fresh_ask if rules.proof is Proof.ALWAYS else _ask)(request, known)
 
 
 def _ask(request: HttpRequest, kind: ActionKind) -> HttpResponse:
@@ -57,7 +59,7 @@ def _ask(request: HttpRequest, kind: ActionKind) -> HttpResponse:
         )
         messages.warning(request, tell)
         return HttpResponseRedirect(f"{reverse('console:devices')}?{query.removeprefix('?')}", status=303)
-    form = BatchForm(sent(request), number=len(ids), locks=kind == ActionKind.LOCK, takes=kind in commands.UNDOABLE)
+    form = BatchForm(sent(request), number=len(ids), says=ACTIONS[kind].says, takes=ACTIONS[kind].takes)
     if request.method == "POST" and form.is_valid():
         if given.get("number") == str(len(ids)):
             return _start(request, kind, ids, form)
@@ -105,7 +107,6 @@ def _question(request: HttpRequest, kind: ActionKind, ids: list[UUID], form: Bat
     query = given.get("query", "")[:LONGEST]
     context = {
         "title": batches.title(kind, len(ids)),
-        "kind": kind.value,
         "form": form,
         "number": len(ids),
         "batch": given.get("batch") or uuid4(),
@@ -114,9 +115,10 @@ def _question(request: HttpRequest, kind: ActionKind, ids: list[UUID], form: Bat
         "back": f"{reverse('console:devices')}?{query.removeprefix('?')}",
         "named": [(present.name_of(device), device.owner.name) for device in some],
         "others": len(ids) - min(NAMED, len(ids)),
-        "undoable": kind in commands.UNDOABLE,
+        "undoable": ACTIONS[kind].takes,
+        "about": WORDS[kind].of_many,
         "waits": batches.must_wait(actor=actor_of(request), kind=kind, device_ids=ids, now=timezone.now()),
-        "goes": batches.WAITS[kind][1] if kind in batches.WAITS else False,
+        "goes": batches.KINDS[kind].goes,
     }
     return render(request, "console/bulk.html", context, status=400 if form.errors else 200)
 
@@ -147,7 +149,7 @@ def _batch(request: HttpRequest, one: Batch) -> dict[str, object]:
         "refused": [(present.name_of(item.device), item) for item in batches.refused(one)[:TOLD]],
         "more": max(0, tally.refused - TOLD),
         "waits": changes.of(batches.what(one.id)),
-        "may_stop": bool(tally.waiting) and batches.RIGHTS[ActionKind(one.kind)] in rights_of(request),
+        "may_stop": bool(tally.waiting) and rules_of(one.kind).right in rights_of(request),
     }
 
 

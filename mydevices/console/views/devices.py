@@ -22,6 +22,7 @@ from mydevices.accounts import rights
 from mydevices.accounts.models import Group, Membership
 from mydevices.accounts.requests import actor_of, person_of, rights_of
 from mydevices.accounts.rights import Right
+from mydevices.actions import ACTIONS, ActionKind, Proof
 from mydevices.applications import selectors as applications
 from mydevices.applications import services as applications_services
 from mydevices.audit import selectors as audit
@@ -29,9 +30,8 @@ from mydevices.audit import services as audit_services
 from mydevices.audit.verbs import Verb
 from mydevices.certificates import selectors as certificates
 from mydevices.certificates.models import RENEW_BEFORE
-from mydevices.commands import batches, capabilities, limits
+from mydevices.commands import asking, batches, capabilities, limits
 from mydevices.commands import selectors as commands
-from mydevices.commands import services as commands_services
 from mydevices.commands.models import Command
 from mydevices.configurations import selectors as configurations
 from mydevices.console import listing
@@ -46,12 +46,13 @@ from mydevices.errors import Conflict, ForbiddenByPolicy, Invalid, NotFound, Uns
 from mydevices.location import selectors as location
 from mydevices.organisation import selectors as organisation
 from mydevices.platforms import port
-from mydevices.platforms.port import ActionKind, Parameters
+from mydevices.platforms.port import Parameters
 from mydevices.policies import selectors as policies
 from mydevices.policies.kinds.self_service import SelfServiceRules
 from mydevices.presentation import apps as app_lists
 from mydevices.presentation import confirming, files, moments, openness, past, present
 from mydevices.presentation.access import freshly_signed_in, sent
+from mydevices.presentation.actions import WORDS, called
 from mydevices.registration import confirmations
 from mydevices.registration import selectors as registration
 
@@ -166,12 +167,12 @@ def index(request: HttpRequest) -> HttpResponse:
         "rows": rows,
         "may": may,
         "bulk": [
-            (present.called(kind), reverse("console:devices_bulk", args=[kind.value]))
-            for kind, right in batches.RIGHTS.items()
-            if right in may
+            (called(kind), reverse("console:devices_bulk", args=[kind.value]))
+            for kind in batches.KINDS
+            if ACTIONS[kind].right in may
         ],
         "batches": [
-            {"title": present.called(one.kind), "number": one.number, "by": one.actor_name, "id": one.id}
+            {"title": called(one.kind), "number": one.number, "by": one.actor_name, "id": one.id}
             for one in batches.under_way()[:BATCHES]
         ],
     }
@@ -247,22 +248,23 @@ def _shown(request: HttpRequest, found: Device) -> dict[str, object]:
         ],
         "offers": [
             {
-                "icon": present.ICONS[kind],
+                "icon": WORDS[kind].icon,
                 "title": _called(found, kind),
                 "url": reverse("console:devices_act", args=[found.id, kind.value]),
                 "reason": able[kind].reason,
                 "text": able[kind].explanation,
-                "tone": "danger" if kind == ActionKind.WIPE else "",
+                "tone": WORDS[kind].tone,
             }
-            for kind, right in RIGHTS.items()
-            if right in rights_of(request)
+            for kind, rules in ACTIONS.items()
+            if rules.right in rights_of(request)
             and kind in able
             and kind not in running
-            and (found.is_lost or kind not in OF_THE_LOST)
+            and _is_asked_here(kind)
+            and (found.is_lost or not rules.only_while_lost)
         ],
         "cancellable": [
             {
-                "title": present.called(one.action.kind),
+                "title": called(one.action.kind),
                 "url": reverse("console:devices_cancel", args=[found.id, one.action.id]),
                 "decide": reverse("console:devices_wipes_one", args=[one.action.id])
                 if present.is_undecided(one) and Right.MANAGE_DEVICES in rights_of(request)
@@ -306,37 +308,25 @@ def apps(request: HttpRequest, device_id: UUID) -> HttpResponse:
     return render(request, "console/apps.html", context)
 
 
-RIGHTS: Final = {
-    ActionKind.LOCK: Right.ASSIST,
-    ActionKind.LOST: Right.ASSIST,
-    ActionKind.SOUND: Right.ASSIST,
-    ActionKind.FOUND: Right.ASSIST,
-    ActionKind.CHECK_IN: Right.ASSIST,
-    ActionKind.UNLOCK: Right.ASSIST,
-    ActionKind.RETIRE: Right.MANAGE_DEVICES,
-    ActionKind.WIPE: Right.MANAGE_DEVICES,
-}
-"""What this page offers to whom, in this order. The verb asks for itself."""
-
-SAYS: Final = frozenset({ActionKind.LOCK, ActionKind.LOST})
-"""What puts words on the device's screen."""
-OF_THE_LOST: Final = frozenset({ActionKind.SOUND, ActionKind.FOUND})
-"""What is offered for a lost device alone: for others it would be no more than a line that says so."""
-
-
 def _called(device: Device, kind: ActionKind) -> str:
-    return _("Change the message") if kind == ActionKind.LOST and device.is_lost else present.called(kind)
+    return _("Change the message") if ACTIONS[kind].marks_lost and device.is_lost else called(kind)
+
+
+def _is_asked_here(kind: ActionKind) -> bool:
+    """Where a device is, is asked on the page with its map."""
+    return kind != ActionKind.LOCATE
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @console_page(Right.ASSIST)
 def act(request: HttpRequest, device_id: UUID, kind: str) -> HttpResponse:
     """Ask something of somebody's device, with the reason that they will read."""
-    wanted = next((one for one in RIGHTS if one.value == kind), None)
+    wanted = next((one for one in ACTIONS if one.value == kind and _is_asked_here(one)), None)
     if wanted is None:
         raise NotFound(_("There is no such action."))
-    rights.require(actor_of(request), RIGHTS[wanted])
-    return (_fresh_act if wanted in commands_services.FRESH else _act)(request, device_id, wanted)
+    rules = ACTIONS[wanted]
+    rights.require(actor_of(request), rules.right)
+    return (_fresh_act if rules.proof is Proof.ALWAYS else _act)(request, device_id, wanted)
 
 
 def _act(request: HttpRequest, device_id: UUID, kind: ActionKind) -> HttpResponse:
@@ -346,20 +336,18 @@ def _act(request: HttpRequest, device_id: UUID, kind: ActionKind) -> HttpRespons
     if not capability.possible:
         messages.warning(request, capability.reason)
         return HttpResponseRedirect(address, status=303)
-    name, takes = present.name_of(found), kind in commands_services.UNDOABLE
-    rules = policies.of_device(found, SelfServiceRules).values
-    begins = {"message": rules.lock_message, "phone_number": rules.lock_phone}
-    form = ActForm(
-        sent(request), expected=name, says=kind in SAYS, must_say=kind == ActionKind.LOST, takes=takes, initial=begins
-    )
+    name, rules, words = present.name_of(found), ACTIONS[kind], WORDS[kind]
+    policy = policies.of_device(found, SelfServiceRules).values
+    begins = {"message": policy.lock_message, "phone_number": policy.lock_phone}
+    form = ActForm(sent(request), expected=name, says=rules.says, takes=rules.takes, initial=begins)
     if request.method == "POST" and form.is_valid():
         said = {part: form.cleaned_data.get(part, "") for part in ("message", "phone_number")}
         try:
-            commands_services.enqueue(
+            asking.enqueue(
                 device=found,
                 kind=kind,
                 actor=actor_of(request),
-                parameters=Parameters(**said) if kind in SAYS else None,
+                parameters=Parameters(**said),
                 reason=form.cleaned_data["reason"],
             )
         except (Conflict, ForbiddenByPolicy, Unsupported) as refusal:
@@ -368,22 +356,22 @@ def _act(request: HttpRequest, device_id: UUID, kind: ActionKind) -> HttpRespons
     context = {
         "device": found,
         "name": name,
-        "kind": kind.value,
         "called": _called(found, kind),
         "explanation": capability.explanation,
         "form": form,
-        "takes": takes,
+        "takes": rules.takes,
+        "tone": words.tone,
         "noun": present.noun(found),
-        "where": location.permission(found) if kind == ActionKind.LOST else None,
+        "where": location.permission(found) if rules.marks_lost else None,
         "waits": _waits(found, kind, request),
-        "fates": port.adapter_for(found.platform).fates(found, kind) if takes else None,
+        "fates": port.adapter_for(found.platform).fates(found, kind) if rules.takes else None,
     }
     return render(request, "console/device_act.html", context, status=400 if form.errors else 200)
 
 
 def _waits(found: Device, kind: ActionKind, request: HttpRequest) -> str:
     """What keeps a wipe from going at once: an administrator is asked first. Nothing for what goes."""
-    if kind != ActionKind.WIPE:
+    if not ACTIONS[kind].counted:
         return ""
     limit = limits.exceeded(device=found, actor=actor_of(request), now=timezone.now())
     return present.beyond(limit) if limit else ""
@@ -443,7 +431,7 @@ def _promised_to(device: Device, ownership: str) -> int:
 def cancel(request: HttpRequest, device_id: UUID, action_id: UUID) -> HttpResponse:
     found = devices.by_id(device_id)
     try:
-        commands_services.cancel(action=commands.action_of(found, action_id), actor=actor_of(request))
+        asking.cancel(action=commands.action_of(found, action_id), actor=actor_of(request))
         messages.success(request, _("Called off."))
     except Conflict as conflict:
         messages.warning(request, conflict.message)

@@ -39,6 +39,7 @@ from mydevices.organisation import outgoing
 from mydevices.outbox import selectors as outbox
 from mydevices.policies.models import Policy
 from mydevices.presentation import moments, present
+from mydevices.presentation.actions import called
 from mydevices.registration import selectors as registration
 from mydevices.registration.models import Invitation
 from mydevices.registration.selectors import Unanswered
@@ -281,7 +282,7 @@ def _named(command: Command, now: datetime) -> Named:
     action = command.action
     assert action is not None  # noqa: S101  `failed_since` gives commands of actions
     when = moments.ago(command.finished_at or now, now)
-    about = format_html("{what}, {when}", what=present.called(action.kind), when=when)
+    about = format_html("{what}, {when}", what=called(action.kind), when=when)
     return Named(reverse("console:devices_one", args=[action.device_id]), present.name_of(action.device), about)
 
 

@@ -15,9 +15,9 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from mydevices.accounts.requests import actor_of, person_of
 from mydevices.accounts.rights import Right
-from mydevices.commands import capabilities
+from mydevices.actions import ActionKind
+from mydevices.commands import asking, capabilities
 from mydevices.commands import selectors as commands_selectors
-from mydevices.commands import services as commands
 from mydevices.console.access import console_page
 from mydevices.console.forms import ReasonForm
 from mydevices.devices import selectors as devices
@@ -26,7 +26,6 @@ from mydevices.errors import Conflict, ForbiddenByPolicy, NotAllowed, Unsupporte
 from mydevices.location import selectors as location_selectors
 from mydevices.location import services as location
 from mydevices.organisation import selectors as organisation
-from mydevices.platforms.port import ActionKind
 from mydevices.presentation import places, present
 from mydevices.presentation.access import sent
 
@@ -87,7 +86,7 @@ def locate(request: HttpRequest, device_id: UUID) -> HttpResponse:
             messages.warning(request, refusal)
     else:
         try:
-            commands.enqueue(device=device, kind=ActionKind.LOCATE, actor=actor_of(request), reason=looking.reason)
+            asking.enqueue(device=device, kind=ActionKind.LOCATE, actor=actor_of(request), reason=looking.reason)
         except (Conflict, ForbiddenByPolicy, Unsupported) as refused:
             messages.warning(request, refused.message)
     return HttpResponseRedirect(_address(device), status=303)

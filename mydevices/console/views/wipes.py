@@ -12,6 +12,7 @@ from django.views.decorators.http import require_http_methods
 
 from mydevices.accounts.requests import actor_of
 from mydevices.accounts.rights import Right
+from mydevices.actions import ActionKind
 from mydevices.audit import selectors as audit
 from mydevices.commands import approvals
 from mydevices.commands.models import Action
@@ -21,7 +22,6 @@ from mydevices.devices.models import Device
 from mydevices.errors import Conflict
 from mydevices.organisation import selectors as organisation
 from mydevices.platforms import port
-from mydevices.platforms.port import ActionKind
 from mydevices.presentation import moments, present
 from mydevices.presentation.access import sent
 

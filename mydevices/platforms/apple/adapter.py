@@ -10,6 +10,7 @@ from uuid import NAMESPACE_URL, UUID, uuid5
 from django.conf import settings
 from django.utils.translation import gettext as _
 
+from mydevices.actions import ActionKind
 from mydevices.certificates import push as push_certificate
 from mydevices.certificates import services as certificates
 from mydevices.devices.models import Channel, Device
@@ -19,7 +20,6 @@ from mydevices.location import selectors as location
 from mydevices.organisation import selectors as organisation
 from mydevices.platforms.apple import push
 from mydevices.platforms.port import (
-    ActionKind,
     Appearance,
     Capability,
     Document,
@@ -29,6 +29,7 @@ from mydevices.platforms.port import (
     Plan,
     Step,
 )
+from mydevices.policies.kinds.registration import is_older
 from mydevices.protocols.apple import models, profiles
 from mydevices.protocols.apple.profiles import AccessRights
 from mydevices.protocols.pki import cms
@@ -43,6 +44,8 @@ _PLAIN: Final = {
 """Actions of one command without a parameter."""
 _NOUNS: Final = {"iphone": "iPhone", "ipad": "iPad", "mac": "Mac", "ipod": "iPod"}
 PIN_DIGITS: Final = 6
+ASKS_BEFORE_RESTART: Final = "11.4"
+"""The first macOS that leaves the moment to its user (device.restart.yaml, NotifyUser)."""
 PROFILE_TYPE: Final = "application/x-apple-aspen-config"
 
 
@@ -59,6 +62,7 @@ class Adapter:
                 (ActionKind.CHECK_IN, _explain_check_in, _refuse_nothing),
                 (ActionKind.LOCK, _explain_lock, _refuse_lock),
                 (ActionKind.UNLOCK, _explain_unlock, _refuse_unlock),
+                (ActionKind.RESTART, _explain_restart, _refuse_restart),
                 (ActionKind.LOST, _explain_lost, _refuse_lost),
                 (ActionKind.LOCATE, _explain_locate, _refuse_lost),
                 (ActionKind.SOUND, _explain_sound, _refuse_lost),
@@ -79,6 +83,8 @@ class Adapter:
                 return Plan([Step("UnlockUserAccount", {"user_name": _registered_user(device)})])
             case ActionKind.UNLOCK:
                 return Plan([Step("ClearPasscode")])
+            case ActionKind.RESTART:
+                return Plan([Step("RestartDevice", {"notify_user": True} if mac else {})])
             case ActionKind.WIPE:
                 return Plan([Step("EraseDevice")], _new_pin() if mac else b"")
             case ActionKind.LOST:
@@ -251,6 +257,40 @@ def _refuse_unlock(device: Device) -> str:
     return ""
 
 
+def _explain_restart(device: Device) -> str:
+    if is_mac(device):
+        return _(
+            "Asks the Mac’s user to restart it, and they can put it off. With nobody logged in, it restarts at once."
+        )
+    return _("Restarts the %(noun)s at once.") % {"noun": noun(device)}
+
+
+def _refuse_restart(device: Device) -> str:
+    """By device.restart.yaml: supervised iPhones and iPads, and Macs from the version on that asks their user."""
+    if _is_user_enrolled(device):
+        return _("On a personal device, Apple lets nobody restart it from afar.")
+    if is_mac(device):
+        if device.waits_for_pin:
+            return _("It is locked, with a PIN. “Show PIN” has it.")
+        if device.os_version and is_older(device.os_version, ASKS_BEFORE_RESTART):
+            return _("This needs macOS 11.4 or later, which asks the Mac’s user first.")
+        return ""
+    supervised = device.registration.is_supervised if device.registration else None
+    if supervised is None:
+        return _not_known_to_be_supervised(device)
+    if not supervised:
+        return _("Only a supervised device can be restarted from afar, and the %(noun)s is not supervised.") % {
+            "noun": noun(device)
+        }
+    return ""
+
+
+def _not_known_to_be_supervised(device: Device) -> str:
+    return _("The %(noun)s has not said yet whether it is supervised. Check in, then look again.") % {
+        "noun": noun(device)
+    }
+
+
 def _for_the_finder(device: Device, parameters: Parameters) -> dict[str, str]:
     """What the lost device's screen says (device.lostmode.enable.yaml): whose it is stands at its foot."""
     if not parameters.public():
@@ -288,9 +328,7 @@ def _refuse_lost(device: Device) -> str:
         return _("On a personal device, Apple leaves this to its owner: use Find My.")
     supervised = device.registration.is_supervised if device.registration else None
     if supervised is None:
-        return _("The %(noun)s has not said yet whether it is supervised. Check in, then look again.") % {
-            "noun": noun(device)
-        }
+        return _not_known_to_be_supervised(device)
     if not supervised:
         return _(
             "Lost Mode works on supervised devices only, which the %(noun)s is not. Lock it with a message instead, or "

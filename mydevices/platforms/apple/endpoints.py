@@ -19,11 +19,12 @@ from cryptography import x509 as cryptography_x509
 from django.conf import settings
 from django.utils import timezone
 
+from mydevices.actions import ActionKind
 from mydevices.certificates import selectors as certificates_selectors
 from mydevices.certificates import services as certificates
 from mydevices.certificates.models import DeviceCertificate
+from mydevices.commands import queue
 from mydevices.commands import selectors as commands_selectors
-from mydevices.commands import services as commands
 from mydevices.commands.outcomes import Outcome
 from mydevices.commands.states import State
 from mydevices.devices import services as devices
@@ -33,7 +34,7 @@ from mydevices.devices.services import Introduction
 from mydevices.errors import Conflict, Invalid, NotAllowed, ProtocolError
 from mydevices.platforms.apple import queries, render, signed
 from mydevices.platforms.apple.outcomes import plain_words
-from mydevices.platforms.port import ActionKind, Request, Response, route
+from mydevices.platforms.port import Request, Response, route
 from mydevices.protocols.apple import checkin, models, reports
 from mydevices.protocols.apple.checkin import (
     Authenticate,
@@ -72,7 +73,7 @@ OF_STATUS: Final = {
 def register() -> None:
     route("/mdm/apple/scep", scep_endpoint, body_limit=SCEP_LIMIT, methods=("GET", "HEAD", "POST"))
     route("/mdm/apple/checkin", checkin_endpoint, body_limit=MESSAGE_LIMIT, methods=SIGNED)
-    quick = connect_quickly if queries.BESIDE.is_possible else None
+    quick = connect_quickly if queries.ON_LOOP.is_possible else None
     route("/mdm/apple/connect", connect_endpoint, body_limit=MESSAGE_LIMIT, methods=SIGNED, quick=quick)
 
 
@@ -279,11 +280,9 @@ def connect_endpoint(request: Request) -> Response:
             body = render.encode(poll.due)
         except (Conflict, Invalid) as problem:
             # It cannot be given to anybody, and what waits behind it must not wait for ever.
-            commands.give_up(command_id=poll.due.id, reason=problem.message, now=now)
+            queue.give_up(command_id=poll.due.id, reason=problem.message, now=now)
             continue
-        if commands.mark_sent(
-            command_id=poll.due.id, seen=State(poll.due.state), now=now, offered_in=poll.conversation
-        ):
+        if queue.mark_sent(command_id=poll.due.id, seen=State(poll.due.state), now=now, offered_in=poll.conversation):
             return Response(200, body, PLIST)
         # It was called off in this very moment: look again. Each turn needs such a moment, so this ends.
 
@@ -304,7 +303,7 @@ def connect_quickly(request: Request) -> Response | None:
         proof, report = signed.report(request, now, known=signed.TRUSTED)
         if report.status != Status.IDLE:
             return None
-        poll = queries.BESIDE.idle_poll(fingerprint=proof.fingerprint, user_id=report.identity.user_key, now=now)
+        poll = queries.idle_poll(fingerprint=proof.fingerprint, user_id=report.identity.user_key, now=now)
         poll = _theirs(poll, report)
     except (ProtocolError, sqlite3.Error):
         return None  # the endpoint finds the same, says what it is, and can wait for the database
@@ -357,7 +356,7 @@ def _note(
     if poll.reported is None or report.status not in OF_STATUS:
         return None
     state = OF_STATUS[report.status]
-    recorded = commands.report(
+    recorded = queue.report(
         command=poll.reported,
         outcome=Outcome(
             state=state,

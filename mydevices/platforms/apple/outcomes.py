@@ -7,12 +7,12 @@ from datetime import datetime
 
 from django.utils.translation import gettext_noop as _
 
+from mydevices.actions import ActionKind
 from mydevices.applications import services as applications
 from mydevices.applications.selectors import App
 from mydevices.audit.actor import Actor
-from mydevices.commands import outcomes
+from mydevices.commands import asking, outcomes, queue
 from mydevices.commands import selectors as commands_selectors
-from mydevices.commands import services as commands
 from mydevices.commands.outcomes import Outcome, Reported
 from mydevices.commands.states import State
 from mydevices.configurations import push as configurations
@@ -24,7 +24,6 @@ from mydevices.errors import Conflict, Unsupported
 from mydevices.location import selectors as location
 from mydevices.location import services as location_services
 from mydevices.location.models import Position
-from mydevices.platforms.port import ActionKind
 from mydevices.protocols.apple import inventory, lost_mode, models
 from mydevices.protocols.apple.reports import DeviceError
 from mydevices.registration import services as registration
@@ -121,7 +120,7 @@ def _ask(device: Device, kind: ActionKind, now: datetime) -> None:
     # It is being asked already, or cannot be any more: then its answer, which has come, must be taken all the same.
     with contextlib.suppress(Conflict, Unsupported):
         loaded = devices_selectors.by_id(device.id)
-        commands.enqueue(device=loaded, kind=kind, actor=Actor.system("lost mode"), now=now)
+        asking.enqueue(device=loaded, kind=kind, actor=Actor.system("lost mode"), now=now)
 
 
 def _device_location(command: Reported, outcome: Outcome) -> None:
@@ -206,7 +205,7 @@ def _confirms(command: Reported) -> bool:
 
 def _list(channel: Channel, request_type: str, now: datetime, *, confirms: bool) -> None:
     """Ask a channel for a list, once: it waits behind everything that is to be installed there."""
-    commands.upkeep(
+    queue.upkeep(
         channel=channel,
         request_type=request_type,
         parameters={"channel": channel.pk, "confirms": confirms},

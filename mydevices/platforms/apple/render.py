@@ -7,7 +7,7 @@ from typing import Final
 from uuid import UUID
 
 from mydevices.commands.models import Command
-from mydevices.commands.services import secret_place
+from mydevices.commands.pins import secret_place
 from mydevices.devices.models import Device, Registration
 from mydevices.devices.services import token_place
 from mydevices.errors import Conflict
@@ -119,6 +119,9 @@ _RENDERERS: Final[dict[str, Callable[[Due], Payload]]] = {
     "ClearPasscode": _clear_passcode,
     "UnlockUserAccount": lambda due: commands.unlock_user_account(user_name=due.text("user_name") or ""),
     "EraseDevice": _erase_device,
+    "RestartDevice": lambda due: commands.restart_device(
+        notify_user=True if due.parameters.get("notify_user") else None
+    ),
     "RemoveProfile": _remove_profile,
     "InstallProfile": _install_profile,
     "DeviceInformation": lambda _due: commands.device_information(queries=inventory.QUERIES),

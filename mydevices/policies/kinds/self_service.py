@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Final
+from typing import Any, ClassVar, Final, Self
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
@@ -11,14 +11,17 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from mydevices import looser
+from mydevices.actions import ACTIONS, PERMISSIONS
 from mydevices.lines import is_one_line
 from mydevices.policies.kinds.kind import Kind, Line
 
-LOCK, UNLOCK, LOCATE, WIPE, RETIRE, CHECK_IN = "lock", "unlock", "locate", "wipe", "retire", "check_in"
 CERTIFICATES, REGISTER = "certificates", "register"
 
-EVERYTHING: Final = (CHECK_IN, LOCK, UNLOCK, LOCATE, RETIRE, WIPE, CERTIFICATES, REGISTER)
+EVERYTHING: Final = (*PERMISSIONS, CERTIFICATES, REGISTER)
 """What a person may be allowed: actions by their own names, and what is no action on a device."""
+
+_FIRST: Final = ("check_in", "lock", "unlock", "locate", "retire", "wipe", "certificates", "register")
+"""What there was to allow before policies kept what they chose from."""
 
 MOST_WIPES: Final = 10_000
 
@@ -38,6 +41,10 @@ class SelfServiceRules(Kind):
     """Defaults: everything; no message; the organisation's own helpdesk."""
 
     allowed: tuple[str, ...] = EVERYTHING
+    later: bool = True
+    """Whether people may also do what a later version of MyDevices adds."""
+    chosen_from: tuple[str, ...] = EVERYTHING
+    """What there was to allow when this was decided: everything else came later."""
     undo_seconds: int | None = None
     """How long a wipe or retire waits for an undo, 0 to 3600; None: as the server is set."""
     person_wipes: int = 1
@@ -55,6 +62,8 @@ class SelfServiceRules(Kind):
 
     LOOSER: ClassVar = {
         "allowed": looser.MORE,
+        "later": looser.HIGHER,
+        "chosen_from": looser.neither("says what there was to choose from"),
         "undo_seconds": looser.ranked(lambda decided: -_undo_seconds(decided)),
         "person_wipes": looser.HIGHER,
         "organisation_wipes": looser.HIGHER,
@@ -77,6 +86,15 @@ class SelfServiceRules(Kind):
     @classmethod
     def is_of_devices(cls) -> bool:
         return True
+
+    @classmethod
+    def read(cls, values: Mapping[str, Any]) -> Self:
+        """What came after the policy was decided is allowed or not as it says; where it does not say, by whether it
+        allowed everything that there was."""
+        allowed, known = values.get("allowed", EVERYTHING), values.get("chosen_from", _FIRST)
+        later = values.get("later", set(allowed) >= set(known))
+        now = [what for what in EVERYTHING if what in allowed or (later and what not in known)]
+        return super().read({**values, "allowed": now, "later": later, "chosen_from": EVERYTHING})
 
     def allows(self, what: str) -> bool:
         """`what` is one of EVERYTHING."""
@@ -118,6 +136,9 @@ class SelfServiceRules(Kind):
         ]
         if forbidden:
             lines.append(Line("forbidden", _("People may not"), ", ".join(forbidden)))
+        if forbidden or not self.later:
+            may = _("allowed") if self.later else _("not allowed until an administrator allows it")
+            lines.append(Line("later", _("What later versions add"), may))
         lines.append(Line("undo_seconds", _("Undo window"), self._undo()))
         lines.append(Line("person_wipes", _("Wipes without an administrator"), self._wipes()))
         said = ", ".join(part for part in (self.lock_message, self.lock_phone) if part)
@@ -159,12 +180,7 @@ _LONGEST: Final[Mapping[str, int]] = {
 def names() -> Mapping[str, str]:
     """What may be allowed, in words, in the order of EVERYTHING."""
     return {
-        CHECK_IN: _("check in"),
-        LOCK: _("lock"),
-        UNLOCK: _("unlock"),
-        LOCATE: _("locate"),
-        RETIRE: _("retire"),
-        WIPE: _("wipe"),
+        **{rules.permission: str(rules.allows) for rules in ACTIONS.values() if rules.allows},
         CERTIFICATES: _("keep certificates"),
         REGISTER: _("register devices"),
     }

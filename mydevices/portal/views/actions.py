@@ -1,6 +1,6 @@
 """What a person asks of a device: a form where something is to be read or said first, and one verb behind them all."""
 
-from collections.abc import Mapping
+from collections.abc import Callable
 from uuid import UUID
 
 from django.contrib import messages
@@ -16,99 +16,73 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from mydevices.accounts import limited
 from mydevices.accounts.requests import actor_of, person_of
+from mydevices.actions import ACTIONS, ActionKind, Proof, Says
+from mydevices.commands import asking as commands_asking
 from mydevices.commands import capabilities, limits
+from mydevices.commands import pins as commands_pins
 from mydevices.commands import selectors as commands_selectors
-from mydevices.commands import services as commands
 from mydevices.devices import selectors as devices
 from mydevices.devices.models import Device
 from mydevices.errors import Conflict, ForbiddenByPolicy, Unsupported
 from mydevices.location import selectors as location
 from mydevices.organisation import selectors as organisation
 from mydevices.platforms import port
-from mydevices.platforms.port import ActionKind, Parameters
+from mydevices.platforms.port import Parameters
 from mydevices.policies import helpdesk
 from mydevices.policies import selectors as policies
 from mydevices.policies.kinds.self_service import SelfServiceRules
 from mydevices.portal.forms import LockForm, LostForm, TypedNameForm
 from mydevices.presentation import confirming, losing, present
 from mydevices.presentation.access import freshly_signed_in, go, in_dialog, sent
+from mydevices.presentation.actions import WORDS, Dialog
 from mydevices.registration import confirmations
 
 READ_AND_WRITE = require_http_methods(["GET", "HEAD", "POST"])
 
 
-@require_POST
-@login_required
-def check_in(request: HttpRequest, device_id: UUID) -> HttpResponse:
-    return _ask(request, _device(request, device_id), ActionKind.CHECK_IN)
+def asking(kind: ActionKind) -> Callable[[HttpRequest, UUID], HttpResponse]:
+    """The page of an action: its question, or for one that is asked at once no more than its form's answer. What its
+    rows (`actions`, `presentation.actions`) say is all that it goes by."""
+    guarded = freshly_signed_in if ACTIONS[kind].proof is Proof.ALWAYS else login_required
+
+    def at_once(request: HttpRequest, device_id: UUID) -> HttpResponse:
+        device = _device(request, device_id)
+        _ask(request, device, kind)
+        return go(request, _after(request, device, kind))
+
+    def question(request: HttpRequest, device_id: UUID) -> HttpResponse:
+        device = _device(request, device_id)
+        form = _form(request, device, kind)
+        if request.method != "POST" or not form.is_valid():
+            return _question(request, device, kind, form)
+        _ask(request, device, kind, _said(kind, form))
+        return go(request, _after(request, device, kind))
+
+    if WORDS[kind].dialog is None:
+        return require_POST(guarded(at_once))
+    return READ_AND_WRITE(guarded(never_cache(question)))
 
 
-@READ_AND_WRITE
-@login_required
-@never_cache
-def lock(request: HttpRequest, device_id: UUID) -> HttpResponse:
-    device = _device(request, device_id)
-    form = LockForm(sent(request), initial=_for_the_finder(device))
-    if request.method == "POST" and form.is_valid():
-        return _ask(request, device, ActionKind.LOCK, Parameters(**form.cleaned_data))
-    return _question(request, device, ActionKind.LOCK, form)
+def _form(request: HttpRequest, device: Device, kind: ActionKind) -> Form:
+    rules = ACTIONS[kind]
+    if rules.typed:
+        return TypedNameForm(sent(request), expected=present.name_of(device))
+    if rules.says is Says.NOTHING:
+        return Form(sent(request))
+    policy = policies.of_device(device, SelfServiceRules).values
+    begins = {"message": policy.lock_message, "phone_number": policy.lock_phone}
+    return (LostForm if rules.says is Says.SOMETHING else LockForm)(sent(request), initial=begins)
 
 
-def _for_the_finder(device: Device) -> dict[str, str]:
-    """What the policy would have on a locked screen."""
-    rules = policies.of_device(device, SelfServiceRules).values
-    return {"message": rules.lock_message, "phone_number": rules.lock_phone}
+def _said(kind: ActionKind, form: Form) -> Parameters:
+    return Parameters() if ACTIONS[kind].says is Says.NOTHING else Parameters(**form.cleaned_data)
 
 
-@READ_AND_WRITE
-@login_required
-@never_cache
-def lost(request: HttpRequest, device_id: UUID) -> HttpResponse:
-    device = _device(request, device_id)
-    form = LostForm(sent(request), initial=_for_the_finder(device))
-    if request.method == "POST" and form.is_valid():
-        answer = _ask(request, device, ActionKind.LOST, Parameters(**form.cleaned_data))
-        return answer if _by_guide(request) else go(request, reverse("portal:where", args=[device.id]))
-    allowed = location.permission(device)
-    return _question(
-        request,
-        device,
-        ActionKind.LOST,
-        form,
-        {"collects": allowed.may_collect, "not_collected": allowed.reason},
-    )
-
-
-@READ_AND_WRITE
-@freshly_signed_in
-@never_cache
-def unlock(request: HttpRequest, device_id: UUID) -> HttpResponse:
-    device = _device(request, device_id)
-    if request.method == "POST":
-        return _ask(request, device, ActionKind.UNLOCK)
-    return _question(request, device, ActionKind.UNLOCK, Form())
-
-
-@READ_AND_WRITE
-@freshly_signed_in
-@never_cache
-def wipe(request: HttpRequest, device_id: UUID) -> HttpResponse:
-    device = _device(request, device_id)
-    form = TypedNameForm(sent(request), expected=present.name_of(device))
-    if request.method == "POST" and form.is_valid():
-        return _ask(request, device, ActionKind.WIPE)
-    limit = limits.exceeded(device=device, actor=actor_of(request), now=timezone.now())
-    return _question(request, device, ActionKind.WIPE, form, {"waits": present.beyond(limit) if limit else ""})
-
-
-@READ_AND_WRITE
-@freshly_signed_in
-@never_cache
-def retire(request: HttpRequest, device_id: UUID) -> HttpResponse:
-    device = _device(request, device_id)
-    if request.method == "POST":
-        return _ask(request, device, ActionKind.RETIRE)
-    return _question(request, device, ActionKind.RETIRE, Form())
+def _after(request: HttpRequest, device: Device, kind: ActionKind) -> str:
+    """Where it leads: what is about a lost device, to where that is looked for."""
+    if ACTIONS[kind].is_about_loss and not (WORDS[kind].dialog and _by_guide(request)):
+        return reverse("portal:where", args=[device.id])
+    return _back(request, device)
 
 
 @READ_AND_WRITE
@@ -138,7 +112,7 @@ def cancel(request: HttpRequest, device_id: UUID, action_id: UUID) -> HttpRespon
     device = _device(request, device_id)
     action = commands_selectors.action_of(device, action_id)
     try:
-        untouched = commands.cancel(action=action, actor=actor_of(request))
+        untouched = commands_asking.cancel(action=action, actor=actor_of(request))
         words = {"name": present.name_of(device)}
         nothing, rest = _("Called off. Nothing was sent to %(name)s."), _("What had not been sent was called off.")
         messages.success(request, nothing % words if untouched else rest)
@@ -156,7 +130,7 @@ def pins(request: HttpRequest, device_id: UUID) -> HttpResponse:
     now = timezone.now()
     shown = None
     if request.method == "POST":
-        shown = [present.pin(pin, now) for pin in commands.reveal_pins(device=device, actor=actor_of(request))]
+        shown = [present.pin(pin, now) for pin in commands_pins.reveal_pins(device=device, actor=actor_of(request))]
     return _render(request, "portal/pins.html", device, {"pins": shown})
 
 
@@ -164,12 +138,12 @@ def _device(request: HttpRequest, device_id: UUID) -> Device:
     return devices.owned(person_of(request), device_id)
 
 
-def _ask(request: HttpRequest, device: Device, kind: ActionKind, parameters: Parameters | None = None) -> HttpResponse:
+def _ask(request: HttpRequest, device: Device, kind: ActionKind, parameters: Parameters | None = None) -> None:
+    """A refusal is told on the page that follows."""
     try:
-        commands.enqueue(device=device, kind=kind, actor=actor_of(request), parameters=parameters)
+        commands_asking.enqueue(device=device, kind=kind, actor=actor_of(request), parameters=parameters)
     except (Conflict, ForbiddenByPolicy, Unsupported) as refusal:
         messages.warning(request, refusal.message)
-    return _to(request, device)
 
 
 def _to(request: HttpRequest, device: Device) -> HttpResponse:
@@ -188,22 +162,26 @@ def _back(request: HttpRequest, device: Device) -> str:
     return reverse("portal:device", args=[device.id])
 
 
-def _question(
-    request: HttpRequest, device: Device, kind: ActionKind, form: Form, more: Mapping[str, object] | None = None
-) -> HttpResponse:
+def _question(request: HttpRequest, device: Device, kind: ActionKind, form: Form) -> HttpResponse:
     capability = capabilities.of(device, actor_of(request))[kind]
     if not capability.possible:
         messages.warning(request, capability.reason)
         return _to(request, device)
-    takes = kind in {ActionKind.WIPE, ActionKind.RETIRE}
+    rules, words = ACTIONS[kind], WORDS[kind]
+    limit = limits.exceeded(device=device, actor=actor_of(request), now=timezone.now()) if rules.counted else None
+    allowed = location.permission(device) if rules.marks_lost else None
     context = {
         "explanation": capability.explanation,
         "form": form,
-        "fates": port.adapter_for(device.platform).fates(device, kind) if takes else None,
-        "undo_seconds": commands.undo_seconds(device),
-        **(more or {}),
+        "words": words,
+        "fates": port.adapter_for(device.platform).fates(device, kind) if rules.takes else None,
+        "undo_seconds": commands_asking.undo_seconds(device),
+        "waits": present.beyond(limit) if limit else "",
+        "collects": allowed is not None and allowed.may_collect,
+        "not_collected": allowed.reason if allowed else "",
     }
-    return _render(request, f"portal/{kind}.html", device, context, status=400 if form.errors else 200)
+    template = words.dialog.template if words.dialog else Dialog().template
+    return _render(request, template, device, context, status=400 if form.errors else 200)
 
 
 def _render(

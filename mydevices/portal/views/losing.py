@@ -14,13 +14,13 @@ from django.views.decorators.http import require_http_methods, require_safe
 from mydevices.accounts import limited
 from mydevices.accounts import selectors as accounts
 from mydevices.accounts.requests import actor_of, person_of
+from mydevices.actions import ActionKind
 from mydevices.commands import capabilities
 from mydevices.commands import selectors as commands
 from mydevices.devices import selectors as devices
 from mydevices.devices.models import Device
 from mydevices.location import selectors as location
 from mydevices.organisation import selectors as organisation
-from mydevices.platforms.port import ActionKind
 from mydevices.policies import helpdesk
 from mydevices.policies import selectors as policies
 from mydevices.policies.kinds.self_service import SelfServiceRules

@@ -1,6 +1,7 @@
 """Where a device is: marked lost, looked for, heard, found; shared by its browser or by an app on it."""
 
 import base64
+from typing import Final
 from uuid import UUID
 
 from django.conf import settings
@@ -16,21 +17,20 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST, require_safe
 
 from mydevices.accounts.requests import actor_of, person_of
+from mydevices.actions import ACTIONS, ActionKind
 from mydevices.commands import capabilities
 from mydevices.commands import selectors as commands_selectors
-from mydevices.commands import services as commands
 from mydevices.devices import selectors as devices
 from mydevices.devices.models import Device
-from mydevices.errors import Conflict, ForbiddenByPolicy, Invalid, NotFound, ProtocolError, TooMany, Unsupported
+from mydevices.errors import Invalid, NotFound, ProtocolError, TooMany, Unsupported
 from mydevices.location import selectors as location_selectors
 from mydevices.location import services as location
 from mydevices.organisation import selectors as organisation
-from mydevices.platforms.port import ActionKind
 from mydevices.portal.forms import PlaceForm
 from mydevices.presentation import places, present
 from mydevices.presentation.access import go
 
-LIVE: tuple[ActionKind, ...] = (ActionKind.LOST, ActionKind.LOCATE, ActionKind.SOUND, ActionKind.FOUND)
+LIVE: Final = tuple(kind for kind, rules in ACTIONS.items() if rules.is_about_loss)
 
 
 @require_safe
@@ -81,33 +81,6 @@ def _context(request: HttpRequest, device: Device) -> dict[str, object]:
         "tiles": settings.ENVIRONMENT.map_tiles,
         "attribution": settings.ENVIRONMENT.map_attribution,
     }
-
-
-@require_POST
-@login_required
-def locate(request: HttpRequest, device_id: UUID) -> HttpResponse:
-    return _ask(request, device_id, ActionKind.LOCATE)
-
-
-@require_POST
-@login_required
-def sound(request: HttpRequest, device_id: UUID) -> HttpResponse:
-    return _ask(request, device_id, ActionKind.SOUND)
-
-
-@require_POST
-@login_required
-def found(request: HttpRequest, device_id: UUID) -> HttpResponse:
-    return _ask(request, device_id, ActionKind.FOUND)
-
-
-def _ask(request: HttpRequest, device_id: UUID, kind: ActionKind) -> HttpResponse:
-    device = devices.owned(person_of(request), device_id)
-    try:
-        commands.enqueue(device=device, kind=kind, actor=actor_of(request))
-    except (Conflict, ForbiddenByPolicy, Unsupported) as refusal:
-        messages.warning(request, refusal.message)
-    return _to(request, device)
 
 
 @require_POST

@@ -12,6 +12,7 @@ from mydevices.accounts.models import Person
 from mydevices.audit.actor import Actor
 from mydevices.certificates import services as certificates
 from mydevices.certificates.models import PushCertificate
+from mydevices.commands.queue import LoopReader
 from mydevices.devices import selectors as devices
 from mydevices.devices.models import Device
 from mydevices.devices.seen import COLLECTOR
@@ -31,7 +32,7 @@ TOPIC = "com.apple.mgmt.External.11111111-2222-3333-4444-555555555555"
 
 
 IN_A_THREAD, ON_THE_LOOP = "in a thread", "on the loop"
-WAYS = (IN_A_THREAD, ON_THE_LOOP) if queries.BESIDE.is_possible else (IN_A_THREAD,)
+WAYS = (IN_A_THREAD, ON_THE_LOOP) if queries.ON_LOOP.is_possible else (IN_A_THREAD,)
 """How a poll may be answered on the database of this run."""
 
 collect_ignore = [] if ON_THE_LOOP in WAYS else ["test_quick.py"]
@@ -49,11 +50,11 @@ way = IN_A_THREAD
 
 
 @pytest.fixture
-def beside(db: None, monkeypatch: pytest.MonkeyPatch) -> queries.Beside:
+def beside(db: None, monkeypatch: pytest.MonkeyPatch) -> LoopReader:
     """The quick read, inside the test's own transaction, which no other connection can look into."""
     connection.ensure_connection()
-    monkeypatch.setattr(queries.BESIDE, "_connection", connection.connection)
-    return queries.BESIDE
+    monkeypatch.setattr(queries.ON_LOOP, "_connection", connection.connection)
+    return queries.ON_LOOP
 
 
 def send(method: str, url: str, headers: Mapping[str, str], body: bytes) -> Reply:

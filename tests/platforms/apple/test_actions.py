@@ -8,16 +8,17 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from mydevices.accounts.models import Person
+from mydevices.actions import ActionKind
 from mydevices.audit.models import Entry
 from mydevices.audit.verbs import Verb
 from mydevices.certificates.models import Challenge
-from mydevices.commands import capabilities, selectors, services
+from mydevices.commands import asking, capabilities, pins, queue, selectors
 from mydevices.commands.models import Action, Command
 from mydevices.commands.states import State
 from mydevices.devices.models import Device, Registration
-from mydevices.errors import Invalid
+from mydevices.errors import Invalid, Unsupported
 from mydevices.organisation import selectors as organisation
-from mydevices.platforms.port import ActionKind, Parameters
+from mydevices.platforms.port import Parameters
 from mydevices.presentation import present as present_words
 from mydevices.registration import services as registration
 from simulator.device import Device as Simulated
@@ -27,7 +28,7 @@ from tests.platforms.apple.conftest import Registers, fresh, present, send
 
 
 def ask(owner: Person, simulated: Simulated, kind: ActionKind, **said: str) -> Action:
-    return services.enqueue(
+    return asking.enqueue(
         device=present(owner, simulated), kind=kind, actor=fresh(owner), parameters=Parameters(**said)
     )
 
@@ -73,7 +74,7 @@ def test_a_locked_mac_opens_with_the_pin_that_its_owner_reads(owner: Person, reg
     simulated.poll()
     assert simulated.memory.screen == Screen.PIN_LOCK
     assert state(action) == State.DONE
-    (pin,) = services.reveal_pins(device=present(owner, simulated), actor=fresh(owner))
+    (pin,) = pins.reveal_pins(device=present(owner, simulated), actor=fresh(owner))
     simulated.unlock(pin.value)
     assert simulated.memory.screen != Screen.PIN_LOCK
 
@@ -95,7 +96,7 @@ def test_wipe_erases_after_its_undo_window_and_ends_the_registration(
     simulated = ready(owner, register, kind)
     action = ask(owner, simulated, ActionKind.WIPE)
     assert ("EraseDevice", "Acknowledged") not in simulated.poll().commands  # the undo window has not passed
-    assert services.release(action_id=action.id, now=datetime.now(UTC))
+    assert asking.release(action_id=action.id, now=datetime.now(UTC))
     simulated.poll()
     assert simulated.memory.screen == Screen.WIPED
     assert state(action) == State.DONE
@@ -106,8 +107,8 @@ def test_wipe_erases_after_its_undo_window_and_ends_the_registration(
 def test_an_undone_wipe_never_reaches_the_device(owner: Person, register: Registers) -> None:
     simulated = ready(owner, register)
     action = ask(owner, simulated, ActionKind.WIPE)
-    services.cancel(action=action, actor=fresh(owner))
-    services.release(action_id=action.id, now=datetime.now(UTC))
+    asking.cancel(action=action, actor=fresh(owner))
+    asking.release(action_id=action.id, now=datetime.now(UTC))
     assert ("EraseDevice", "Acknowledged") not in simulated.poll().commands
     assert simulated.memory.screen != Screen.WIPED
 
@@ -119,7 +120,7 @@ def test_retire_is_finished_by_check_out_or_acknowledgement(
     simulated = ready(owner, register)
     simulated.behaviour.acknowledge_removal = acknowledges
     action = ask(owner, simulated, ActionKind.RETIRE)
-    services.release(action_id=action.id, now=datetime.now(UTC))
+    asking.release(action_id=action.id, now=datetime.now(UTC))
     simulated.poll()
     assert not simulated.is_registered
     assert state(action) == State.DONE
@@ -129,9 +130,9 @@ def test_retire_is_finished_by_check_out_or_acknowledgement(
 def retiring(owner: Person, simulated: Simulated) -> Action:
     """Told to go, and given the command, without an answer."""
     action = ask(owner, simulated, ActionKind.RETIRE)
-    services.release(action_id=action.id, now=datetime.now(UTC))
+    asking.release(action_id=action.id, now=datetime.now(UTC))
     command = Command.objects.get(action=action)
-    assert services.mark_sent(command_id=command.pk, seen=State.QUEUED, now=datetime.now(UTC))
+    assert queue.mark_sent(command_id=command.pk, seen=State.QUEUED, now=datetime.now(UTC))
     return action
 
 
@@ -337,7 +338,7 @@ def test_an_answer_that_cannot_be_read_fails_its_command_and_holds_up_nothing(
     simulated = ready(owner, register)
     check_in, lock = ask(owner, simulated, ActionKind.CHECK_IN), ask(owner, simulated, ActionKind.LOCK)
     first = Command.objects.filter(action=check_in).earliest("id")
-    assert services.mark_sent(command_id=first.pk, seen=State.QUEUED, now=datetime.now(UTC))
+    assert queue.mark_sent(command_id=first.pk, seen=State.QUEUED, now=datetime.now(UTC))
     body = plistlib.dumps(
         {
             "UDID": simulated.udid,
@@ -361,8 +362,8 @@ def test_what_was_called_off_half_way_is_not_told_to_be_done(owner: Person, regi
     simulated = ready(owner, register)
     check_in = ask(owner, simulated, ActionKind.CHECK_IN)
     first = Command.objects.filter(action=check_in).earliest("id")
-    assert services.mark_sent(command_id=first.pk, seen=State.QUEUED, now=datetime.now(UTC))
-    assert not services.cancel(action=check_in, actor=fresh(owner))  # something had been sent
+    assert queue.mark_sent(command_id=first.pk, seen=State.QUEUED, now=datetime.now(UTC))
+    assert not asking.cancel(action=check_in, actor=fresh(owner))  # something had been sent
     simulated.poll()
     assert state(check_in) == State.CANCELLED
     assert not Entry.objects.filter(verb=Verb.ACTION_DONE, action_id=str(check_in.id)).exists()
@@ -373,9 +374,9 @@ def test_a_doubled_report_of_a_life_that_it_ended_is_answered_and_changes_nothin
 ) -> None:
     simulated = ready(owner, register)
     action = ask(owner, simulated, ActionKind.WIPE)
-    services.release(action_id=action.id, now=datetime.now(UTC))
+    asking.release(action_id=action.id, now=datetime.now(UTC))
     command = Command.objects.get(action=action)
-    assert services.mark_sent(command_id=command.pk, seen=State.QUEUED, now=datetime.now(UTC))
+    assert queue.mark_sent(command_id=command.pk, seen=State.QUEUED, now=datetime.now(UTC))
     body = plistlib.dumps({"UDID": simulated.udid, "Status": "Acknowledged", "CommandUUID": str(command.uuid)})
     request = simulated.signed_request(body)
     assert [send(*request)[0], send(*request)[0]] == [200, 200]
@@ -386,7 +387,7 @@ def test_a_doubled_report_of_a_life_that_it_ended_is_answered_and_changes_nothin
 def test_a_retire_that_was_never_fetched_ends_with_a_dead_token(owner: Person, register: Registers) -> None:
     simulated = ready(owner, register)
     action = ask(owner, simulated, ActionKind.RETIRE)
-    services.release(action_id=action.id, now=datetime.now(UTC))
+    asking.release(action_id=action.id, now=datetime.now(UTC))
     registration.unreachable(registration=life(owner, simulated), now=datetime.now(UTC))
     assert state(action) == State.DONE
     assert life(owner, simulated).state == Registration.State.RETIRED
@@ -395,7 +396,7 @@ def test_a_retire_that_was_never_fetched_ends_with_a_dead_token(owner: Person, r
 def test_a_retire_that_was_never_fetched_ends_after_long_silence(owner: Person, register: Registers) -> None:
     simulated = ready(owner, register)
     action = ask(owner, simulated, ActionKind.RETIRE)
-    services.release(action_id=action.id, now=datetime.now(UTC))
+    asking.release(action_id=action.id, now=datetime.now(UTC))
     assert registration.finish_silent(now=datetime.now(UTC) + timedelta(days=15)) == 1
     assert state(action) == State.DONE
 
@@ -430,3 +431,58 @@ def test_a_lock_without_a_passcode_says_what_it_did_not_do(owner: Person, regist
     assert progress.result == {"message_result": "NoPasscodeSet"}
     page = str(present_words.timeline(present(owner, simulated), progress, owner, datetime.now(UTC)))
     assert "not shown" in page
+
+
+# --- restart
+
+
+def test_a_supervised_iphone_restarts_at_once(owner: Person, register: Registers) -> None:
+    simulated = ready(owner, register, supervised=True)
+    action = ask(owner, simulated, ActionKind.RESTART)
+    assert [(c.request_type, c.parameters) for c in action.commands.all()] == [("RestartDevice", {})]
+    simulated.poll()
+    assert simulated.memory.restarted
+    assert state(action) == State.DONE
+
+
+def test_the_user_of_a_mac_is_asked_to_restart_it(owner: Person, register: Registers) -> None:
+    simulated = ready(owner, register, "mac")
+    simulated.memory.restarted = False
+    action = ask(owner, simulated, ActionKind.RESTART)
+    simulated.poll()
+    assert "Asked its user to restart" in str(simulated.snapshot())
+    assert not simulated.memory.restarted
+    assert state(action) == State.DONE
+
+
+def test_an_iphone_that_is_not_supervised_cannot_be_restarted(owner: Person, register: Registers) -> None:
+    simulated = ready(owner, register)
+    with pytest.raises(Unsupported, match="supervised"):
+        ask(owner, simulated, ActionKind.RESTART)
+    assert not Action.objects.filter(kind=ActionKind.RESTART).exists()
+
+
+@pytest.mark.parametrize(("version", "possible"), [("11.3.1", False), ("11.4", True), ("26.1", True), ("", True)])
+def test_only_a_mac_that_asks_its_user_is_restarted(
+    owner: Person, register: Registers, version: str, possible: bool
+) -> None:
+    simulated = ready(owner, register, "mac")
+    device = present(owner, simulated)
+    device.os_version = version
+    assert capabilities.of(device)[ActionKind.RESTART].possible == possible
+
+
+def test_a_lost_iphone_is_not_restarted(owner: Person, register: Registers) -> None:
+    simulated = ready(owner, register, supervised=True)
+    ask(owner, simulated, ActionKind.LOST, message="Please call Ines")
+    with pytest.raises(Unsupported, match="no longer be found"):
+        ask(owner, simulated, ActionKind.RESTART)
+
+
+def test_a_restart_that_the_device_did_not_ask_for_in_an_hour_expires(owner: Person, register: Registers) -> None:
+    simulated = ready(owner, register, supervised=True)
+    action = ask(owner, simulated, ActionKind.RESTART)
+    queue.expire(now=action.requested_at + timedelta(minutes=59))
+    assert state(action) == State.QUEUED
+    queue.expire(now=action.requested_at + timedelta(hours=1))
+    assert state(action) == State.EXPIRED

@@ -8,14 +8,14 @@ from django.test import Client
 from django.urls import reverse
 
 from mydevices.accounts.models import Person
+from mydevices.actions import ActionKind
 from mydevices.audit.models import Entry
 from mydevices.audit.verbs import Verb
-from mydevices.commands import services
+from mydevices.commands import asking, pins
 from mydevices.commands.models import Command
 from mydevices.commands.states import State
 from mydevices.devices.models import Registration
 from mydevices.errors import Unsupported
-from mydevices.platforms.port import ActionKind
 from mydevices.registration import services as registration
 from simulator.connection import CHECK_IN, Outgoing
 from simulator.device import Device as Simulated
@@ -28,7 +28,7 @@ from tests.platforms.apple.test_actions import ask, life, ready
 def wiping(owner: Person, simulated: Simulated) -> Command:
     """Asked for, and past its undo window."""
     action = ask(owner, simulated, ActionKind.WIPE)
-    services.release(action_id=action.id, now=datetime.now(UTC))
+    asking.release(action_id=action.id, now=datetime.now(UTC))
     return Command.objects.get(action=action)
 
 
@@ -117,7 +117,7 @@ def test_a_mac_that_talks_on_is_told_with_the_same_pin(owner: Person, register: 
     simulated = ready(owner, register, "mac")
     shrugs(owner, simulated)
     _status, _headers, body = send(*idle(simulated))
-    (pin,) = services.reveal_pins(device=present(owner, simulated), actor=fresh(owner))
+    (pin,) = pins.reveal_pins(device=present(owner, simulated), actor=fresh(owner))
     assert load_plist(body)["Command"]["PIN"] == pin.value
 
 

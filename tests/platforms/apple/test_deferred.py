@@ -10,13 +10,13 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from mydevices.accounts.models import Person
-from mydevices.commands import deferrals, services
+from mydevices.actions import ActionKind
+from mydevices.commands import deferrals, queue, wakes
 from mydevices.commands.models import Command, Deferral
 from mydevices.commands.states import State
 from mydevices.devices.models import Channel, Registration
 from mydevices.outbox.models import Message
 from mydevices.outbox.registry import PERIODIC
-from mydevices.platforms.port import ActionKind
 from simulator.device import Device as Simulated
 from simulator.fleet import Fleet
 from tests.platforms.apple.conftest import Registers, clear_outbox, send
@@ -39,7 +39,7 @@ def phone(owner: Person, register: Registers) -> Simulated:
 def upkeep(number: int, request_type: str = ASKED) -> list[Command]:
     """So many commands for the only device."""
     channel = Channel.objects.get(kind=Channel.Kind.DEVICE)
-    queued = [services.upkeep(channel=channel, request_type=request_type) for _each in range(number)]
+    queued = [queue.upkeep(channel=channel, request_type=request_type) for _each in range(number)]
     clear_outbox()
     return [command for command in queued if command is not None]
 
@@ -213,8 +213,8 @@ def test_the_worker_looks_every_minute() -> None:
 
 
 def test_the_push_that_goes_again_for_what_waits_leaves_it_alone(since: datetime) -> None:
-    assert services.wake_again(now=since + 2 * HOURS) == 0
-    assert services.wake_again(now=since + 48 * HOURS) == 0
+    assert wakes.wake_again(now=since + 2 * HOURS) == 0
+    assert wakes.wake_again(now=since + 48 * HOURS) == 0
     assert not Message.objects.filter(topic="wake").exists()
 
 
@@ -256,7 +256,7 @@ def test_each_channel_has_its_own_times(phone: Simulated, owner: Person, registe
     assert woken(since + 15 * MINUTES)
     other = ready(owner, register)
     other.restart()
-    services.upkeep(
+    queue.upkeep(
         channel=Channel.objects.exclude(commands__state=State.DEFERRED).get(kind=Channel.Kind.DEVICE),
         request_type=ASKED,
     )

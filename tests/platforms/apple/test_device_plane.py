@@ -17,14 +17,15 @@ from hypothesis import strategies as st
 from pytest_django.fixtures import Settings
 
 from mydevices.accounts.models import Person
+from mydevices.actions import ActionKind
 from mydevices.certificates import selectors as certificates
-from mydevices.commands import services as commands
+from mydevices.commands import asking, queue
 from mydevices.commands.models import Command
+from mydevices.commands.queue import LoopReader
 from mydevices.commands.states import State
 from mydevices.devices.models import Device, Registration
 from mydevices.devices.seen import COLLECTOR
-from mydevices.platforms.apple import queries
-from mydevices.platforms.port import ROUTES, ActionKind, Request, Response
+from mydevices.platforms.port import ROUTES, Request, Response
 from simulator import fleet
 from simulator.device import Device as Simulated
 from simulator.errors import Unreachable
@@ -44,7 +45,7 @@ ENTITIES = (
 
 
 @pytest.fixture(autouse=True, params=conftest.WAYS)
-def way(request: pytest.FixtureRequest, beside: queries.Beside, monkeypatch: pytest.MonkeyPatch) -> str:
+def way(request: pytest.FixtureRequest, beside: LoopReader, monkeypatch: pytest.MonkeyPatch) -> str:
     """Every answer is the same on the event loop as in a thread."""
     chosen: str = request.param
     monkeypatch.setattr(conftest, "way", chosen)
@@ -94,9 +95,9 @@ def test_a_retired_device_and_only_such_a_one_is_told_that_it_is_unrecognised(
 
 def test_a_captured_header_does_not_authenticate_another_body(owner: Person, register: Registers) -> None:
     simulated, device = register(owner)
-    action = commands.enqueue(device=device, kind=ActionKind.LOCK, actor=fresh(owner))
+    action = asking.enqueue(device=device, kind=ActionKind.LOCK, actor=fresh(owner))
     command = Command.objects.get(action=action)
-    commands.mark_sent(command_id=command.pk, seen=State.QUEUED, now=command.queued_at)
+    queue.mark_sent(command_id=command.pk, seen=State.QUEUED, now=command.queued_at)
     captured = simulated.signed_request(simulated.idle_body())
     forged = plistlib.dumps({"UDID": simulated.udid, "Status": "Acknowledged", "CommandUUID": str(command.uuid)})
     assert send(captured.method, captured.url, captured.headers, forged)[0] == 400
@@ -287,9 +288,9 @@ def test_a_push_token_may_have_any_length_and_be_somebody_else_s_too(owner: Pers
 def test_an_acknowledgement_is_known_by_its_id_alone(owner: Person, register: Registers) -> None:
     simulated, device = register(owner)
     simulated.poll()
-    action = commands.enqueue(device=device, kind=ActionKind.LOCK, actor=fresh(owner))
+    action = asking.enqueue(device=device, kind=ActionKind.LOCK, actor=fresh(owner))
     command = Command.objects.get(action=action)
-    commands.mark_sent(command_id=command.pk, seen=State.QUEUED, now=command.queued_at)
+    queue.mark_sent(command_id=command.pk, seen=State.QUEUED, now=command.queued_at)
     body = plistlib.dumps(
         {"UDID": simulated.udid, "Status": "Acknowledged", "CommandUUID": str(command.uuid), "RequestType": ""}
     )
@@ -302,7 +303,7 @@ def test_an_acknowledgement_is_known_by_its_id_alone(owner: Person, register: Re
 def test_a_report_of_no_command_of_ours_changes_nothing(owner: Person, register: Registers, command_uuid: str) -> None:
     simulated, device = register(owner)
     simulated.poll()
-    commands.enqueue(device=device, kind=ActionKind.LOCK, actor=fresh(owner))
+    asking.enqueue(device=device, kind=ActionKind.LOCK, actor=fresh(owner))
     body = plistlib.dumps({"UDID": simulated.udid, "Status": "Error", "CommandUUID": command_uuid})
     status, _headers, answer = send(*simulated.signed_request(body))
     assert status == 200
@@ -313,9 +314,9 @@ def test_a_report_of_no_command_of_ours_changes_nothing(owner: Person, register:
 def test_a_report_of_another_device_s_command_changes_nothing(owner: Person, register: Registers) -> None:
     simulated, device = register(owner)
     other, _other = register(owner)
-    action = commands.enqueue(device=device, kind=ActionKind.LOCK, actor=fresh(owner))
+    action = asking.enqueue(device=device, kind=ActionKind.LOCK, actor=fresh(owner))
     command = Command.objects.get(action=action)
-    commands.mark_sent(command_id=command.pk, seen=State.QUEUED, now=command.queued_at)
+    queue.mark_sent(command_id=command.pk, seen=State.QUEUED, now=command.queued_at)
     body = plistlib.dumps({"UDID": other.udid, "Status": "Acknowledged", "CommandUUID": str(command.uuid)})
     assert send(*other.signed_request(body))[0] == 200
     command.refresh_from_db()

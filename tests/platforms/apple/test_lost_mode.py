@@ -5,10 +5,11 @@ from collections.abc import Mapping
 import pytest
 
 from mydevices.accounts.models import Person
+from mydevices.actions import ActionKind
 from mydevices.audit.actor import Actor
 from mydevices.audit.models import Entry
 from mydevices.audit.verbs import Verb
-from mydevices.commands import capabilities, selectors, services
+from mydevices.commands import asking, capabilities, selectors
 from mydevices.commands.models import Action
 from mydevices.commands.states import State
 from mydevices.devices.assignment import EVERYONE
@@ -17,7 +18,7 @@ from mydevices.errors import Conflict, Invalid, Unsupported
 from mydevices.location import selectors as location
 from mydevices.location import services as location_services
 from mydevices.location.models import Position
-from mydevices.platforms.port import ActionKind, Parameters
+from mydevices.platforms.port import Parameters
 from mydevices.policies import services as policies
 from mydevices.policies.kinds import privacy
 from mydevices.policies.kinds.privacy import Privacy
@@ -30,7 +31,7 @@ SAID = {"message": "Please call Ines", "phone_number": "020 7946 0142"}
 
 
 def ask(owner: Person, simulated: Simulated, kind: ActionKind, said: Mapping[str, str] | None = None) -> Action:
-    return services.enqueue(
+    return asking.enqueue(
         device=present(owner, simulated), kind=kind, actor=fresh(owner), parameters=Parameters(**said or {})
     )
 
@@ -130,12 +131,12 @@ def test_who_marks_it_lost_calls_off_the_unlock_that_waits(owner: Person, phone:
 
 def test_an_order_that_was_called_off_leaves_it_as_it_was(owner: Person, phone: IPhone) -> None:
     first = ask(owner, phone, ActionKind.LOST, SAID)
-    assert services.cancel(action=first, actor=fresh(owner))
+    assert asking.cancel(action=first, actor=fresh(owner))
     assert not present(owner, phone).is_lost
     ask(owner, phone, ActionKind.LOST, SAID)
     phone.poll()
     again = ask(owner, phone, ActionKind.LOST, {"message": "Another message"})
-    assert services.cancel(action=again, actor=fresh(owner))
+    assert asking.cancel(action=again, actor=fresh(owner))
     assert present(owner, phone).is_lost
 
 
@@ -222,7 +223,7 @@ def test_retiring_a_device_deletes_its_positions(owner: Person, phone: IPhone, s
     phone.poll()
     assert Position.objects.count() == 1
     retire = ask(owner, phone, ActionKind.RETIRE)
-    services.release(action_id=retire.id, now=retire.requested_at)
+    asking.release(action_id=retire.id, now=retire.requested_at)
     phone.poll()
     assert state(retire) == State.DONE
     assert not Position.objects.exists()

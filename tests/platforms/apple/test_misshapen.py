@@ -17,7 +17,7 @@ from mydevices.accounts.models import Person
 from mydevices.audit.actor import Actor
 from mydevices.audit.models import Entry
 from mydevices.certificates.models import Challenge, DeviceCertificate
-from mydevices.commands import services as commands
+from mydevices.commands import queue
 from mydevices.commands.models import Command
 from mydevices.commands.states import State
 from mydevices.devices.assignment import EVERYONE
@@ -321,7 +321,7 @@ def test_another_method_does_nothing_even_with_a_good_signature(
 ) -> None:
     simulated, device = register(owner)
     channel = Channel.objects.get(registration=device.registration_id)
-    commands.upkeep(channel=channel, request_type="SecurityInfo")
+    queue.upkeep(channel=channel, request_type="SecurityInfo")
     before = everything()
     for body in (simulated.idle_body(), dumped({"MessageType": "CheckOut", "UDID": simulated.udid})):
         status = send(method, endpoint, simulated.signed_request(body).headers, body)[0]

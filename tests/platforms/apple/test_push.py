@@ -16,14 +16,14 @@ from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
 from mydevices.accounts.models import Person
+from mydevices.actions import ActionKind
 from mydevices.audit.actor import Actor
 from mydevices.audit.models import Entry
 from mydevices.audit.verbs import Verb
 from mydevices.certificates import push as push_certificate
 from mydevices.certificates.models import PushCertificate
 from mydevices.certificates.push import PushIdentity
-from mydevices.commands import services as commands
-from mydevices.commands import tasks
+from mydevices.commands import asking, queue, tasks
 from mydevices.commands.models import Command
 from mydevices.commands.states import State
 from mydevices.devices import services as devices
@@ -32,7 +32,7 @@ from mydevices.outbox.registry import Delivery, Done, Retry
 from mydevices.platforms.apple import push
 from mydevices.platforms.apple.gateway import AT_ONCE, Answer, Gateway, Limits, Push
 from mydevices.platforms.apple.gateway import Service as Address
-from mydevices.platforms.port import ActionKind, NotWoken
+from mydevices.platforms.port import NotWoken
 from mydevices.protocols.apple import push as protocol
 from mydevices.protocols.apple.push import Outcome
 from tests import factories
@@ -456,9 +456,9 @@ def test_a_dead_token_makes_the_device_unreachable_and_says_so_once(owner: Perso
 
 def test_a_dead_token_finishes_a_retire_that_was_sent(owner: Person, served: Service) -> None:
     device = factories.device(owner)
-    action = commands.enqueue(device=device, kind=ActionKind.RETIRE, actor=factories.actor(owner), now=factories.NOW)
-    commands.release(action_id=action.id, now=factories.NOW)
-    commands.mark_sent(command_id=Command.objects.get().pk, seen=State.QUEUED, now=factories.NOW)
+    action = asking.enqueue(device=device, kind=ActionKind.RETIRE, actor=factories.actor(owner), now=factories.NOW)
+    asking.release(action_id=action.id, now=factories.NOW)
+    queue.mark_sent(command_id=Command.objects.get().pk, seen=State.QUEUED, now=factories.NOW)
     served.behave = only(channel_of(device), reply=Reply(410, "Unregistered"))
     push.wake([channel_of(device)])
     assert Registration.objects.get(device=device).state == Registration.State.RETIRED

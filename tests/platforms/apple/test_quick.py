@@ -17,9 +17,11 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from mydevices.accounts.models import Person
+from mydevices.actions import ActionKind
 from mydevices.certificates.models import DeviceCertificate
-from mydevices.commands import services as commands
+from mydevices.commands import asking
 from mydevices.commands.models import Command
+from mydevices.commands.queue import LoopReader
 from mydevices.commands.states import State
 from mydevices.devices.models import Device, Registration
 from mydevices.devices.seen import COLLECTOR, EVERY, Collector
@@ -27,7 +29,7 @@ from mydevices.errors import ProtocolError
 from mydevices.platforms.apple import queries, signed
 from mydevices.platforms.apple.endpoints import DONE, connect_endpoint, connect_quickly
 from mydevices.platforms.apple.signed import Memory
-from mydevices.platforms.port import ActionKind, Request
+from mydevices.platforms.port import Request
 from mydevices.protocols.pki import cms, keys, mdm_signature
 from simulator.connection import Outgoing
 from simulator.device import Device as Simulated
@@ -54,7 +56,7 @@ def collecting(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def registered(beside: queries.Beside, owner: Person, register: Registers) -> Registered:
+def registered(beside: LoopReader, owner: Person, register: Registers) -> Registered:
     """A device that this process knows and for which nothing waits."""
     simulated, device = register(owner)
     assert simulated.poll().ended == "empty"
@@ -80,7 +82,7 @@ def test_an_idle_device_with_nothing_waiting_is_answered_by_one_read_and_no_writ
     assert only.strip().startswith("SELECT")
 
 
-def test_a_mac_s_user_is_answered_too(beside: queries.Beside, owner: Person, register: Registers) -> None:
+def test_a_mac_s_user_is_answered_too(beside: LoopReader, owner: Person, register: Registers) -> None:
     simulated, _device = register(owner, "mac")
     COLLECTOR.flush()
     for _magic, channel in simulated.pushes().values():
@@ -90,7 +92,7 @@ def test_a_mac_s_user_is_answered_too(beside: queries.Beside, owner: Person, reg
 
 def test_what_waits_is_given_out_by_the_endpoint_alone(registered: Registered, owner: Person) -> None:
     simulated, device = registered
-    commands.enqueue(device=device, kind=ActionKind.LOCK, actor=fresh(owner))
+    asking.enqueue(device=device, kind=ActionKind.LOCK, actor=fresh(owner))
     assert connect_quickly(idle(simulated)) is None
     assert Command.objects.get(request_type="DeviceLock").state == State.QUEUED
     assert plistlib.loads(connect_endpoint(idle(simulated)).body)["Command"]["RequestType"] == "DeviceLock"
@@ -302,18 +304,18 @@ def committed(
     transactional_db: None, owner: Person, register: Registers, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Registered]:
     """As `registered`, but for all connections to see."""
-    monkeypatch.setattr(queries.BESIDE, "_connection", None)
+    monkeypatch.setattr(queries.ON_LOOP, "_connection", None)
     simulated, device = register(owner)
     assert simulated.poll().ended == "empty"
     COLLECTOR.flush()
     yield simulated, device
-    queries.BESIDE.close()
+    queries.ON_LOOP.close()
 
 
 def test_it_sees_what_has_been_committed(committed: Registered, owner: Person) -> None:
     simulated, device = committed
     assert connect_quickly(idle(simulated)) is DONE
-    commands.enqueue(device=device, kind=ActionKind.LOCK, actor=fresh(owner))
+    asking.enqueue(device=device, kind=ActionKind.LOCK, actor=fresh(owner))
     assert connect_quickly(idle(simulated)) is None
 
 
@@ -328,7 +330,7 @@ def test_it_says_nothing_when_it_would_have_to_wait(committed: Registered) -> No
     simulated, _device = committed
     assert connect_quickly(idle(simulated)) is DONE
     # With any connection open, nobody gets the file to themselves.
-    queries.BESIDE.close()
+    queries.ON_LOOP.close()
     connection.close()
     alone = sqlite3.connect(connection.settings_dict["NAME"], isolation_level=None)
     try:
@@ -345,7 +347,7 @@ def test_it_says_nothing_when_it_would_have_to_wait(committed: Registered) -> No
 def test_it_cannot_write(committed: Registered) -> None:
     simulated, _device = committed
     assert connect_quickly(idle(simulated)) is DONE
-    mine = queries.BESIDE._connection
+    mine = queries.ON_LOOP._connection
     assert mine is not None
     with pytest.raises(sqlite3.OperationalError, match="readonly"):
         mine.execute("DELETE FROM devices_registration")

@@ -6,14 +6,14 @@ import pytest
 from pytest_django import Settings
 
 from mydevices.accounts.models import Person
+from mydevices.actions import ActionKind
 from mydevices.certificates.models import Challenge, DeviceCertificate
-from mydevices.commands import services as commands
+from mydevices.commands import asking
 from mydevices.commands.models import Command
 from mydevices.commands.selectors import actions_of, progress
 from mydevices.commands.states import State
 from mydevices.devices import services as devices
 from mydevices.devices.models import Channel, Device, Registration
-from mydevices.platforms.port import ActionKind
 from mydevices.registration import services as registration
 from mydevices.registration.models import Ticket
 from simulator import fleet
@@ -121,7 +121,7 @@ def test_whoever_only_knows_a_udid_cannot_take_a_device_over(owner: Person, regi
     assert Device.objects.get(owner=thief).id != device.id
     assert present(owner, victim).registration_id == device.registration_id
     assert present(owner, victim).is_registered
-    commands.enqueue(device=present(owner, victim), kind=ActionKind.LOCK, actor=fresh(owner))
+    asking.enqueue(device=present(owner, victim), kind=ActionKind.LOCK, actor=fresh(owner))
     session = impostor.poll()
     assert "DeviceLock" not in [kind for kind, _status in session.commands]
 
@@ -129,7 +129,7 @@ def test_whoever_only_knows_a_udid_cannot_take_a_device_over(owner: Person, regi
 def test_a_valid_certificate_of_one_device_does_not_speak_for_another(owner: Person, register: Registers) -> None:
     victim, _device = register(owner)
     other, _other = register(owner)
-    commands.enqueue(device=present(owner, victim), kind=ActionKind.LOCK, actor=fresh(owner))
+    asking.enqueue(device=present(owner, victim), kind=ActionKind.LOCK, actor=fresh(owner))
     other.behaviour.act_as = victim.udid
     session = other.poll()
     assert session.ended == "unreachable"
@@ -141,7 +141,7 @@ def test_registering_anew_under_the_same_person_keeps_the_history_and_voids_what
     owner: Person, register: Registers
 ) -> None:
     simulated, device = register(owner)
-    action = commands.enqueue(device=present(owner, simulated), kind=ActionKind.WIPE, actor=fresh(owner))
+    action = asking.enqueue(device=present(owner, simulated), kind=ActionKind.WIPE, actor=fresh(owner))
     simulated.erase()
     simulated.set_up()
     _simulated, again = register(owner, simulated=simulated)
@@ -165,7 +165,7 @@ def test_registering_under_another_person_is_another_device(owner: Person, regis
 
 def test_a_repeated_authenticate_is_not_a_new_life(owner: Person, register: Registers) -> None:
     simulated, device = register(owner)
-    commands.enqueue(device=present(owner, simulated), kind=ActionKind.LOCK, actor=fresh(owner))
+    asking.enqueue(device=present(owner, simulated), kind=ActionKind.LOCK, actor=fresh(owner))
     simulated.repeat_authenticate()
     assert Registration.objects.filter(device=device).count() == 1
     assert Command.objects.get(request_type="DeviceLock").state == State.QUEUED
@@ -178,7 +178,7 @@ def test_renewal_is_not_a_new_life(owner: Person, register: Registers, quiet: bo
     simulated.behaviour.quiet_renewal = quiet
     simulated.poll()
     old = DeviceCertificate.objects.get(registration=device.registration_id)
-    lock = commands.enqueue(device=present(owner, simulated), kind=ActionKind.LOCK, actor=fresh(owner))
+    lock = asking.enqueue(device=present(owner, simulated), kind=ActionKind.LOCK, actor=fresh(owner))
     now = datetime.now(UTC)
     assert registration.renew_due(now=now) == 0
     assert registration.renew_due(now=now + timedelta(days=336)) == 1

@@ -11,16 +11,16 @@ from django.urls import reverse
 from django.utils import timezone
 
 from mydevices.accounts.models import Person
+from mydevices.actions import ActionKind
 from mydevices.certificates.models import DeviceCertificate
-from mydevices.commands import services as commands
+from mydevices.commands import asking
 from mydevices.commands.models import Command
+from mydevices.commands.queue import LoopReader
 from mydevices.commands.states import State
 from mydevices.configurations.models import Installation
 from mydevices.devices.assignment import Assignment, To
 from mydevices.devices.models import Channel, Device, Registration
 from mydevices.errors import NotAllowed
-from mydevices.platforms.apple import queries
-from mydevices.platforms.port import ActionKind
 from mydevices.registration import services as registration
 from mydevices.registration.models import Ticket
 from simulator import fleet
@@ -36,7 +36,7 @@ CHECKIN = "https://localhost/mdm/apple/checkin"
 
 
 @pytest.fixture(autouse=True, params=conftest.WAYS)
-def way(request: pytest.FixtureRequest, beside: queries.Beside, monkeypatch: pytest.MonkeyPatch) -> str:
+def way(request: pytest.FixtureRequest, beside: LoopReader, monkeypatch: pytest.MonkeyPatch) -> str:
     """On the event loop as in a thread."""
     chosen: str = request.param
     monkeypatch.setattr(conftest, "way", chosen)
@@ -80,7 +80,7 @@ def test_a_check_in_with_a_superseded_certificate_is_refused(owner: Person, regi
 def test_a_command_whose_time_is_over_is_not_given_even_before_the_sweep(owner: Person, register: Registers) -> None:
     simulated, _device = register(owner)
     simulated.poll()
-    action = commands.enqueue(device=present(owner, simulated), kind=ActionKind.UNLOCK, actor=fresh(owner))
+    action = asking.enqueue(device=present(owner, simulated), kind=ActionKind.UNLOCK, actor=fresh(owner))
     Command.objects.filter(action=action).update(expires_at=timezone.now() - timedelta(seconds=1))
     assert simulated.poll().commands == []
     assert set(Command.objects.filter(action=action).values_list("state", flat=True)) == {State.QUEUED}

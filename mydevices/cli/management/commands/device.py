@@ -11,13 +11,15 @@ from mydevices.accounts import rights
 from mydevices.accounts import selectors as accounts
 from mydevices.accounts.models import Person
 from mydevices.accounts.rights import Right
+from mydevices.actions import ACTIONS, ActionKind, Says
 from mydevices.audit.actor import Actor
-from mydevices.commands import services as commands
+from mydevices.commands import asking
 from mydevices.devices import selectors as devices
 from mydevices.devices.models import Device
 from mydevices.errors import MyDevicesError
-from mydevices.platforms.port import ActionKind, Parameters
+from mydevices.platforms.port import Parameters
 from mydevices.presentation import present
+from mydevices.presentation.actions import called
 
 ADDRESS = "command line"
 """Stands in the audit where requests have their IP address."""
@@ -41,14 +43,15 @@ class Command(BaseCommand):
 
     def handle(self, *_args: Any, **options: Any) -> None:
         kind = ActionKind(options["action"])
-        says = kind in {ActionKind.LOCK, ActionKind.LOST}
+        says = ACTIONS[kind].says is not Says.NOTHING
         if (options["message"] or options["phone"]) and not says:
-            raise CommandError("Only lock and lost put a message or a phone number on the screen.")
+            saying = ", ".join(kind for kind, rules in ACTIONS.items() if rules.says is not Says.NOTHING)
+            raise CommandError(f"Only these put a message or a phone number on the screen: {saying}.")
         try:
             options["email"].encode()
             person = accounts.by_email(options["email"])
             actor = Actor("person", str(person.id), person.name, person.role, ADDRESS, timezone.now())
-            action = commands.enqueue(
+            action = asking.enqueue(
                 device=_device(person, actor, options["id"]),
                 kind=kind,
                 actor=actor,
@@ -64,9 +67,9 @@ class Command(BaseCommand):
             self.stdout.write(f"Wipe of {name} waits for an administrator. {present.beyond(action.limit)} {action.id}")
         elif action.held_until:
             when = timezone.localtime(action.held_until)
-            self.stdout.write(f"{present.called(kind)} of {name} can be called off until {when:%H:%M:%S}. {action.id}")
+            self.stdout.write(f"{called(kind)} of {name} can be called off until {when:%H:%M:%S}. {action.id}")
         else:
-            self.stdout.write(f"{present.called(kind)} of {name} is queued. {action.id}")
+            self.stdout.write(f"{called(kind)} of {name} is queued. {action.id}")
 
 
 def _device(person: Person, actor: Actor, device_id: UUID) -> Device:
