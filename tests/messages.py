@@ -33,6 +33,7 @@ KEYWORDS: Final = {
     "ngettext_lazy": (1, 2),
     "npgettext": ((1, "c"), 2, 3),
     "pgettext": ((1, "c"), 2),
+    "plural": (1, 2),
     "pgettext_lazy": ((1, "c"), 2),
 }
 _TEXT: Final = r"u?(?:'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\")"
