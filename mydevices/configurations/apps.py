@@ -12,10 +12,12 @@ class Config(AppConfig):
         from mydevices.certificates import keeping  # noqa: PLC0415  the same
         from mydevices.configurations import push, selectors, services, tasks  # noqa: PLC0415  models must be loaded first
         from mydevices.configurations.models import SharedIdentity  # noqa: PLC0415  the same
+        from mydevices.devices import services as devices  # noqa: PLC0415  the same
 
         tasks.register()
         services.register()
         following.follow(push.of_people)
         people.ask_what_comes_with_groups(selectors.brought_by)
+        devices.ask_what_comes_with_ownership(selectors.is_brought_by_ownership)
         keeping.wait_for(push.waits_for_key)
         registry.column(SharedIdentity, "key")

@@ -1,4 +1,5 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, replace
 from typing import Final
 from uuid import UUID
@@ -88,6 +89,15 @@ def brought_by(person_ids: Collection[UUID], group_id: UUID, leaving: bool) -> S
         mark = f"configuration:{one.id}:{one.revision}"
         found.append(Brought(one.name, mark, frozenset(new.values_list("id", flat=True))))
     return found
+
+
+def is_brought_by_ownership(device: Device, ownership: str) -> bool:
+    """Whether a configuration would reach this device anew if it were personal, or the organisation's."""
+    then = copy(device)
+    then.ownership = ownership
+    enabled = Configuration.objects.filter(enabled=True)
+    here = assignment.reaching(enabled, device).values("id")
+    return bool(assignment.reaching(enabled, then).exclude(id__in=here).exists())
 
 
 def concerned(configuration_id: UUID) -> QuerySet[Device]:

@@ -1,6 +1,6 @@
 """What is known of devices, written down. What it means for the queue is decided higher up, in `registration`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -10,7 +10,7 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from mydevices.accounts import following, rights
+from mydevices.accounts import approvals, following, rights
 from mydevices.accounts import services as accounts
 from mydevices.accounts.models import Person
 from mydevices.accounts.notices import Notice
@@ -20,6 +20,7 @@ from mydevices.audit.actor import Actor
 from mydevices.audit.verbs import Verb
 from mydevices.devices.models import Channel, Device, Inventory, Registration
 from mydevices.errors import Conflict, Invalid
+from mydevices.organisation import services as organisation
 from mydevices.vault import services as vault
 
 
@@ -115,18 +116,39 @@ def describe(*, device: Device, introduction: Introduction) -> None:
             setattr(device, field, value[: _LENGTHS[field]])
 
 
+_BROUGHT_BY_OWNERSHIP: Final[list[Callable[[Device, str], bool]]] = []
+
+
+def ask_what_comes_with_ownership(brings: Callable[[Device, str], bool]) -> None:
+    """Name a function that says whether something new would reach a device, or a looser rule hold for it, if it were
+    personal or the organisation's: what goes by that is known to apps above."""
+    _BROUGHT_BY_OWNERSHIP.append(brings)
+
+
 @transaction.atomic
 def change_ownership(*, actor: Actor, device: Device, ownership: str, reason: str, now: datetime | None = None) -> None:
     """Make a device its owner's own, or the organisation's. Policies go by it at once; what this server may do to the
     device stays as its profile promised, until it is registered again. Its owner reads the reason.
 
-    Raises NotAllowed without the right, Invalid for another word or no reason, Conflict where it is so already."""
+    Raises NotAllowed without the right, Invalid for another word or no reason, Conflict where it is so already, and
+    where it would bring something new to more devices than one person may reach within a day: one by one they would
+    be many without another's word."""
     rights.require(actor, Right.MANAGE_DEVICES)
+    now = now or timezone.now()
     reason = " ".join(reason.split())
     if ownership not in Device.Ownership.values:
         raise Invalid(_("A device is personal or the organisation’s."))
     if not reason:
         raise Invalid(_("Say why. Its owner reads it."))
+    organisation.hold()
+    is_new = any(brings(device, ownership) for brings in _BROUGHT_BY_OWNERSHIP)
+    if is_new and not approvals.may_reach(actor=actor, device_ids=[device.id], now=now):
+        raise Conflict(
+            _(
+                "This brings configurations or looser rules to more devices than you may reach within a day. Ask "
+                "another administrator to change it, or go on tomorrow."
+            )
+        )
     if not Device.objects.filter(id=device.id).exclude(ownership=ownership).update(ownership=ownership):
         raise Conflict(_("It is so already."))
     device.ownership = ownership
@@ -148,7 +170,7 @@ def change_ownership(*, actor: Actor, device: Device, ownership: str, reason: st
             "device": device.known_as,
             "by": actor.name,
             "reason": reason,
-            "at": (now or timezone.now()).isoformat(timespec="seconds"),
+            "at": now.isoformat(timespec="seconds"),
         },
     )
 

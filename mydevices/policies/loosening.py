@@ -144,6 +144,18 @@ def _loosened(kind: type[Kind], some: Sequence[Rule], devices: "QuerySet[Device]
     return frozenset(found)
 
 
+def is_brought_by_ownership(device: Device, ownership: str) -> bool:
+    """Whether looser rules would hold for this device if it were personal, or the organisation's."""
+    groups = frozenset(Membership.objects.filter(person=device.owner_id).values_list("group_id", flat=True))
+    before, after = (Place(groups, device.platform, whose) for whose in (device.ownership, ownership))
+    for kind in KINDS.values():
+        if kind.is_of_devices():
+            some, default = rules(kind), kind().stored()
+            if looser.fields(kind.LOOSER, _holds(some, before, default), _holds(some, after, default)):
+                return True
+    return False
+
+
 def _less(assignment: Assignment, group: UUID) -> Assignment:
     if group not in assignment.groups:
         return assignment

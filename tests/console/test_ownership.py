@@ -1,17 +1,22 @@
 """Whose a device is, changed by an administrator: with a reason, and said to its owner."""
 
+from collections.abc import Sequence
+
 import pytest
 from django.core.cache import cache
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from mydevices.accounts.models import Person
+from mydevices.accounts.models import ApprovalRules, Person
 from mydevices.actions import ActionKind
+from mydevices.audit.actor import Actor
 from mydevices.audit.models import Entry
 from mydevices.audit.verbs import Verb
 from mydevices.certificates import push
 from mydevices.commands import capabilities
+from mydevices.configurations import services as configurations
+from mydevices.configurations.kinds.web_clip import WebClip
 from mydevices.devices import selectors as devices
 from mydevices.devices import services
 from mydevices.devices.assignment import Assignment, To
@@ -19,10 +24,12 @@ from mydevices.devices.models import Device
 from mydevices.errors import Conflict, Invalid, NotAllowed
 from mydevices.outbox.models import Message
 from mydevices.policies import services as policies
+from mydevices.policies.kinds.privacy import Privacy
 from mydevices.policies.kinds.registration import RegistrationRules
 from mydevices.protocols.apple.profiles import AccessRights
 from tests import factories
 from tests.console.conftest import SignedInAs
+from tests.console.test_approvals import browser_of
 from tests.factories import PASSWORD
 
 pytestmark = pytest.mark.django_db
@@ -156,3 +163,56 @@ def test_the_verb_refuses_what_makes_no_sense(phone: Device) -> None:
 def test_a_device_that_is_not_there_is_not_found(administrator: Client, ines: Person) -> None:
     missing = reverse("console:devices_ownership", args=[ines.id])
     assert administrator.get(missing).status_code == 404
+
+
+@pytest.fixture
+def fleet(ines: Person) -> Sequence[Device]:
+    """Three devices, of which one administrator has something new reach two within a day."""
+    ApprovalRules.objects.create(id=1, from_devices=2, configuration_devices=2)
+    factories.administrator("Tomas Reiter", password=PASSWORD)
+    return [
+        factories.device(ines, name=f"iPhone {number}", ownership=Device.Ownership.PERSONAL, now=timezone.now())
+        for number in range(3)
+    ]
+
+
+def test_a_configuration_for_the_organisations_devices_is_not_brought_to_many_one_by_one(
+    administrator: Client, fleet: Sequence[Device]
+) -> None:
+    configurations.create(
+        actor=Actor.system("test"),
+        name="Intranet",
+        values=WebClip(label="Intranet", url="https://intranet.example"),
+        assignment=Assignment(to=To.EVERYONE, ownerships=frozenset({"company"})),
+    )
+    answers = [administrator.post(page(one), {"becomes": "company", "reason": REASON}, follow=True) for one in fleet]
+    assert Device.objects.filter(ownership="company").count() == 2
+    assert "Ask another administrator to change it" in answers[2].content.decode()
+    assert Entry.objects.filter(verb=Verb.OWNERSHIP_CHANGED).count() == 2
+    # Back again brings nothing new, and another administrator, or another day, counts alone.
+    administrator.post(page(fleet[0]), {"becomes": "personal", "reason": REASON})
+    assert Device.objects.filter(ownership="company").count() == 1
+    browser_of(Person.objects.get(name="Tomas Reiter")).post(page(fleet[2]), {"becomes": "company", "reason": REASON})
+    assert Device.objects.get(id=fleet[2].id).ownership == "company"
+
+
+def test_looser_rules_of_the_organisations_devices_are_not_brought_to_many_one_by_one(
+    administrator: Client, fleet: Sequence[Device]
+) -> None:
+    policies.create(
+        actor=Actor.system("test"),
+        name="Stricter",
+        values=Privacy(administrators_may_locate=False),
+        assignment=Assignment(to=To.EVERYONE, ownerships=frozenset({"personal"})),
+    )
+    for one in fleet:
+        administrator.post(page(one), {"becomes": "company", "reason": REASON})
+    assert Device.objects.filter(ownership="company").count() == 2
+
+
+def test_where_nothing_goes_by_whose_they_are_any_number_is_changed(
+    administrator: Client, fleet: Sequence[Device]
+) -> None:
+    for one in fleet:
+        administrator.post(page(one), {"becomes": "company", "reason": REASON})
+    assert not Device.objects.filter(ownership="personal").exists()
