@@ -1,8 +1,9 @@
 """Which server mails leave by, and how that is changed.
 
 Whoever has it reads every link that is mailed: invitations, forgotten passwords, devices to confirm. And where none is
-set, nobody hears of what waits for them. So another server, and none, wait for another administrator like whatever
-loosens a rule; the mail about it goes by the server that is still there.
+set, nobody hears of what waits for them. So another server, another password for it, with which it may take no mail,
+and none, wait for another administrator like whatever loosens a rule; the mail about it goes by the server that is
+still there.
 """
 
 import json
@@ -44,7 +45,7 @@ def change(
     mail_from: str,
     now: datetime | None = None,
 ) -> None:
-    """As `outgoing.change`, and raises what it does; Waits for anything but another password."""
+    """As `outgoing.change`, and raises what it does; Waits for anything that is another than before."""
     rights.require(actor, Right.MANAGE_SETTINGS)
     actor.require_fresh(now := now or timezone.now())
     with transaction.atomic():
@@ -54,7 +55,9 @@ def change(
         after = outgoing.checked(**given, password=password, mail_from=mail_from)
         enclosure = json.dumps({"password": password}).encode() if password else b""
         wanted = Wanted(KIND, WHAT, after["host"], {"before": before, "after": after}, enclosure)
-        approval = approvals.ask(actor=actor, wanted=wanted, loosens=before != after, now=now)
+        # A password that is wrong silences mails as none would.
+        loosens = before != after or bool(password)
+        approval = approvals.ask(actor=actor, wanted=wanted, loosens=loosens, now=now)
         if approval is None:
             outgoing.change(actor=actor, **after, password=password)
             return
@@ -92,11 +95,12 @@ def _lines(approval: Approval) -> Sequence[Change]:
         "mail_from": _("From"),
     }
     before, after = (approval.arguments[when] or {} for when in ("before", "after"))
-    return [
+    lines = [
         Change(label, approvals.said(before.get(name) or ""), approvals.said(after.get(name) or ""))
         for name, label in labels.items()
         if before.get(name) != after.get(name)
     ]
+    return [*lines, Change(_("Password"), "", "••••")] if approval.enclosure else lines
 
 
 def _carry_out(approval: Approval, actor: Actor, _now: datetime) -> None:

@@ -186,3 +186,29 @@ def test_the_same_again_waits_for_nobody(set_up: Client) -> None:
 def test_what_cannot_be_kept_is_said_at_once(set_up: Client) -> None:
     assert set_up.post(reverse(PAGE), {**ELSEWHERE, "encryption": "none"}).status_code == 400
     assert not Approval.objects.exists()
+
+
+def test_mails_are_not_silenced_by_a_password_that_is_wrong(amara: Person, tomas: Person) -> None:
+    browser, login = browser_of(amara), {**KEPT, "user": "md"}
+    browser.post(reverse(PAGE), {**login, "password": "the right one"})
+    ApprovalRules.objects.create(id=1, from_devices=1)
+    factories.device(factories.person())
+    organisation.forget()
+    assert browser.post(reverse(PAGE), {**login, "password": "a wrong one"})["Location"] == one(waits())
+    assert told(Notice.CHANGE_WAITS) == {str(amara.id), str(tomas.id)}
+    assert password() == "the right one"
+    other = browser_of(tomas)
+    shown = text(other, one(waits()))
+    assert "Password" in shown
+    assert "a wrong one" not in shown
+    decide(other, waits(), "approve")
+    assert password() == "a wrong one"
+    # What changes nothing waits for nobody.
+    assert browser.post(reverse(PAGE), login)["Location"] == reverse(PAGE)
+
+
+def password() -> str:
+    organisation.forget()
+    now = outgoing.current()
+    assert now is not None
+    return now.server.password
