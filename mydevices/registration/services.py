@@ -261,7 +261,7 @@ def revoke(*, ticket: Ticket, actor: Actor) -> None:
 
 def revoke_since(person_id: UUID, since: datetime, now: datetime) -> None:
     """Close this person's tickets that were opened since then and not used yet: somebody else may have opened them.
-    Part of another verb, which records it (`accounts.set_aside`)."""
+    Part of another verb, which records it (`accounts.set_aside`, `accounts.sessions`)."""
     unused = Ticket.objects.filter(
         person_id=person_id, created_at__gte=since, used_at=None, revoked_at=None, refused_at=None
     )

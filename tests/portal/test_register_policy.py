@@ -19,6 +19,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
+from mydevices.accounts import people
 from mydevices.accounts import services as accounts
 from mydevices.accounts.models import Group, Membership, Person
 from mydevices.accounts.requests import COOKIE
@@ -249,6 +250,31 @@ def test_a_proof_ends_with_the_password_that_it_was_given_with(ines: Person, dec
     accounts.change_password(actor=factories.actor(ines), person=ines, password="granite meadow seventeen")
     assert visitor.post(DEVICE, CHOICE)["Location"] == BY_PIN
     assert not Ticket.objects.exists()
+
+
+@pytest.mark.parametrize("end", ["password", "everywhere", "suspended"])
+def test_what_ends_sessions_closes_the_registrations_that_were_opened_in_them(
+    ines: Person, decide: Decide, end: str
+) -> None:
+    """The profile that whoever is thrown out has opened would be sent private keys for a quarter of an hour."""
+    decide(sign_in="password")
+    intruder, _status = proved(ines, password=factories.PASSWORD)
+    opened = intruder.post(DEVICE, CHOICE)["Location"]
+    assert intruder.get(opened).status_code == 200
+    owner = Client()
+    assert owner.post("/sign-in", {"login": ines.email, "password": factories.PASSWORD}).status_code == 302
+    match end:
+        case "password":
+            new = "granite meadow seventeen"
+            form = {"oldpassword": factories.PASSWORD, "password1": new, "password2": new}
+            assert owner.post(reverse("account_change_password"), form).status_code in {302, 303}
+        case "everywhere":
+            assert owner.post(reverse("sessions_end_others")).status_code in {302, 303}
+        case "suspended":
+            people.suspend(actor=factories.actor(factories.administrator(), proved=timezone.now()), person=ines)
+            Person.objects.filter(id=ines.id).update(is_active=True)
+    assert intruder.get(opened).status_code == 404
+    assert Ticket.objects.get().revoked_at is not None
 
 
 def test_a_pin_that_was_replaced_meanwhile_opens_nothing(ines: Person, decide: Decide) -> None:
