@@ -7,9 +7,10 @@ from datetime import datetime
 from typing import Any, Final, TypeGuard
 from uuid import UUID
 
+from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models import Q, QuerySet
-from django.utils import timezone
+from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
@@ -566,7 +567,9 @@ def _present(configuration: Configuration) -> Configuration:
 
 def _record(verb: Verb, configuration: Configuration, actor: Actor) -> None:
     """With the values in words: what was sent must be readable when the configuration is gone."""
-    lines = selectors.lines(configuration)
+    # The audit speaks one language, whoever decided.
+    with translation.override(settings.LANGUAGE_CODE):
+        decided = "; ".join(f"{line.label}: {line.text}" for line in selectors.lines(configuration))
     audit.record(
         verb,
         actor=actor,
@@ -578,6 +581,6 @@ def _record(verb: Verb, configuration: Configuration, actor: Actor) -> None:
             "revision": configuration.revision,
             "assigned_to": configuration.assigned_to,
             "groups": ", ".join(sorted(group.name for group in configuration.groups.all())),
-            "decided": "; ".join(f"{line.label}: {line.text}" for line in lines),
+            "decided": decided,
         },
     )

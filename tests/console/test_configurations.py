@@ -10,6 +10,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
+from mydevices.accounts.models import Person
 from mydevices.audit.models import Entry
 from mydevices.audit.verbs import Verb
 from mydevices.certificates.models import CertificateType
@@ -25,6 +26,7 @@ from mydevices.devices.models import Channel
 from tests import factories
 from tests.certificates.identities import identity_for, uploaded
 from tests.console.conftest import SignedInAs
+from tests.console.test_policy_kinds import PRIVACY
 
 pytestmark = pytest.mark.django_db
 
@@ -311,3 +313,19 @@ def test_the_portals_icon_has_the_organisations_colour() -> None:
     icon = portal_clip.picture("#336699")
     assert icon.startswith(b"\x89PNG\r\n\x1a\n")
     assert icon != portal_clip.picture("#996633")
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "form", "verb", "label"),
+    [
+        ("console:configurations_new", "web_clip", CLIP, Verb.CONFIGURATION_CREATED, "Full screen: "),
+        ("console:policies_new", "privacy", PRIVACY, Verb.POLICY_CREATED, "Location: "),
+    ],
+)
+def test_the_audit_speaks_one_language_whoever_decides(
+    administrator: Client, name: str, kind: str, form: dict[str, str], verb: Verb, label: str
+) -> None:
+    Person.objects.update(language="de")
+    assert administrator.post(reverse(name, args=[kind]), form).status_code == 303
+    assert "Konfigurationen" in text(administrator.get(reverse(INDEX)))
+    assert label in str(Entry.objects.get(verb=verb).details["decided"])
