@@ -562,11 +562,4 @@ def _host(address: str) -> str:
     return address.rpartition(":")[0].strip("[]")
 
 
-def _headers(response: port.Response) -> Pairs:
-    headers = [*response.headers]
-    if response.content_type:
-        headers.append(("content-type", response.content_type))
-    return headers
-
-
 application = Front(pages=wsgi.pages, plane=wsgi.plane, waits=waiting.addresses())

@@ -129,14 +129,6 @@ def present(person_ids: Collection[UUID], type_ids: Collection[UUID]) -> Mapping
     return {(one.person_id, one.type_id): one for one in found}
 
 
-def history(person_ids: Collection[UUID], type_ids: Collection[UUID]) -> Sequence[Certificate]:
-    """Replaced certificates of these people and types, newest first."""
-    found = Certificate.objects.select_related("person", "type").filter(
-        person__in=person_ids, type__in=type_ids, replaced_at__isnull=False
-    )
-    return list(found.order_by("-replaced_at", "id"))
-
-
 def held(person_id: UUID, type_id: UUID) -> QuerySet[Certificate]:
     """Somebody's certificates of a type, the present and the replaced ones, without what is secret or large."""
     return Certificate.objects.filter(person=person_id, type=type_id).defer("key", "der", "chain")

@@ -228,8 +228,3 @@ def _reply(
 
 def _printable(value: str) -> bytes:
     return der.tlv(der.PRINTABLE_STRING, value.encode("ascii"))
-
-
-def ca_certificate(authority: x509.Authority) -> bytes:
-    """The answer to GetCACert: the authority's certificate in DER, to be sent as `CA_CERTIFICATE_TYPE`."""
-    return authority.der

@@ -475,7 +475,3 @@ def test_capabilities_name_what_is_good_and_nothing_weak() -> None:
         "SHA-512",
         "SCEPStandard",
     }
-
-
-def test_the_certificate_of_the_authority_is_its_der(authority: x509.Authority) -> None:
-    assert library.load_der_x509_certificate(scep.ca_certificate(authority)) == authority.certificate
