@@ -4,8 +4,10 @@ providers send more, and one line once more where mails are written."""
 from typing import Any, Final
 
 import pytest
+from django import forms as forms_of_django
 from django.apps import apps
 from django.core.cache import cache
+from django.core.exceptions import ValidationError
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection, models
 from django.test import Client
@@ -19,7 +21,12 @@ from mydevices.accounts import services as accounts
 from mydevices.accounts.mail import Reader
 from mydevices.accounts.models import Group, Person
 from mydevices.accounts.notices import FACTS, Notice
+from mydevices.actions import ActionKind
+from mydevices.commands import asking as commands
+from mydevices.commands.models import Action
+from mydevices.console import forms as console_forms
 from mydevices.devices.models import Device
+from mydevices.errors import Invalid
 from mydevices.lines import is_one_line, one_line
 from mydevices.names import LineField
 from mydevices.organisation import selectors as organisation
@@ -197,6 +204,33 @@ def test_a_passkey_has_no_such_name(separator: str) -> None:
     field = passkeys.AddForm.base_fields["name"]
     with pytest.raises(Exception, match="single line"):
         field.clean(bad(separator)[:60])
+
+
+def asking_why() -> list[str]:
+    return sorted(
+        name
+        for name, form in vars(console_forms).items()
+        if isinstance(form, type) and issubclass(form, forms_of_django.Form) and "reason" in form.base_fields
+    )
+
+
+@pytest.mark.parametrize("separator", SEPARATORS)
+@pytest.mark.parametrize("form", asking_why())
+def test_a_reason_is_one_line(form: str, separator: str) -> None:
+    with pytest.raises(ValidationError, match="single line"):
+        getattr(console_forms, form).base_fields["reason"].clean(bad(separator))
+
+
+@pytest.mark.parametrize("separator", SEPARATORS)
+def test_a_reason_of_more_than_a_line_locks_nothing(separator: str) -> None:
+    boss, browser = factories.administrator(password=factories.PASSWORD), Client()
+    browser.post(reverse("account_login"), {"login": boss.email, "password": factories.PASSWORD})
+    device = factories.device(factories.person("Ines"), now=timezone.now())
+    answer = browser.post(reverse("console:devices_act", args=[device.id, "lock"]), {"reason": bad(separator)})
+    assert answer.status_code == 400
+    with pytest.raises(Invalid):
+        commands.enqueue(device=device, kind=ActionKind.LOCK, actor=factories.actor(boss), reason=bad(separator))
+    assert not Action.objects.exists()
 
 
 # Every mail

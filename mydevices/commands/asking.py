@@ -11,6 +11,7 @@ from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from mydevices import names
 from mydevices.accounts import attempts, rights
 from mydevices.accounts import services as accounts
 from mydevices.accounts.attempts import Limit
@@ -193,12 +194,10 @@ def _check_allowed(device: Device, kind: ActionKind, actor: Actor, now: datetime
 
 
 def checked(reason: str) -> str:
-    """A reason as it is kept. Raises Invalid for one that is too long or cannot be shown."""
-    reason = reason.strip()
+    """A reason as it is kept. Raises Invalid for one that is too long, or more than one line that can be shown."""
+    reason = names.checked(reason)
     if len(reason) > LONGEST_REASON:
         raise Invalid(_("This has at most %(number)d characters.") % {"number": LONGEST_REASON})
-    if port.UNSENDABLE.search(reason):
-        raise Invalid(_("This has characters that cannot be shown. Type it anew."))
     return reason
 
 

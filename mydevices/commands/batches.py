@@ -69,8 +69,8 @@ def start(
         raise Unsupported(_("This is asked of one device at a time."))
     rights.require(actor, ACTIONS[kind].right)
     proof.require(actor, Verb.BATCH_STARTED, None, now)
-    reason = reason.strip()
-    if not reason or len(reason) > asking.LONGEST_REASON:
+    reason = asking.checked(reason)
+    if not reason:
         raise Invalid(_("Say why. Its owner reads it."))
     if not 0 < len(device_ids) <= MOST:
         raise Invalid(_("Choose between one and %(most)d devices.") % {"most": MOST})

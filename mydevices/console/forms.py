@@ -8,6 +8,7 @@ from django.conf import settings
 from django.core.validators import FileExtensionValidator
 from django.utils.translation import gettext_lazy as _
 
+from mydevices import names
 from mydevices.accounts import providers, rights
 from mydevices.accounts.fields import AddressField
 from mydevices.accounts.models import Group, Person, Provider
@@ -28,7 +29,9 @@ OWN_BLUE = "#1b54c0"
 
 def _why(help_text: "StrPromise", *, required: bool = True) -> forms.CharField:
     """Why somebody does or decides something that concerns others. `help_text` says who reads it."""
-    return forms.CharField(label=_("Why"), required=required, max_length=300, help_text=help_text)
+    return forms.CharField(
+        label=_("Why"), required=required, max_length=300, help_text=help_text, validators=[names.validate]
+    )
 
 
 def _message(label: "StrPromise") -> forms.CharField:

@@ -10,6 +10,7 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from mydevices import names
 from mydevices.accounts import approvals, following, rights
 from mydevices.accounts import services as accounts
 from mydevices.accounts.models import Person
@@ -135,7 +136,7 @@ def change_ownership(*, actor: Actor, device: Device, ownership: str, reason: st
     be many without another's word."""
     rights.require(actor, Right.MANAGE_DEVICES)
     now = now or timezone.now()
-    reason = " ".join(reason.split())
+    reason = names.checked(reason)
     if ownership not in Device.Ownership.values:
         raise Invalid(_("A device is personal or the organisation’s."))
     if not reason:

@@ -12,6 +12,7 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from mydevices import names
 from mydevices.accounts import attempts, rights
 from mydevices.accounts import services as accounts
 from mydevices.accounts.attempts import Limit
@@ -231,7 +232,7 @@ def look(
     Whoever is not its owner needs a fresh proof and gives a `reason`. Each of their looks is recorded with it and
     mailed to the owner, unless it only goes on (`again`): then it is recorded when there is something new. Raises as
     `require_looker`, NeedsFreshAuthentication, and Invalid without a reason."""
-    now, reason = now or timezone.now(), " ".join(reason.split())
+    now, reason = now or timezone.now(), names.checked(reason)
     require_looker(device=device, actor=actor)
     proof.require(actor, Verb.POSITION_SEEN, None, timezone.now(), person_id=device.owner_id)
     is_other = actor.kind == "person" and not _is_owner(device, actor)

@@ -69,7 +69,7 @@ def test_an_administrator_gives_a_reason_and_the_owner_a_mail(ines: Person, phon
         (["lock", "{device}", "--as", "{owner}", "--message", "x" * 201], "at most 200"),
         (["lock", "{device}", "--as", "{owner}", "--phone", "1" * 41], "at most"),
         (["lock", "{device}", "--as", "{owner}", "--reason", "x" * 501], "at most 500"),
-        (["lock", "{device}", "--as", "{owner}", "--reason", "\udcff"], "cannot be shown"),
+        (["lock", "{device}", "--as", "{owner}", "--reason", "\udcff"], "control characters"),
         (["check_in", "{device}", "--as", "{suspended}"], "Nobody here has the address"),
         (["check_in", "{device}", "--as", "{stranger}"], "There is no such device here."),
         (["check_in", str(uuid4()), "--as", "{stranger}"], "There is no such device here."),
