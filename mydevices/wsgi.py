@@ -19,6 +19,7 @@ from django.core.wsgi import get_wsgi_application
 from django.db import DEFAULT_DB_ALIAS, InterfaceError, OperationalError, connection, connections
 from django.db import Error as DatabaseGone
 from django.db.migrations.executor import MigrationExecutor
+from django.utils.http import parse_header_parameters
 
 from mydevices import clients
 from mydevices.errors import MyDevicesError, NotFound, TooMany
@@ -30,11 +31,12 @@ pages = get_wsgi_application()
 
 class _Request(WSGIRequest):
     """Django reads the content type where nobody has begun to answer, and an encoding that is none was an error of the
-    server (`text/plain; charset*=x''%00`). Such a request has no content type."""
+    server (`text/plain; charset*=x''%00`). Such a request has no content type. And by its charset Django reads the
+    address, also by one that is none of text (`base64`); here everything is UTF-8."""
 
     def _set_content_type_params(self, meta: dict[str, str]) -> None:
         try:
-            super()._set_content_type_params(meta)  # type: ignore[misc]  # the stubs leave it out
+            self.content_type, self.content_params = parse_header_parameters(meta.get("CONTENT_TYPE", ""))
         except (ValueError, LookupError):
             self.content_type, self.content_params = "", {}
 

@@ -7,7 +7,7 @@ from wsgiref.validate import validator
 
 import pytest
 from django.db import OperationalError, connection
-from django.test import override_settings
+from django.test import Client, override_settings
 
 from mydevices import environment, wsgi
 from mydevices.errors import ProtocolError
@@ -166,6 +166,16 @@ def test_a_migrated_database_is_ready() -> None:
 def test_a_content_type_that_cannot_be_read_is_none(kind: str) -> None:
     """It was an error of the server, for every page and everybody."""
     assert call("POST", "/owntracks", b"{}", CONTENT_TYPE=kind)[0].startswith("401 ")
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("charset", ["base64", "hex", "rot13", "undefined", "idna", "punycode", "utf-16", "utf-7"])
+def test_no_charset_of_a_content_type_breaks_a_page(charset: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Django reads addresses by it, and some are no charsets of text: an error of the server, for everybody."""
+    monkeypatch.setattr("django.test.client.WSGIRequest", wsgi.pages.request_class)
+    page = Client().get("/sign-in?next=%2Fx", CONTENT_TYPE=f"text/plain; charset={charset}")
+    assert page.status_code == 200
+    assert b'value="/x"' in page.content
 
 
 @pytest.mark.parametrize(
