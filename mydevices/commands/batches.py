@@ -114,17 +114,7 @@ def must_wait(*, actor: Actor, kind: ActionKind, device_ids: Collection[UUID], n
     a day counts, in batches or one by one, but for what waits itself."""
     if kind not in KINDS or not KINDS[kind].waits or not approvals.must_wait(actor):
         return False
-    names = approvals.waiting().filter(what__startswith=_WHAT).values_list("what", flat=True)
-    held = [UUID(name.removeprefix(_WHAT)) for name in names]
-    lately = BatchItem.objects.filter(
-        batch__kind=kind,
-        batch__actor_id=actor.id,
-        batch__started_at__gt=now - approvals.DAY,
-        state__in=(State.WAITING, State.ASKED),
-    ).exclude(batch_id__in=held)
-    singly = limits.asked_of_others(actor=actor, kind=kind, now=now)
-    asked = {*lately.values_list("device_id", flat=True), *singly.values_list("device_id", flat=True)}
-    return len({*device_ids, *asked}) > approvals.rules().batch_devices
+    return len({*device_ids, *limits.asked_lately(actor=actor, kind=kind, now=now)}) > approvals.rules().batch_devices
 
 
 def register() -> None:

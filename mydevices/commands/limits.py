@@ -13,7 +13,7 @@ from mydevices.accounts import services as accounts
 from mydevices.accounts.notices import Notice
 from mydevices.actions import ActionKind
 from mydevices.audit.actor import Actor
-from mydevices.commands.models import Action, Command
+from mydevices.commands.models import Action, BatchItem, Command
 from mydevices.commands.states import PENDING, State
 from mydevices.devices.models import Device
 from mydevices.errors import Conflict
@@ -51,12 +51,20 @@ def _wipes(device: Device, now: datetime) -> QuerySet[Action]:
     ).exclude(approval=Action.Approval.WAITING).exclude(device=device)  # fmt: skip
 
 
-def asked_of_others(*, actor: Actor, kind: ActionKind, now: datetime) -> QuerySet[Action]:
-    """What this person has asked of devices of other people within a day, one by one or in batches, and was not called
-    off or in vain."""
+def asked_lately(*, actor: Actor, kind: ActionKind, now: datetime) -> set[UUID]:
+    """The devices of which this person has asked this within a day. In batches, whether or not their turn has come, but
+    not those that wait for another administrator; one by one of devices of others, but not what was called off."""
+    held = approvals.waiting().filter(kind=f"batch.{kind.value}").values_list("arguments", flat=True)
+    batched = BatchItem.objects.filter(
+        batch__kind=kind,
+        batch__actor_id=actor.id,
+        batch__started_at__gt=now - DAY,
+        state__in=(BatchItem.State.WAITING, BatchItem.State.ASKED),
+    ).exclude(batch_id__in=[UUID(arguments["batch"]) for arguments in held])
     counted = Command.objects.filter(action=OuterRef("pk"), state__in=(State.HELD, *PENDING, State.DONE))
-    lately = Action.objects.filter(Exists(counted), kind=kind, actor_id=actor.id, requested_at__gt=now - DAY)
-    return lately.exclude(device__owner=UUID(actor.id))
+    singly = Action.objects.filter(Exists(counted), kind=kind, actor_id=actor.id, requested_at__gt=now - DAY)
+    of_others = singly.exclude(device__owner=UUID(actor.id))
+    return {*batched.values_list("device_id", flat=True), *of_others.values_list("device_id", flat=True)}
 
 
 def check_retired(*, device: Device, actor: Actor, now: datetime) -> None:
@@ -64,9 +72,8 @@ def check_retired(*, device: Device, actor: Actor, now: datetime) -> None:
     through by hand is a list, and asks another administrator first. In the line of `organisation.services.hold`."""
     if not approvals.must_wait(actor):
         return
-    lately = asked_of_others(actor=actor, kind=ActionKind.RETIRE, now=now).exclude(device=device)
     most = approvals.rules().batch_devices
-    if lately.values("device").distinct().count() >= most:
+    if len(asked_lately(actor=actor, kind=ActionKind.RETIRE, now=now) - {device.id}) >= most:
         raise Conflict(
             ngettext(
                 "You have retired %(number)d device within a day. Choose further ones in the list of devices: another "

@@ -178,6 +178,17 @@ def test_many_devices_are_not_retired_one_by_one_either(amara: Person, tomas: Pe
     assert work() == 3
 
 
+def test_devices_whose_turn_in_a_batch_has_not_come_count_too(
+    amara: Person, tomas: Person, some: Sequence[Device]
+) -> None:
+    browser = browser_of(amara)
+    ask(browser, "retire", some[:2])
+    assert not Action.objects.exists()
+    assert "another administrator is asked first" in retire(browser, some[2])
+    assert not Action.objects.exists()
+    assert work() == 2
+
+
 def test_retiring_ones_own_devices_asks_nobody(amara: Person, tomas: Person, some: Sequence[Device]) -> None:
     browser = browser_of(amara)
     for number in range(3):
