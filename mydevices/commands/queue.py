@@ -251,7 +251,7 @@ def _due(row: tuple[Any, ...]) -> Due:
         uuid=_uuid(row[8]),
         request_type=row[9],
         parameters=json.loads(row[10]),
-        state=row[11],
+        state=State(row[11]),
         registration_id=_uuid(row[1]),
         device_id=_uuid(row[5]),
         device_model=row[6],

@@ -17,6 +17,7 @@ from mydevices.certificates.models import DeviceCertificate
 from mydevices.commands import asking, queue
 from mydevices.commands.models import Action, Command
 from mydevices.commands.outcomes import Outcome
+from mydevices.commands.queue import Next
 from mydevices.commands.states import State
 from mydevices.devices.models import Channel
 from mydevices.errors import Conflict, Waits
@@ -57,7 +58,7 @@ def releases(action: Action) -> Callable[[], bool]:
     return lambda: asking.release(action_id=action.id, now=datetime.now(UTC))
 
 
-def reports(poll: queries.Poll | None) -> Callable[[], bool]:
+def reports(poll: Next | None) -> Callable[[], bool]:
     assert poll is not None
     assert poll.reported is not None
     command, outcome = poll.reported, Outcome(State.FAILED, datetime.now(UTC))

@@ -26,6 +26,7 @@ from mydevices.certificates.models import DeviceCertificate
 from mydevices.commands import queue
 from mydevices.commands import selectors as commands_selectors
 from mydevices.commands.outcomes import Outcome
+from mydevices.commands.queue import Next
 from mydevices.commands.states import State
 from mydevices.devices import services as devices
 from mydevices.devices.models import Registration
@@ -277,12 +278,12 @@ def connect_endpoint(request: Request) -> Response:
         if poll.due is None:
             return DONE
         try:
-            body = render.encode(poll.due)
+            body = render.encode(queries.to_render(poll.due, poll))
         except (Conflict, Invalid) as problem:
             # It cannot be given to anybody, and what waits behind it must not wait for ever.
             queue.give_up(command_id=poll.due.id, reason=problem.message, now=now)
             continue
-        if queue.mark_sent(command_id=poll.due.id, seen=State(poll.due.state), now=now, offered_in=poll.conversation):
+        if queue.mark_sent(command_id=poll.due.id, seen=poll.due.state, now=now, offered_in=poll.conversation):
             return Response(200, body, PLIST)
         # It was called off in this very moment: look again. Each turn needs such a moment, so this ends.
 
@@ -311,14 +312,14 @@ def connect_quickly(request: Request) -> Response | None:
         poll.due is not None
         or poll.registration_state != Registration.State.ACTIVE
         or poll.certificate_state != DeviceCertificate.State.CURRENT
-        or poll.has_old_digest != proof.is_weak
+        or queries.has_old_digest(poll) != proof.is_weak
         or not COLLECTOR.note_at_once(poll.registration_id, now, poll.last_seen_at)
     ):
         return None
     return DONE
 
 
-def _theirs(poll: queries.Poll | None, report: reports.Report) -> queries.Poll:
+def _theirs(poll: Next | None, report: reports.Report) -> Next:
     """What was found for the certificate that signed, if it is in use and its device is the one that speaks. Raises
     ProtocolError."""
     if poll is None or poll.certificate_state == DeviceCertificate.State.SUPERSEDED:
@@ -336,9 +337,7 @@ def _answered(command_uuid: str | None) -> UUID | None:
         return None
 
 
-def _note(
-    poll: queries.Poll, report: reports.Report, proof: signed.Proof, address: str, now: datetime
-) -> Response | None:
+def _note(poll: Next, report: reports.Report, proof: signed.Proof, address: str, now: datetime) -> Response | None:
     """What the request tells beside asking: the certificate is in use, the device lives, a command has been answered.
     A Response when the registration has ended, before or by this very answer."""
     if poll.registration_state != Registration.State.ACTIVE:
@@ -350,7 +349,7 @@ def _note(
         certificate = certificates_selectors.by_fingerprint(proof.fingerprint)
         if certificate is not None and certificate.registration is not None:
             registration.use(certificate=certificate, registration=certificate.registration)
-    if poll.has_old_digest != proof.is_weak:
+    if queries.has_old_digest(poll) != proof.is_weak:
         devices.signs(registration_id=poll.registration_id, with_old_digest=proof.is_weak, now=now)
     COLLECTOR.note(poll.registration_id, now, poll.last_seen_at)
     if poll.reported is None or report.status not in OF_STATUS:
@@ -370,7 +369,7 @@ def _note(
     return DONE if recorded and ends_it else None
 
 
-def _after_the_last_word(poll: queries.Poll, report: reports.Report, now: datetime) -> Response:
+def _after_the_last_word(poll: Next, report: reports.Report, now: datetime) -> Response:
     """To a device whose registration was wiped or replaced. Reports are answered and change nothing: they are late or
     doubled, perhaps the very answer that ended it. But a device that asks for commands after a wipe has not erased
     itself: it is told again, under the same id, for as long as it has not registered anew. Its life stays over."""

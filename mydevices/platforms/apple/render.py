@@ -27,7 +27,6 @@ class Due:
     uuid: UUID
     request_type: str
     parameters: Mapping[str, object]
-    state: str
     registration_id: UUID
     device_id: UUID
     profile_identifier: str
@@ -56,7 +55,6 @@ def given_again(command: Command) -> Due:
         uuid=command.uuid,
         request_type=command.request_type,
         parameters=command.parameters,
-        state=command.state,
         registration_id=life.id,
         device_id=life.device_id,
         profile_identifier=life.profile_identifier,
