@@ -1,6 +1,7 @@
 """Looks at the public address from outside, as people and devices meet it: what its TLS is like is the reverse proxy's
 to decide, and nothing that comes here by way of it shows it."""
 
+import contextlib
 import socket
 import ssl
 import warnings
@@ -98,9 +99,8 @@ def _agrees(
 
 
 def _connected(context: ssl.SSLContext, host: str, port: int) -> ssl.SSLSocket:
-    plain = socket.create_connection((host, port), SECONDS)
-    try:
-        return context.wrap_socket(plain, server_hostname=host)
-    except BaseException:
-        plain.close()
-        raise
+    with contextlib.ExitStack() as opened:
+        plain = opened.enter_context(socket.create_connection((host, port), SECONDS))
+        secured = context.wrap_socket(plain, server_hostname=host)
+        opened.pop_all()  # whoever is given it closes it
+        return secured
