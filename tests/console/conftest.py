@@ -3,7 +3,7 @@ from collections.abc import Callable
 import pytest
 from django.test import Client
 
-from mydevices.accounts.models import Person
+from mydevices.accounts.models import ApprovalRules, Person
 from tests import factories
 
 SignedInAs = Callable[[str], Client]
@@ -25,3 +25,22 @@ def sign_in_as() -> SignedInAs:
 @pytest.fixture
 def administrator(sign_in_as: SignedInAs) -> Client:
     return sign_in_as(Person.Role.ADMINISTRATOR)
+
+
+@pytest.fixture
+def amara() -> Person:
+    return factories.administrator("Amara Diallo", password=factories.PASSWORD)
+
+
+@pytest.fixture
+def tomas() -> Person:
+    return factories.administrator("Tomas Reiter", password=factories.PASSWORD)
+
+
+@pytest.fixture
+def enough() -> None:
+    """As many devices are registered as it takes for changes to wait."""
+    ApprovalRules.objects.create(id=1, from_devices=2)
+    owner = factories.person("Ines Okafor")
+    for _time in range(2):
+        factories.device(owner)

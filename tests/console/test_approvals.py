@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from mydevices.accounts import approvals, factors, services
-from mydevices.accounts.models import Approval, ApprovalRules, Group, Person, SignInRules
+from mydevices.accounts.models import Approval, Group, Person, SignInRules
 from mydevices.accounts.notices import Notice
 from mydevices.audit.actor import Actor
 from mydevices.audit.models import Entry
@@ -43,25 +43,6 @@ SIGN_IN: Final[dict[str, Any]] = {
 SHORTER: Final = {**SIGN_IN, "minimum_length": 8}
 RULES: Final = "console:settings_sign_in"
 DAY: Final = timedelta(hours=24, seconds=1)
-
-
-@pytest.fixture
-def enough() -> None:
-    """As many devices are registered as it takes for changes to wait."""
-    ApprovalRules.objects.create(id=1, from_devices=2)
-    owner = factories.person("Ines Okafor")
-    for _time in range(2):
-        factories.device(owner)
-
-
-@pytest.fixture
-def amara() -> Person:
-    return factories.administrator("Amara Diallo", password=PASSWORD)
-
-
-@pytest.fixture
-def tomas() -> Person:
-    return factories.administrator("Tomas Reiter", password=PASSWORD)
 
 
 def browser_of(person: Person) -> Client:

@@ -38,16 +38,6 @@ WEEK = timedelta(days=7, seconds=1)
 
 
 @pytest.fixture
-def amara() -> Person:
-    return factories.administrator("Amara Diallo", password=PASSWORD)
-
-
-@pytest.fixture
-def tomas() -> Person:
-    return factories.administrator("Tomas Reiter", password=PASSWORD)
-
-
-@pytest.fixture
 def sam() -> Person:
     return factories.person("Sam Stone", role=Person.Role.HELPDESK, password=PASSWORD)
 

@@ -18,7 +18,6 @@ from tests import factories
 from tests.cli.conftest import free_port
 from tests.console.conftest import SignedInAs
 from tests.console.test_approvals import browser_of, decide, one, text, told, waits
-from tests.factories import PASSWORD
 
 pytestmark = pytest.mark.django_db
 
@@ -118,16 +117,6 @@ def test_others_see_it_at_most(sign_in_as: SignedInAs) -> None:
 
 KEPT = {"host": "smtp.aldermoor.example", "port": "587", "encryption": "starttls", "mail_from": "md@aldermoor.example"}
 ELSEWHERE = {**KEPT, "host": "smtp.elsewhere.example", "user": "me", "password": "between us"}
-
-
-@pytest.fixture
-def amara() -> Person:
-    return factories.administrator("Amara Diallo", password=PASSWORD)
-
-
-@pytest.fixture
-def tomas() -> Person:
-    return factories.administrator("Tomas Reiter", password=PASSWORD)
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ from typing import Any
 
 import pytest
 from django.urls import reverse
-from django.utils import timezone
 
 from mydevices.accounts import approvals, providers
 from mydevices.accounts.models import Approval, ApprovalRules, Person, Provider, ProviderLink
@@ -13,29 +12,10 @@ from mydevices.audit.models import Entry
 from mydevices.audit.verbs import Verb
 from tests import factories
 from tests.console.test_approvals import browser_of, decide, one, text, told, waits
-from tests.factories import PASSWORD
 
 pytestmark = pytest.mark.django_db
 
 NEW = "console:settings_provider_new"
-
-
-@pytest.fixture
-def amara() -> Person:
-    return factories.administrator("Amara Diallo", password=PASSWORD)
-
-
-@pytest.fixture
-def tomas() -> Person:
-    return factories.administrator("Tomas Reiter", password=PASSWORD)
-
-
-@pytest.fixture
-def enough() -> None:
-    ApprovalRules.objects.create(id=1, from_devices=2)
-    owner = factories.person("Ines Okafor")
-    for _time in range(2):
-        factories.device(owner, now=timezone.now())
 
 
 @pytest.fixture
