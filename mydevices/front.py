@@ -30,7 +30,7 @@ from django.conf import settings
 
 from mydevices import logs, wsgi
 from mydevices.cli import processes
-from mydevices.platforms import port
+from mydevices.port import routes
 from mydevices.presentation import waiting
 
 Pairs = list[tuple[str, str]]
@@ -102,7 +102,7 @@ class Limits:
 class Refused(Exception):
     """A request that goes no further than here; `response` is its answer."""
 
-    def __init__(self, response: port.Response) -> None:
+    def __init__(self, response: routes.Response) -> None:
         super().__init__(response.status)
         self.response = response
 
@@ -226,7 +226,7 @@ class Arrival:
         self.client = scope.client
         self.headers = _joined(scope.headers.items())
 
-    def answer(self, response: port.Response) -> None:
+    def answer(self, response: routes.Response) -> None:
         headers = [*response.headers]
         if response.content_type:
             headers.append(("content-type", response.content_type))
@@ -245,7 +245,7 @@ class Arrival:
         asked_after_health = status == HTTPStatus.OK and self.path in wsgi.HEALTH
         if access.isEnabledFor(logging.INFO) and not asked_after_health:
             # Never a query string or a body: they hold challenges.
-            path = self.path if self.path in port.ROUTES else logs.masked(self.path)
+            path = self.path if self.path in routes.ROUTES else logs.masked(self.path)
             took = (time.perf_counter() - self.started) * 1000
             _write(
                 f'method={self.method} path="{path}" status={status} bytes={len(body)} ms={took:.1f} '
@@ -260,7 +260,7 @@ class Front:
         self,
         *,
         pages: WSGIApplication,
-        plane: Callable[[port.Request], port.Response],
+        plane: Callable[[routes.Request], routes.Response],
         waits: Callable[[str, str], bool],
         limits: Limits | None = None,
     ) -> None:
@@ -323,7 +323,7 @@ class Front:
             return
         if length is not None and length <= min(limit, self._limits.at_once):
             body = await self._short.read(arrival.exchange, length)
-            quick = port.ROUTES[path].quick if on_plane else None
+            quick = routes.ROUTES[path].quick if on_plane else None
             if quick is not None and (answer := _quickly(quick, arrival, body)) is not None:
                 arrival.answer(answer)
                 return
@@ -338,7 +338,7 @@ class Front:
     def _body_limit(self, path: str, *, on_plane: bool) -> int:
         if not on_plane:
             return self._limits.body
-        route = port.ROUTES.get(path)
+        route = routes.ROUTES.get(path)
         if route is None:
             raise Refused(NOTHING)
         return route.body_limit
@@ -458,7 +458,7 @@ class _Short:
         self._looking = False
 
 
-def _quickly(quick: port.Quick, arrival: Arrival, body: bytes) -> port.Response | None:
+def _quickly(quick: routes.Quick, arrival: Arrival, body: bytes) -> routes.Response | None:
     """What a route has to say on the event loop. Raises nothing: whatever it is, the endpoint in its thread is next."""
     try:
         return quick(_request(arrival, body))
@@ -484,9 +484,9 @@ class _Answer:
         self.written += data
 
 
-def _request(arrival: Arrival, body: bytes) -> port.Request:
+def _request(arrival: Arrival, body: bytes) -> routes.Request:
     headers = arrival.headers
-    return port.Request(
+    return routes.Request(
         method=arrival.method,
         path=arrival.path,
         query=arrival.scope.query_string,

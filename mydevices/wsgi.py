@@ -2,7 +2,7 @@
 
 `front` serves the same three parts without WSGI's weaknesses; this callable is for other servers and for tests.
 
-The device plane does not pass through Django: an endpoint is a plain function (`platforms.port`). `plane` is the one
+The device plane does not pass through Django: an endpoint is a plain function (`port.routes`). `plane` is the one
 place that finds it, translates what it raises and leaves the thread's database connection fit for the next request.
 """
 
@@ -43,7 +43,7 @@ class _Request(WSGIRequest):
 
 pages.request_class = _Request
 
-from mydevices.platforms import port  # noqa: E402  models can be imported once the line above has set Django up
+from mydevices.port import routes  # noqa: E402  models can be imported once the line above has set Django up
 
 PLANE: Final = "/mdm/"
 """Paths that begin like this are the device plane's."""
@@ -90,23 +90,23 @@ def completed(headers: list[tuple[str, str]]) -> list[tuple[str, str]]:
 _PLAIN: Final = "text/plain; charset=utf-8"
 
 
-def plain(status: int, text: str, headers: tuple[tuple[str, str], ...] = ()) -> port.Response:
+def plain(status: int, text: str, headers: tuple[tuple[str, str], ...] = ()) -> routes.Response:
     """A short answer in words."""
-    return port.Response(status, f"{text}\n".encode(), _PLAIN, headers)
+    return routes.Response(status, f"{text}\n".encode(), _PLAIN, headers)
 
 
-def plane(request: port.Request) -> port.Response:
+def plane(request: routes.Request) -> routes.Response:
     """Answer a request to the device plane. What an endpoint raises unexpectedly is passed on, for the server's 500.
 
     OPTIONS is answered here, and a method that the route does not name is refused here. A database that went away is
     503 and Retry-After: the device asks again, on a new connection.
     """
-    route = port.ROUTES.get(request.path)
+    route = routes.ROUTES.get(request.path)
     if route is None:
         return plain(404, "There is nothing here.")
     if request.method not in route.methods:
         is_asked = request.method == "OPTIONS"
-        return port.Response(204 if is_asked else 405, headers=(("Allow", ", ".join([*route.methods, "OPTIONS"])),))
+        return routes.Response(204 if is_asked else 405, headers=(("Allow", ", ".join([*route.methods, "OPTIONS"])),))
     # Inside somebody's transaction (a test's) the connection is theirs to look after.
     borrowed = connection.in_atomic_block
     try:
@@ -136,7 +136,7 @@ def client_address(peer: str, forwarded_for: str) -> str:
     return clients.address(peer, forwarded_for, proxies=settings.ENVIRONMENT.trusted_proxies)
 
 
-def healthz() -> port.Response:
+def healthz() -> routes.Response:
     """The process is alive."""
     return plain(200, "alive")
 
@@ -157,7 +157,7 @@ class _Migrated:
 _migrated: Final = _Migrated()
 
 
-def readyz() -> port.Response:
+def readyz() -> routes.Response:
     """The database answers and its tables are those of this version. 503 otherwise, with the reason."""
     borrowed = connection.in_atomic_block
     try:
@@ -173,7 +173,7 @@ def readyz() -> port.Response:
             _tidy()
 
 
-HEALTH: Final[dict[str, Callable[[], port.Response]]] = {"/healthz": healthz, "/readyz": readyz}
+HEALTH: Final[dict[str, Callable[[], routes.Response]]] = {"/healthz": healthz, "/readyz": readyz}
 
 
 def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
@@ -197,12 +197,12 @@ def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iter
     return [] if method == "HEAD" else [response.body]
 
 
-def _from_environ(environ: WSGIEnvironment, path: str, method: str) -> port.Response:
+def _from_environ(environ: WSGIEnvironment, path: str, method: str) -> routes.Response:
     headers = {name[5:].replace("_", "-").lower(): value for name, value in environ.items() if name.startswith("HTTP_")}
     for name in ("CONTENT_TYPE", "CONTENT_LENGTH"):
         if environ.get(name):
             headers[name.replace("_", "-").lower()] = environ[name]
-    route = port.ROUTES.get(path)
+    route = routes.ROUTES.get(path)
     limit = route.body_limit if route else 0
     length = environ.get("CONTENT_LENGTH") or ("" if environ.get("wsgi.input_terminated") else "0")
     try:
@@ -213,7 +213,7 @@ def _from_environ(environ: WSGIEnvironment, path: str, method: str) -> port.Resp
     if route and len(body) > limit:
         return plain(413, "The body is too large.")
     return plane(
-        port.Request(
+        routes.Request(
             method=method,
             path=path,
             query=environ.get("QUERY_STRING", ""),

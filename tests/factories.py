@@ -78,7 +78,7 @@ def device(
     number = next(_numbers)
     registration, _replaced = services.begin(
         owner=owner,
-        platform=Device.Platform.APPLE,
+        platform="apple",
         ownership=ownership,
         introduction=Introduction(
             hardware_id=f"UDID-{number}", name=name, model=model, os_name="iOS", os_version="26.1"

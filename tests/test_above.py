@@ -28,7 +28,7 @@ from mydevices.devices import services as devices_services
 from mydevices.devices.models import Device, Registration
 from mydevices.errors import Waits
 from mydevices.organisation import selectors as organisation
-from mydevices.platforms.port import Parameters
+from mydevices.port.actions import Parameters
 from mydevices.registration import invitations, invitees
 from mydevices.registration.invitees import Row
 from mydevices.registration.models import Invitation

@@ -29,8 +29,8 @@ from mydevices.console import listing
 from mydevices.environment import Environment
 from mydevices.location import services as location
 from mydevices.organisation import services as organisation
-from mydevices.platforms import port
 from mydevices.policies.kinds.self_service import SelfServiceRules
+from mydevices.port.actions import LONGEST_MESSAGE, LONGEST_PHONE
 from mydevices.presentation import files
 from mydevices.protocols.pki import pkcs12
 from mydevices.registration import invitees
@@ -225,7 +225,7 @@ def test_limits_are_those_of_the_code() -> None:
     assert f"at most {addresses.LONGEST} characters" in typed["E-mail address"]
     assert f"{SignInRules().minimum_length} to {SignInRules.LONGEST} characters" in typed["Password"]
     assert f"{invitees.LONGEST_NAME} characters" in typed["Name of a person"]
-    assert f"{port.LONGEST_MESSAGE} and {port.LONGEST_PHONE} characters" in typed["Message and phone number of a lock"]
+    assert f"{LONGEST_MESSAGE} and {LONGEST_PHONE} characters" in typed["Message and phone number of a lock"]
     assert typed["Reason"] == f"{asking.LONGEST_REASON} characters"
     assert (search.MOST, typed["Search"]) == (6, f"six words of {search.LONGEST} characters")
     largest = {row[0]: row[2] for row in table("limits.md", "Upload")}

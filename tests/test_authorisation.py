@@ -359,7 +359,7 @@ def scene(monkeypatch: pytest.MonkeyPatch) -> Scene:
     action: Action = asking.enqueue(device=device, kind=ActionKind.WIPE, actor=acting)
     second = asking.enqueue(device=factories.device(owner, now=now), kind=ActionKind.WIPE, actor=acting)
     ticket: Ticket = registration.open_ticket(
-        person=owner, ownership=Device.Ownership.PERSONAL, intended=Ticket.Intended.PHONE, actor=acting
+        person=owner, ownership=Device.Ownership.PERSONAL, intended="phone", actor=acting
     )
     key = Authenticator.objects.create(
         user=owner, type="webauthn", data={"name": "Key", "credential": passkeys.credential()}

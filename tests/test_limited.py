@@ -34,10 +34,9 @@ from mydevices.devices.models import Device, Registration
 from mydevices.errors import LimitedSession
 from mydevices.location import services as location
 from mydevices.outbox.models import Message
-from mydevices.platforms.port import Parameters
+from mydevices.port.actions import Parameters
 from mydevices.portal.middleware import Limited
 from mydevices.registration import services as registration
-from mydevices.registration.models import Ticket
 from tests import factories
 from tests.codes import code_for
 from tests.factories import PASSWORD
@@ -463,7 +462,7 @@ VERBS: Final[dict[str, Callable[[Actor, Person, Device], object]]] = {
         location.make_reporter(device=device, actor=actor),
     ),
     "register a device": lambda actor, person, _device: registration.open_ticket(
-        person=person, ownership="personal", intended=Ticket.Intended.PHONE, actor=actor
+        person=person, ownership="personal", intended="phone", actor=actor
     ),
     "change the rules": lambda actor, _person, _device: sign_in_rules.change(
         actor=actor,

@@ -32,11 +32,11 @@ from mydevices.devices.assignment import EVERYONE
 from mydevices.devices.models import Device, Registration
 from mydevices.errors import ForbiddenByPolicy, MyDevicesError, NeedsFreshAuthentication, NotAllowed, Unsupported
 from mydevices.organisation import selectors as organisation
-from mydevices.platforms.port import Parameters
 from mydevices.policies import services as policies
 from mydevices.policies.kinds import privacy
 from mydevices.policies.kinds.privacy import Privacy
 from mydevices.policies.kinds.self_service import SelfServiceRules
+from mydevices.port.actions import Parameters
 from tests import confirming, factories
 from tests.confirming import grow_stale
 

@@ -26,10 +26,10 @@ from mydevices.devices.models import Device
 from mydevices.errors import Conflict, ForbiddenByPolicy, Invalid, Unsupported
 from mydevices.organisation import services as organisation
 from mydevices.outbox import services as outbox
-from mydevices.platforms import port
-from mydevices.platforms.port import Parameters
 from mydevices.policies import selectors as policies
 from mydevices.policies.kinds.self_service import SelfServiceRules
+from mydevices.port.actions import Parameters
+from mydevices.port.platform import platform_of
 
 WITHOUT_PROOF: Final = Limit(3, timedelta(hours=1))
 """How often somebody may ask something of devices of others without a fresh proof."""
@@ -70,7 +70,7 @@ def enqueue(
     if registration is None or not capability.possible:
         raise Unsupported(capability.reason)
     rules = ACTIONS[kind]
-    plan = port.adapter_for(device.platform).plan(device, kind, parameters)
+    plan = platform_of(device).plan(device, kind, parameters)
     channels = {channel.kind: channel for channel in registration.channels.all()}
     held_until = now + timedelta(seconds=undo_seconds(device)) if rules.takes else None
     held = held_until is not None and held_until > now

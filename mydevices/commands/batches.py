@@ -31,7 +31,7 @@ from mydevices.devices.models import Device
 from mydevices.errors import Conflict, Invalid, MyDevicesError, NotAllowed, NotFound, Unsupported
 from mydevices.organisation import services as organisation
 from mydevices.outbox import services as outbox
-from mydevices.platforms.port import Parameters
+from mydevices.port.actions import Parameters
 
 KINDS: Final[Mapping[ActionKind, BatchRules]] = {
     kind: rules.batch for kind, rules in ACTIONS.items() if rules.batch is not None

@@ -10,11 +10,11 @@ from django.utils.translation import gettext as _
 from mydevices.actions import ACTIONS, ActionKind
 from mydevices.audit.actor import Actor
 from mydevices.devices.models import Device, Registration
-from mydevices.platforms import port
-from mydevices.platforms.port import Capability
 from mydevices.policies import helpdesk, selectors
 from mydevices.policies.kinds.privacy import Privacy
 from mydevices.policies.kinds.self_service import SelfServiceRules
+from mydevices.port.actions import Capability
+from mydevices.port.platform import platform_of
 
 
 def of(device: Device, actor: Actor | None = None) -> Mapping[ActionKind, Capability]:
@@ -23,7 +23,7 @@ def of(device: Device, actor: Actor | None = None) -> Mapping[ActionKind, Capabi
 
     With an `actor`, policies count: what its owner may do by themselves, and what others may do to it. Rights are not
     asked here. Without one, or for the server itself, it is what the device can do."""
-    platform = port.adapter_for(device.platform).capabilities(device)
+    platform = platform_of(device).capabilities(device)
     return {kind: _by_rule(device, capability, actor) for kind, capability in platform.items()}
 
 
@@ -31,7 +31,7 @@ def of_others(device: Device) -> Mapping[ActionKind, Capability]:
     """What administrators could ever ask of a device, whatever state it happens to be in: what neither the device nor a
     policy forbids them. Asks the database nothing when the device comes from `devices.selectors`."""
     found = {}
-    for kind, capability in port.adapter_for(device.platform).capabilities(device).items():
+    for kind, capability in platform_of(device).capabilities(device).items():
         reason, policy = _by_policy(device, kind, _SOMEBODY)
         found[kind] = replace(capability, reason=reason, policy=policy) if reason else capability
     return found

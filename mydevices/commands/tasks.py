@@ -11,8 +11,7 @@ from mydevices.commands import approvals, asking, batches, deferrals, queue, wak
 from mydevices.devices.models import Channel, Registration
 from mydevices.outbox import registry
 from mydevices.outbox.registry import Delivery, Done, Outcome, Retry
-from mydevices.platforms import port
-from mydevices.platforms.port import NotWoken
+from mydevices.port.platform import NotWoken, platform_named
 
 
 def register() -> None:
@@ -54,7 +53,7 @@ def wake(deliveries: Sequence[Delivery]) -> Mapping[int, Outcome]:
         by_platform[channel.registration.device.platform].append(channel)
     failures: dict[int, NotWoken | None] = {}
     for platform, those in by_platform.items():
-        failures.update(port.adapter_for(platform).wake(those))
+        failures.update(platform_named(platform).wake(those))
     return {
         delivery.id: Retry(failure, failure.after) if (failure := failures.get(delivery.payload["channel"])) else Done()
         for delivery in deliveries

@@ -17,7 +17,7 @@ from mydevices.actions import Says
 from mydevices.audit.actor import Actor
 from mydevices.devices.models import Device
 from mydevices.errors import Invalid
-from mydevices.platforms.port import LONGEST_MESSAGE, LONGEST_PHONE
+from mydevices.port.actions import LONGEST_MESSAGE, LONGEST_PHONE
 from mydevices.presentation.access import plain
 from mydevices.registration.invitees import LONGEST_NAME
 

@@ -1,6 +1,6 @@
 """The forms of policies: whom a policy is for, and one form per kind. A kind checks itself; a form lays it out."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final, cast
 
@@ -13,8 +13,9 @@ from mydevices.devices.assignment import Assignment, To
 from mydevices.devices.models import Device
 from mydevices.policies.kinds.kind import Kind
 from mydevices.policies.kinds.privacy import Privacy
-from mydevices.policies.kinds.registration import SYSTEMS, RegistrationRules
+from mydevices.policies.kinds.registration import RegistrationRules, minimum_field
 from mydevices.policies.kinds.self_service import EVERYTHING, SelfServiceRules
+from mydevices.port.platform import PLATFORMS, systems
 from mydevices.presentation.actions import WORDS
 
 
@@ -34,7 +35,6 @@ class AssignmentForm(forms.Form):
         label=_("Only devices of these platforms"),
         required=False,
         widget=forms.CheckboxSelectMultiple,
-        choices=Device.Platform.choices,
     )
     ownerships = forms.MultipleChoiceField(
         label=_("Only devices of this ownership"),
@@ -46,6 +46,9 @@ class AssignmentForm(forms.Form):
     def __init__(self, *args: Any, of_devices: bool, **options: Any) -> None:
         super().__init__(*args, **options)
         cast("forms.ModelMultipleChoiceField[Group]", self.fields["groups"]).queryset = Group.objects.order_by("name")
+        cast("forms.MultipleChoiceField", self.fields["platforms"]).choices = [
+            (platform.name, platform.title) for platform in PLATFORMS.values()
+        ]
         if not of_devices:
             del self.fields["platforms"], self.fields["ownerships"]
 
@@ -103,7 +106,13 @@ class KindForm(forms.Form):
         return cleaned
 
     def sections(self) -> list[tuple[str, list[forms.BoundField]]]:
-        return [(title, [self[name] for name in names]) for title, names in self.layout]
+        return [
+            (title, [self[field] for name in names for field in self.fields_of(name)]) for title, names in self.layout
+        ]
+
+    def fields_of(self, name: str) -> Sequence[str]:
+        """The form's fields for one of the kind's."""
+        return [name]
 
 
 class RegistrationForm(KindForm):
@@ -111,7 +120,7 @@ class RegistrationForm(KindForm):
     layout = (
         (_("Proof"), ("sign_in", "pin_length", "pin_days", "pin_on_request", "confirm_devices")),
         (_("Devices"), ("ownership", "device_limit", "company_devices_count")),
-        (_("Systems"), ("systems", "minimum_ios", "minimum_ipados", "minimum_macos")),
+        (_("Systems"), ("systems", "minimums")),
         (_("Terms"), ("terms",)),
     )
 
@@ -152,12 +161,6 @@ class RegistrationForm(KindForm):
     systems = forms.MultipleChoiceField(
         label=_("Systems that may register"),
         widget=forms.CheckboxSelectMultiple,
-        choices=[(system, system) for system in SYSTEMS],
-    )
-    minimum_ios = forms.CharField(label=_("Oldest iOS"), required=False, max_length=16)
-    minimum_ipados = forms.CharField(label=_("Oldest iPadOS"), required=False, max_length=16)
-    minimum_macos = forms.CharField(
-        label=_("Oldest macOS"), required=False, max_length=16, help_text=_("Such as 14.5. Empty: any.")
     )
     terms = forms.CharField(
         label=_("Terms of service to accept"),
@@ -166,13 +169,35 @@ class RegistrationForm(KindForm):
         help_text=_("People accept them before they register. When the text changes, they are asked anew."),
     )
 
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.of_systems = {minimum_field(system.name): system for system in systems()}
+        cast("forms.MultipleChoiceField", self.fields["systems"]).choices = [
+            (system.name, system.name) for system in self.of_systems.values()
+        ]
+        known = self.initial.get("minimums", {})
+        for name, system in self.of_systems.items():
+            self.fields[name] = forms.CharField(
+                label=_("Oldest %(system)s") % {"system": system.name},
+                required=False,
+                max_length=16,
+                help_text=_("Such as %(version)s. Empty: any.") % {"version": system.example},
+                initial=known.get(system.name, ""),
+            )
+
+    def fields_of(self, name: str) -> Sequence[str]:
+        return list(self.of_systems) if name == "minimums" else super().fields_of(name)
+
     def converted(self, name: str) -> object:
+        if name == "minimums":
+            given = {system.name: self.cleaned_data[field] for field, system in self.of_systems.items()}
+            return {system: version for system, version in given.items() if version}
         value = self.cleaned_data[name]
         match name:
             case "device_limit":
                 return value or 0
             case "systems":
-                return tuple(system for system in SYSTEMS if system in value)
+                return tuple(system.name for system in self.of_systems.values() if system.name in value)
             case "terms":
                 return value.replace("\r\n", "\n")
             case _other:

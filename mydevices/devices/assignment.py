@@ -18,6 +18,9 @@ from mydevices.accounts.models import Group, Membership, Person
 from mydevices.devices.models import Device, Registration
 from mydevices.errors import Invalid
 
+KNOWN_PLATFORMS: Final[set[str]] = set()
+"""The platforms that an assignment can be narrowed to, by name: `port.platform.register` adds each."""
+
 
 class To(models.TextChoices):
     """Whom it is for, before the filters of devices."""
@@ -45,7 +48,7 @@ class Assignment:
             raise Invalid(
                 _("Choose the groups that it is for.") if self.to == To.GROUPS else _("Groups come without these.")
             )
-        if not self.platforms <= set(Device.Platform.values):
+        if not self.platforms <= KNOWN_PLATFORMS:
             raise Invalid(_("There is no such platform."))
         if not self.ownerships <= set(Device.Ownership.values):
             raise Invalid(_("A device is personal or the organisation’s."))
@@ -87,7 +90,7 @@ EVERYONE: Final = Assignment()
 
 
 class Assigned(models.Model):
-    """What is assigned, as columns. Filters are names between commas (“,apple,windows,”), because both databases can
+    """What is assigned, as columns. Filters are names between commas (“,one,another,”), because both databases can
     look into a text and only one of them into a list."""
 
     assigned_to = models.CharField(max_length=16, choices=To.choices, default=To.EVERYONE)

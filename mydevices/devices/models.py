@@ -19,9 +19,6 @@ STILL_TALKING: Final = timedelta(minutes=2)
 class Device(Searched):
     """A phone, tablet or computer of one person. Its history outlives its registrations."""
 
-    class Platform(models.TextChoices):
-        APPLE = "apple", "Apple"
-
     class Ownership(models.TextChoices):
         PERSONAL = "personal", "Personal"
         COMPANY = "company", "Company"
@@ -30,13 +27,14 @@ class Device(Searched):
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="devices")
-    platform = models.CharField(max_length=16, choices=Platform.choices)
+    platform = models.CharField(max_length=16)
+    """The name of a `port.platform.Platform`."""
     hardware_id = models.CharField(max_length=128)
-    """UDID or EnrollmentID on Apple: what the device calls itself. Not proof of anything."""
+    """What the device calls itself, in its platform's terms. Not proof of anything."""
     ownership = models.CharField(max_length=16, choices=Ownership.choices)
     name = LineField(max_length=200, blank=True)
     model = LineField(max_length=64, blank=True)
-    """The identifier of the product, such as iPhone17,1."""
+    """The identifier of the product, in its platform's terms."""
     model_name = LineField(max_length=120, blank=True)
     os_name = LineField(max_length=32, blank=True)
     os_version = LineField(max_length=32, blank=True)
@@ -207,7 +205,7 @@ class Registration(models.Model):
 
 
 class Channel(models.Model):
-    """Where commands go: the device itself, or one user of a Mac. Each has its own push token and queue."""
+    """Where commands go: the device itself, or one user of it. Each has its own push token and queue."""
 
     class Kind(models.TextChoices):
         DEVICE = "device", "Device"

@@ -18,6 +18,7 @@ from mydevices.looser import Values
 from mydevices.policies import selectors
 from mydevices.policies.kinds import KINDS
 from mydevices.policies.kinds.kind import Kind
+from mydevices.port.platform import PLATFORMS
 
 Groups = frozenset[UUID]
 
@@ -83,7 +84,7 @@ def _places(kind: type[Kind], some: Iterable[Rule], without: UUID | None) -> Ite
     for groups in _combinations(named):
         yield Place(groups)
         if kind.is_of_devices():
-            for platform, ownership in product(Device.Platform.values, Device.Ownership.values):
+            for platform, ownership in product(PLATFORMS, Device.Ownership.values):
                 yield Place(groups, platform, ownership)
 
 

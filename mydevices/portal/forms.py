@@ -1,6 +1,6 @@
 from collections.abc import Sequence
 from functools import cache
-from typing import Any
+from typing import Any, Final
 from zoneinfo import available_timezones
 
 from django import forms
@@ -12,11 +12,10 @@ from mydevices.accounts.fields import AddressField
 from mydevices.accounts.models import Person
 from mydevices.accounts.notices import Notice
 from mydevices.devices.models import Device
-from mydevices.platforms.port import LONGEST_MESSAGE, LONGEST_PHONE
 from mydevices.policies.kinds.registration import RegistrationRules
+from mydevices.port.actions import LONGEST_MESSAGE, LONGEST_PHONE
+from mydevices.port.platform import device_kinds
 from mydevices.presentation.access import plain
-from mydevices.registration.models import Ticket
-from mydevices.registration.services import OF_INTENDED
 
 
 class LockForm(forms.Form):
@@ -85,9 +84,13 @@ class TypedNameForm(forms.Form):
         return name
 
 
+HERE: Final = "here"
+"""The answer “this device”: no kind of device is called so."""
+
+
 class RegisterForm(forms.Form):
-    """Which device, and whose, as far as the person's policy leaves a choice. Where the page is open on an Apple
-    device, "here" is the first answer. `with_pin`: the person types their PIN as well."""
+    """Which device, and whose, as far as the person's policy leaves a choice. Where the page is open on a device that
+    can be registered, HERE is the first answer. `with_pin`: the person types their PIN as well."""
 
     which = forms.ChoiceField(label=_("Which device is it?"), widget=forms.RadioSelect)
     ownership = forms.ChoiceField(label=_("Whose is it?"), widget=forms.RadioSelect, initial=Device.Ownership.PERSONAL)
@@ -108,19 +111,11 @@ class RegisterForm(forms.Form):
         **options: Any,
     ) -> None:
         super().__init__(*args, **options)
-        names = {
-            Ticket.Intended.PHONE.value: (
-                _("An iPhone or iPad"),
-                _("This iPhone or iPad"),
-                _("Another iPhone or iPad"),
-            ),
-            Ticket.Intended.MAC.value: (_("A Mac"), _("This Mac, in front of me"), _("Another Mac")),
-        }
-        allowed = [kind for kind in names if set(OF_INTENDED[kind]) & set(rules.systems)]
+        allowed = {name: kind for name, kind in device_kinds().items() if set(kind.systems) & set(rules.systems)}
         self.here = here if here in allowed else ""
-        apart = [(kind, names[kind][2 if self.here else 0]) for kind in allowed]
+        apart = [(name, kind.other if self.here else kind.one) for name, kind in allowed.items()]
         if self.here:
-            apart.insert(0, ("here", names[self.here][1]))
+            apart.insert(0, (HERE, allowed[self.here].this))
         _choices(self.fields["which"]).choices = apart
         self.fields["which"].initial = apart[0][0]
         self.fixed_ownership = rules.fixed_ownership
@@ -135,7 +130,7 @@ class RegisterForm(forms.Form):
             del self.fields["pin"]
 
     def is_here(self) -> bool:
-        return bool(self.cleaned_data["which"] == "here")
+        return bool(self.cleaned_data["which"] == HERE)
 
     def intended(self) -> str:
         return self.here if self.is_here() else str(self.cleaned_data["which"])

@@ -8,6 +8,8 @@ from django.utils.html import format_html
 from django.utils.translation import gettext as _
 
 from mydevices.devices.models import Device
+from mydevices.port.platform import device_kind
+from mydevices.port.registering import DeviceKind
 from mydevices.presentation import moments
 from mydevices.registration.models import Ticket
 from mydevices.registration.refusals import Refusal
@@ -23,7 +25,7 @@ class Shown:
     qr_url: str
     what: str
     whose: str
-    is_mac: bool
+    guide: DeviceKind
     until: str
     works_until: str
     state: str
@@ -37,15 +39,15 @@ def shown(ticket: Ticket, now: datetime, *, here: bool = False) -> Shown:
     state = _("Nobody has opened it yet")
     if ticket.opened_at is not None:
         state = format_html(_("Opened {when}, not finished"), when=moments.at(ticket.opened_at, now))
-    is_mac = ticket.intended == Ticket.Intended.MAC
+    guide = device_kind(ticket.intended)
     return Shown(
         url=reverse("portal:ticket", args=[ticket.id]),
         now_url=reverse("portal:ticket_now", args=[ticket.id]),
         revoke_url=reverse("portal:revoke", args=[ticket.id]),
         qr_url=reverse("portal:qr", args=[ticket.id]),
-        what=_("A Mac") if is_mac else _("An iPhone or iPad"),
+        what=str(guide.one),
         whose=_("your own") if personal else _("the organisation’s"),
-        is_mac=is_mac,
+        guide=guide,
         until=format_html(_("ends {when}"), when=until),
         works_until=format_html(_("Works once, and ends {when}."), when=until),
         state=state,

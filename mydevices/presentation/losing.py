@@ -14,7 +14,7 @@ from mydevices.commands.selectors import Progress
 from mydevices.commands.states import State
 from mydevices.devices.models import Device, Registration
 from mydevices.location.selectors import Permission
-from mydevices.platforms.port import Capability
+from mydevices.port.actions import Capability
 from mydevices.presentation import moments
 from mydevices.presentation.present import (
     NEWS,

@@ -16,9 +16,9 @@ from mydevices.applications.models import Listing
 from mydevices.configurations.models import Installation
 from mydevices.devices.models import Device
 from mydevices.location.selectors import Permission
-from mydevices.platforms.port import Capability
 from mydevices.policies.kinds.privacy import OFF, ON, Privacy
 from mydevices.policies.selectors import Effective
+from mydevices.port.actions import Capability
 from mydevices.presentation import moments, present
 from mydevices.presentation.actions import WORDS
 from mydevices.presentation.present import Button

@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 from mydevices.accounts.models import Person
 from mydevices.location.models import Position
 from mydevices.location.selectors import Sighting
+from mydevices.port.platform import PLATFORMS
 from mydevices.presentation import moments
 
 
@@ -78,7 +79,6 @@ def _coordinates(latitude: float, longitude: float) -> SafeString:
 
 
 def _link(latitude: str, longitude: str, agent: str) -> str:
-    """Apple's devices open their Maps, which knows no geo address; everything else takes RFC 5870."""
-    if any(name in agent for name in ("iPhone", "iPad", "Macintosh")):
-        return f"https://maps.apple.com/?ll={latitude},{longitude}&q={latitude},{longitude}"
-    return f"geo:{latitude},{longitude}?q={latitude},{longitude}"
+    """What the reader's own platform opens, and elsewhere an address of RFC 5870."""
+    links = (platform.map_link(agent, latitude=latitude, longitude=longitude) for platform in PLATFORMS.values())
+    return next(filter(None, links), f"geo:{latitude},{longitude}?q={latitude},{longitude}")

@@ -19,8 +19,9 @@ from mydevices.commands.pins import Pin
 from mydevices.commands.selectors import Progress
 from mydevices.commands.states import State
 from mydevices.devices.models import Device, Inventory, Registration
-from mydevices.platforms import port
-from mydevices.platforms.port import Appearance, Capability
+from mydevices.port.actions import Capability
+from mydevices.port.pictures import Appearance, Shape
+from mydevices.port.platform import PLATFORMS, platform_of
 from mydevices.presentation import moments
 from mydevices.presentation.actions import WORDS, called, of_a_device, words_of
 
@@ -36,14 +37,9 @@ NEWS: Final = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True)
 class Drawing:
-    """A silhouette: its symbol, its size, and where its screen has its middle."""
+    """A silhouette, and what its screen shows."""
 
-    symbol: str
-    width: int
-    height: int
-    x: float
-    y: float
-    radius: int
+    shape: Shape
     screen: str = ""
     """An icon on the screen, "countdown", or nothing."""
     until: datetime | None = None
@@ -52,27 +48,27 @@ class Drawing:
 
     @property
     def icon_size(self) -> float:
-        return round(self.radius * 4 / 3, 1)
+        return round(self.shape.radius * 4 / 3, 1)
 
     @property
     def icon_x(self) -> float:
-        return round(self.x - self.icon_size / 2, 1)
+        return round(self.shape.x - self.icon_size / 2, 1)
 
     @property
     def icon_y(self) -> float:
-        return round(self.y - self.icon_size / 2, 1)
+        return round(self.shape.y - self.icon_size / 2, 1)
 
     @property
     def text_y(self) -> float:
-        return round(self.y + self.radius * 0.36, 1)
+        return round(self.shape.y + self.shape.radius * 0.36, 1)
 
     @property
     def ring(self) -> float:
-        return self.radius + 1
+        return self.shape.radius + 1
 
     @property
     def text_size(self) -> float:
-        return round(self.radius * 1.04, 1)
+        return round(self.shape.radius * 1.04, 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +176,7 @@ class Fact:
 
 
 def appearance(device: Device) -> Appearance:
-    return port.adapter_for(device.platform).appearance(device)
+    return platform_of(device).appearance(device)
 
 
 def noun(device: Device) -> str:
@@ -199,7 +195,7 @@ def names(owned: Iterable[Device]) -> Mapping[str, str]:
 
 
 def line_of(device: Device) -> str:
-    """“iPhone 16 Pro, iOS 26.1”."""
+    """Model and system, as its maker calls them."""
     system = f"{device.os_name} {device.os_version}".strip() if device.os_version else ""
     return ", ".join(part for part in (device.model_name or device.model, system) if part)
 
@@ -214,31 +210,12 @@ def whose(device: Device, organisation: str) -> str:
 
 # Pictures
 
-_PHONE: Final[tuple[int, int, float, float, int]] = (44, 88, 22.0, 44.0, 12)
-_DRAWINGS: Final[Mapping[str, tuple[int, int, float, float, int]]] = {
-    "iphone": _PHONE,
-    "iphone-notch": _PHONE,
-    "iphone-home": (44, 88, 22.0, 42.0, 12),
-    "ipad": (72, 92, 36.0, 46.0, 12),
-    "ipad-home": (72, 92, 36.0, 43.0, 12),
-    "macbook": (112, 76, 56.0, 32.5, 17),
-    "imac": (104, 88, 52.0, 30.0, 15),
-    "mac-mini": (104, 88, 52.0, 27.5, 15),
-    "laptop": (112, 76, 56.0, 28.5, 17),
-    "android": (44, 88, 21.5, 44.0, 12),
-}
-_LIKE: Final[Mapping[str, str]] = {"mac-studio": "mac-mini", "mac-pro": "mac-mini", "ipod": "iphone-home"}
-"""What looks near enough, for shapes that have no drawing of their own."""
-
 
 def drawing(
     device: Device, screen: str = "", until: datetime | None = None, now: datetime | None = None, of: int = 0
 ) -> Drawing:
-    shape = appearance(device).silhouette
-    symbol = next((name for name in (shape, _LIKE.get(shape, "")) if name in _DRAWINGS), "iphone")
-    width, height, x, y, radius = _DRAWINGS[symbol]
     seconds = moments.left(until, now) if until and now else 0
-    return Drawing(symbol, width, height, x, y, radius, screen, until, seconds, max(of, seconds, 1))
+    return Drawing(appearance(device).shape, screen, until, seconds, max(of, seconds, 1))
 
 
 # How it is
@@ -668,4 +645,4 @@ def is_registering(device: Device) -> bool:
 
 def example() -> Drawing:
     """A device for a page that has none to show."""
-    return Drawing("ipad", *_DRAWINGS["ipad"])
+    return Drawing(next(iter(PLATFORMS.values())).example)

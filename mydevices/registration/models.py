@@ -18,15 +18,12 @@ class Ticket(models.Model):
     """A person's permission to register one device, for a few minutes. Its code stands in the short address and QR
     code."""
 
-    class Intended(models.TextChoices):
-        PHONE = "phone", "iPhone or iPad"
-        MAC = "mac", "Mac"
-
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     person = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="tickets")
-    platform = models.CharField(max_length=16, choices=Device.Platform.choices, default=Device.Platform.APPLE)
-    intended = models.CharField(max_length=8, choices=Intended.choices, default=Intended.PHONE)
-    """Which pictures and words the page shows; the device says itself what it is."""
+    platform = models.CharField(max_length=16)
+    intended = models.CharField(max_length=32)
+    """The name of a `port.registering.DeviceKind`: which pictures and words the page shows. The device says itself what
+    it is."""
     ownership = models.CharField(max_length=16, choices=Device.Ownership.choices)
     code_hash = models.CharField(max_length=64, unique=True)
     """SHA-256 of the code: the code itself is known to the person's page alone."""

@@ -2,7 +2,7 @@
 
 import hashlib
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Final
@@ -38,13 +38,14 @@ from mydevices.devices.models import STILL_TALKING, Channel, Device, Registratio
 from mydevices.devices.services import Introduction, Terms
 from mydevices.errors import Conflict, NotAllowed, NotFound, ProtocolError
 from mydevices.location import services as location
-from mydevices.platforms import port
-from mydevices.platforms.port import Document
 from mydevices.policies import helpdesk
 from mydevices.policies import selectors as policies
-from mydevices.policies.kinds.registration import SYSTEMS, RegistrationRules, is_older, is_version
+from mydevices.policies.kinds.registration import RegistrationRules
 from mydevices.policies.kinds.self_service import REGISTER, SelfServiceRules
 from mydevices.policies.selectors import Effective
+from mydevices.port.platform import device_kind, platform_named, platform_of, platform_of_kind, systems
+from mydevices.port.registering import Document
+from mydevices.port.versions import is_older, is_version
 from mydevices.registration import confirmations, selectors
 from mydevices.registration.models import Acceptance, RegistrationPin, TermsText, Ticket
 from mydevices.registration.refusals import Fact, Refusal, Refused, Why
@@ -59,12 +60,6 @@ MOST_USERS: Final = 100
 RENEW_AGAIN_AFTER: Final = timedelta(days=1)
 """How long a device that refused a new certificate is left alone."""
 
-OF_INTENDED: Final[Mapping[str, Sequence[str]]] = {
-    Ticket.Intended.PHONE: ("iOS", "iPadOS"),
-    Ticket.Intended.MAC: ("macOS",),
-}
-"""The systems of what a ticket is for."""
-
 ALPHABET: Final = "23456789abcdefghjkmnpqrstuvwxyz"
 """Without the letters and digits that people take for one another."""
 CODE_LENGTH: Final = 12
@@ -77,7 +72,6 @@ def open_ticket(
     ownership: str,
     intended: str,
     actor: Actor,
-    platform: str = Device.Platform.APPLE,
     pin: RegistrationPin | None = None,
 ) -> Ticket:
     """Let a person register one device in the next 15 minutes. `pin` is one that `pins.check` found right.
@@ -85,7 +79,7 @@ def open_ticket(
     The person's registration policy binds every actor, the command line too; only the PIN is asked of nobody but the
     person, because it proves that it is them. Raises Refused where the policy forbids it, NotAllowed for a stranger,
     NeedsFreshAuthentication, because a device that registers is sent private keys, Conflict while the server cannot
-    register any device."""
+    register any device, Unsupported for a kind of device that no platform knows."""
     now = timezone.now()
     actor.require_fresh(now)
     if actor.id != str(person.id):
@@ -98,9 +92,9 @@ def open_ticket(
     if rules.values.asks_pin and actor.id == str(person.id) and (pin is None or pin.person_id != person.id):
         raise Refused(Refusal(Why.PIN_NEEDED, rules.policy_name))
     code = "".join(secrets.choice(ALPHABET) for _position in range(CODE_LENGTH))
-    terms = port.adapter_for(platform).terms(
-        may_erase=selectors.may_erase(person, platform=platform, ownership=ownership)
-    )
+    platform = platform_of_kind(intended)
+    may_erase = selectors.may_erase(person, platform=platform.name, ownership=ownership)
+    terms = platform.terms(may_erase=may_erase)
     ticket_id = uuid4()
     with transaction.atomic():
         if pin is not None:
@@ -108,7 +102,7 @@ def open_ticket(
         ticket = Ticket.objects.create(
             id=ticket_id,
             person=person,
-            platform=platform,
+            platform=platform.name,
             intended=intended,
             ownership=ownership,
             code_hash=_hash(code),
@@ -136,8 +130,9 @@ def _refuse_ticket(*, person: Person, rules: Effective[RegistrationRules], owner
     values, policy = rules.values, rules.policy_name
     if values.fixed_ownership and ownership != values.fixed_ownership:
         raise Refused(Refusal(Why.OWNERSHIP, policy, {"ownership": values.fixed_ownership}))
-    if not set(OF_INTENDED[intended]) & set(values.systems):
-        raise Refused(Refusal(Why.SYSTEM, policy, {"system": " / ".join(OF_INTENDED[intended])}))
+    runs = device_kind(intended).systems
+    if not set(runs) & set(values.systems):
+        raise Refused(Refusal(Why.SYSTEM, policy, {"system": " / ".join(runs)}))
     if not selectors.has_accepted(person, rules):
         raise Refused(Refusal(Why.TERMS, policy, {"version": values.terms_version}))
     _refuse_beyond_limit(person, rules, ownership)
@@ -237,7 +232,7 @@ def document_for(*, ticket: Ticket, signed: bool | None = None) -> Document:
     """The profile of a ticket, the same each time. Raises NotFound when the ticket is no longer good."""
     if ticket.revoked_at or ticket.used_at or ticket.refused_at or ticket.expires_at <= timezone.now():
         raise NotFound(_("This registration is no longer open. Make a new one."))
-    return port.adapter_for(ticket.platform).invite(
+    return platform_named(ticket.platform).invite(
         terms=Terms(**ticket.terms),
         password=certificates.password_of(ticket.challenge_id),
         subject=f"MyDevices {ticket.challenge_id}",
@@ -355,16 +350,17 @@ def _refuse_device(ticket: Ticket, introduction: Introduction) -> RegistrationRu
     the life has begun: of two devices that come at once the second counts the first."""
     Person.objects.select_for_update(no_key=True).get(id=ticket.person_id)
     rules = selectors.rules_of(ticket.person)
+    known = {one.name for one in systems()}
     system, version = introduction.os_name, introduction.os_version
     facts: dict[str, Fact] = {"system": system or _("A device that does not say its system")}
-    if system not in rules.values.systems and set(rules.values.systems) != set(SYSTEMS):
+    if system not in rules.values.systems and set(rules.values.systems) != known:
         raise Refused(Refusal(Why.SYSTEM, rules.policy_name, facts))
     minimum = rules.values.minimum(system)
     if is_older(version, minimum):
         why = Why.TOO_OLD if version else Why.VERSION_UNKNOWN
         raise Refused(Refusal(why, rules.policy_name, {**facts, "version": version[:32], "minimum": minimum}))
-    # An iPad that does not say its version may run iOS or iPadOS, and a device that does not say its model anything.
-    if rules.values.has_minimum and (system not in SYSTEMS or not is_version(version)):
+    # A device that does not say its version or model may run any system.
+    if rules.values.has_minimum and (system not in known or not is_version(version)):
         raise Refused(Refusal(Why.SYSTEM_UNKNOWN, rules.policy_name, {"systems": ", ".join(rules.values.least)}))
     _refuse_beyond_limit(ticket.person, rules, ticket.ownership, introduction.hardware_id)
     return rules.values
@@ -402,7 +398,7 @@ def _again(
     check_topic(topic=topic, expected=registration.topic)
     use(certificate=certificate, registration=registration)
     if registration.state == Registration.State.PENDING:
-        # It begins once more. What it left before may be of a Mac that has been erased since.
+        # It begins once more. What it left before may be of a device that has been erased since.
         devices.keep_bootstrap_token(registration=registration, token=None)
     devices.describe(device=registration.device, introduction=introduction)
     devices.save_description(device=registration.device)
@@ -489,7 +485,7 @@ def _end(registration: Registration, state: str, verb: Verb, now: datetime, reas
 
 @transaction.atomic
 def user_left(*, registration: Registration, user_id: str, now: datetime) -> None:
-    """A user of a Mac is no longer spoken to: what waits for them is pointless."""
+    """A user of a computer is no longer spoken to: what waits for them is pointless."""
     queue.void(registration=registration, now=now, user_id=user_id)
     Channel.objects.filter(registration=registration, user_id=user_id).update(push_token=b"", user_name="")
     _record_life(Verb.CHANNEL_CLOSED, registration)
@@ -578,7 +574,7 @@ def renewal_document(*, registration: Registration, challenge_id: str) -> Docume
     challenge = Challenge.objects.filter(id=challenge_id, registration=registration).first()
     if challenge is None:
         raise Conflict("The right to a new certificate is gone.")
-    return port.adapter_for(registration.device.platform).invite(
+    return platform_of(registration.device).invite(
         terms=Terms(
             topic=registration.topic,
             server_url=registration.server_url,

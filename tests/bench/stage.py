@@ -36,9 +36,8 @@ from mydevices.devices import selectors as devices  # noqa: E402
 from mydevices.devices.models import Device  # noqa: E402
 from mydevices.outbox.models import Message  # noqa: E402
 from mydevices.platforms.apple import signed  # noqa: E402
-from mydevices.platforms.port import Request  # noqa: E402
+from mydevices.port.routes import Request  # noqa: E402
 from mydevices.registration import services as registration  # noqa: E402
-from mydevices.registration.models import Ticket  # noqa: E402
 from mydevices.vault import services as vault  # noqa: E402
 from mydevices.wsgi import plane  # noqa: E402
 from simulator import fleet  # noqa: E402
@@ -129,7 +128,7 @@ def register(owner: Person, key: rsa.RSAPrivateKey, send: Transport) -> Simulate
     ticket = registration.open_ticket(
         person=owner,
         ownership=Device.Ownership.COMPANY,
-        intended=Ticket.Intended.PHONE,
+        intended="phone",
         actor=factories.actor(owner),
     )
     simulated = fleet.new_device("iphone", send=send, key=key)

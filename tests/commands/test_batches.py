@@ -14,7 +14,7 @@ from mydevices.commands.models import Action, Batch, BatchItem
 from mydevices.devices.models import Device, Registration
 from mydevices.errors import Conflict, Invalid, NeedsFreshAuthentication, NotAllowed, Unsupported
 from mydevices.outbox.models import Message
-from mydevices.platforms.port import Parameters
+from mydevices.port.actions import Parameters
 from tests import factories
 from tests.factories import NOW
 

@@ -21,7 +21,7 @@ from mydevices.errors import Conflict, NeedsFreshAuthentication, NotAllowed, Uns
 from mydevices.organisation import selectors as organisation
 from mydevices.organisation.models import Organisation
 from mydevices.outbox.models import Message
-from mydevices.platforms.port import Parameters
+from mydevices.port.actions import Parameters
 from tests import factories
 from tests.factories import NOW
 

@@ -75,7 +75,7 @@ def test_an_administrator_makes_a_policy_with_every_field(administrator: Client)
         terms="Be kind.\nAlways.",
         terms_version=1,
         systems=("iOS", "macOS"),
-        minimum_ios="17.4",
+        minimums={"iOS": "17.4"},
     )
     assert "Field staff" in text(administrator.get(INDEX))
 

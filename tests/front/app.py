@@ -13,24 +13,24 @@ from django.db import OperationalError
 
 from mydevices import front, wsgi
 from mydevices.errors import Conflict, NotAllowed, NotFound, ProtocolError, TooMany
-from mydevices.platforms import port
+from mydevices.port import routes
 
 closed = 0
 
 
-def echo(request: port.Request) -> port.Response:
+def echo(request: routes.Request) -> routes.Response:
     names = " ".join(sorted(request.headers))
     text = f"{request.method} {request.path} {len(request.query)} {len(request.body)} {request.address} {names}"
-    return port.Response(200, text.encode(), "text/plain")
+    return routes.Response(200, text.encode(), "text/plain")
 
 
-def empty(_request: port.Request) -> port.Response:
-    return port.Response(200)
+def empty(_request: routes.Request) -> routes.Response:
+    return routes.Response(200)
 
 
-def slow(request: port.Request) -> port.Response:
+def slow(request: routes.Request) -> routes.Response:
     time.sleep(float(request.query))
-    return port.Response(200, b"slow", "text/plain")
+    return routes.Response(200, b"slow", "text/plain")
 
 
 RAISED: dict[str, Exception] = {
@@ -44,23 +44,23 @@ RAISED: dict[str, Exception] = {
 }
 
 
-def raising(request: port.Request) -> port.Response:
+def raising(request: routes.Request) -> routes.Response:
     raise RAISED[request.query]
 
 
-def in_a_thread(request: port.Request) -> port.Response:
-    return port.Response(200, f"{threading.current_thread().name} {len(request.body)}".encode(), "text/plain")
+def in_a_thread(request: routes.Request) -> routes.Response:
+    return routes.Response(200, f"{threading.current_thread().name} {len(request.body)}".encode(), "text/plain")
 
 
-def quick(request: port.Request) -> port.Response | None:
+def quick(request: routes.Request) -> routes.Response | None:
     if request.body == b"bug":
         raise RuntimeError("a bug in a quick answer")
     return None if request.body.startswith(b"not here") else in_a_thread(request)
 
 
 for path, endpoint in {"echo": echo, "empty": empty, "slow": slow, "raise": raising}.items():
-    port.route(f"/mdm/test/{path}", endpoint, body_limit=64 * 1024, methods=("GET", "HEAD", "POST", "PUT"))
-port.route("/mdm/test/quick", in_a_thread, body_limit=64 * 1024, methods=("PUT",), quick=quick)
+    routes.serve({f"/mdm/test/{path}": routes.Route(endpoint, 64 * 1024, ("GET", "HEAD", "POST", "PUT"))})
+routes.serve({"/mdm/test/quick": routes.Route(in_a_thread, 64 * 1024, ("PUT",), quick)})
 
 
 class Chunks:
@@ -108,5 +108,5 @@ def pages(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[b
 LIMITS = front.Limits(
     whole=2.5, grace=1.0, pace=4096.0, buffered=8 * 1024 * 1024, page_queue=4, plane_queue=64, waiting_queue=2
 )
-plane: Callable[[port.Request], port.Response] = wsgi.plane
+plane: Callable[[routes.Request], routes.Response] = wsgi.plane
 application = front.Front(pages=pages, plane=plane, waits=lambda _method, path: path == "/waits", limits=LIMITS)

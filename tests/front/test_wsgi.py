@@ -11,15 +11,15 @@ from django.test import Client, override_settings
 
 from mydevices import environment, wsgi
 from mydevices.errors import ProtocolError
-from mydevices.platforms import port
+from mydevices.port import routes
 
 
 @pytest.fixture
-def routed(monkeypatch: pytest.MonkeyPatch) -> Callable[[port.Endpoint], None]:
-    monkeypatch.setattr(port, "ROUTES", dict(port.ROUTES))
+def routed(monkeypatch: pytest.MonkeyPatch) -> Callable[[routes.Endpoint], None]:
+    monkeypatch.setattr(routes, "ROUTES", dict(routes.ROUTES))
 
-    def route(endpoint: port.Endpoint) -> None:
-        port.route("/mdm/test", endpoint, body_limit=100, methods=("GET", "PUT"))
+    def route(endpoint: routes.Endpoint) -> None:
+        routes.serve({"/mdm/test": routes.Route(endpoint, 100, ("GET", "PUT"))})
 
     return route
 
@@ -61,12 +61,12 @@ def call(method: str, path: str, body: bytes = b"", **extra: Any) -> tuple[str, 
     return answered["status"], answered["headers"], content
 
 
-def test_an_endpoint_is_given_the_request_and_its_answer_is_sent(routed: Callable[[port.Endpoint], None]) -> None:
-    seen: list[port.Request] = []
+def test_an_endpoint_is_given_the_request_and_its_answer_is_sent(routed: Callable[[routes.Endpoint], None]) -> None:
+    seen: list[routes.Request] = []
 
-    def endpoint(request: port.Request) -> port.Response:
+    def endpoint(request: routes.Request) -> routes.Response:
         seen.append(request)
-        return port.Response(200, b"<plist/>", "application/xml", (("X-Test", "1"),))
+        return routes.Response(200, b"<plist/>", "application/xml", (("X-Test", "1"),))
 
     routed(endpoint)
     answer = call("PUT", "/mdm/test", b"body", HTTP_MDM_SIGNATURE="abc", QUERY_STRING="a=1")
@@ -82,7 +82,7 @@ def test_an_endpoint_is_given_the_request_and_its_answer_is_sent(routed: Callabl
     assert request.address == "127.0.0.1"
 
 
-def test_a_body_over_the_cap_reaches_no_endpoint(routed: Callable[[port.Endpoint], None]) -> None:
+def test_a_body_over_the_cap_reaches_no_endpoint(routed: Callable[[routes.Endpoint], None]) -> None:
     routed(lambda _request: pytest.fail("called"))
     assert call("PUT", "/mdm/test", b"x" * 101)[0].startswith("413 ")
     assert call("PUT", "/mdm/test", b"x" * 101, CONTENT_LENGTH="", **{"wsgi.input_terminated": True})[0].startswith(
@@ -90,21 +90,21 @@ def test_a_body_over_the_cap_reaches_no_endpoint(routed: Callable[[port.Endpoint
     )
 
 
-def test_an_endpoints_error_is_answered_in_words(routed: Callable[[port.Endpoint], None]) -> None:
-    def endpoint(_request: port.Request) -> port.Response:
+def test_an_endpoints_error_is_answered_in_words(routed: Callable[[routes.Endpoint], None]) -> None:
+    def endpoint(_request: routes.Request) -> routes.Response:
         raise ProtocolError("That is no property list.")
 
     routed(endpoint)
     assert call("PUT", "/mdm/test")[0::2] == ("400 Bad Request", b"That is no property list.\n")
 
 
-def test_what_nobody_expected_is_left_to_the_server(routed: Callable[[port.Endpoint], None]) -> None:
-    def endpoint(_request: port.Request) -> port.Response:
+def test_what_nobody_expected_is_left_to_the_server(routed: Callable[[routes.Endpoint], None]) -> None:
+    def endpoint(_request: routes.Request) -> routes.Response:
         raise ZeroDivisionError
 
     routed(endpoint)
     with pytest.raises(ZeroDivisionError):
-        wsgi.plane(port.Request("GET", "/mdm/test"))
+        wsgi.plane(routes.Request("GET", "/mdm/test"))
 
 
 @pytest.fixture
@@ -115,8 +115,10 @@ def broken_connection() -> Iterator[None]:
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.usefixtures("broken_connection")
-def test_a_lost_connection_is_answered_503_and_the_next_request_works(routed: Callable[[port.Endpoint], None]) -> None:
-    def endpoint(request: port.Request) -> port.Response:
+def test_a_lost_connection_is_answered_503_and_the_next_request_works(
+    routed: Callable[[routes.Endpoint], None],
+) -> None:
+    def endpoint(request: routes.Request) -> routes.Response:
         with connection.cursor() as cursor:
             if request.query == "lose" and connection.vendor == "postgresql":
                 cursor.execute("SELECT pg_terminate_backend(pg_backend_pid())")
@@ -124,35 +126,35 @@ def test_a_lost_connection_is_answered_503_and_the_next_request_works(routed: Ca
                 connection.errors_occurred = True
                 raise OperationalError("disk I/O error")
             cursor.execute("SELECT 1")
-        return port.Response(200)
+        return routes.Response(200)
 
     routed(endpoint)
-    assert wsgi.plane(port.Request("GET", "/mdm/test")).status == 200
-    lost = wsgi.plane(port.Request("GET", "/mdm/test", query="lose"))
+    assert wsgi.plane(routes.Request("GET", "/mdm/test")).status == 200
+    lost = wsgi.plane(routes.Request("GET", "/mdm/test", query="lose"))
     assert lost.status == 503
     assert dict(lost.headers)["Retry-After"]
-    assert wsgi.plane(port.Request("GET", "/mdm/test")).status == 200
+    assert wsgi.plane(routes.Request("GET", "/mdm/test")).status == 200
     assert not connection.errors_occurred
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_connection_left_in_a_transaction_is_not_used_again(routed: Callable[[port.Endpoint], None]) -> None:
-    def endpoint(_request: port.Request) -> port.Response:
+def test_a_connection_left_in_a_transaction_is_not_used_again(routed: Callable[[routes.Endpoint], None]) -> None:
+    def endpoint(_request: routes.Request) -> routes.Response:
         connection.set_autocommit(False)
-        return port.Response(200)
+        return routes.Response(200)
 
     routed(endpoint)
-    assert wsgi.plane(port.Request("GET", "/mdm/test")).status == 200
+    assert wsgi.plane(routes.Request("GET", "/mdm/test")).status == 200
     assert connection.connection is None
 
 
 @pytest.mark.django_db
 def test_a_healthy_request_asks_the_database_nothing_of_its_own(
-    routed: Callable[[port.Endpoint], None], django_assert_num_queries: Any
+    routed: Callable[[routes.Endpoint], None], django_assert_num_queries: Any
 ) -> None:
-    routed(lambda _request: port.Response(200))
+    routed(lambda _request: routes.Response(200))
     with django_assert_num_queries(0):
-        assert wsgi.plane(port.Request("GET", "/mdm/test")).status == 200
+        assert wsgi.plane(routes.Request("GET", "/mdm/test")).status == 200
 
 
 @pytest.mark.django_db
@@ -202,9 +204,9 @@ def test_the_clients_address_is_what_the_trusted_proxies_saw(proxies: int, forwa
 
 @pytest.mark.parametrize("path", ["/mdm/test", "/mdm/nothing", "/healthz"])
 def test_every_answer_beside_the_pages_is_for_no_browser_to_interpret(
-    routed: Callable[[port.Endpoint], None], path: str
+    routed: Callable[[routes.Endpoint], None], path: str
 ) -> None:
-    routed(lambda _request: port.Response(200, b"<b>", "text/html"))
+    routed(lambda _request: routes.Response(200, b"<b>", "text/html"))
     _status, headers, _body = call("GET", path)
     assert headers["x-content-type-options"] == "nosniff"
     assert "frame-ancestors 'none'" in headers["content-security-policy"]

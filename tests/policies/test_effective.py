@@ -18,6 +18,7 @@ from mydevices.policies import selectors
 from mydevices.policies.kinds.kind import Kind, Line
 from mydevices.policies.kinds.registration import RegistrationRules
 from mydevices.policies.models import Policy
+from mydevices.port.platform import PLATFORMS
 from tests import factories
 
 
@@ -63,7 +64,7 @@ def drawn_policies() -> st.SearchStrategy[Drawn]:
         enabled=st.booleans(),
         to=st.sampled_from(To.values),
         groups=st.frozensets(st.integers(0, 2)),
-        platforms=st.frozensets(st.sampled_from(Device.Platform.values)),
+        platforms=st.frozensets(st.sampled_from(list(PLATFORMS))),
         ownerships=st.frozensets(st.sampled_from(Device.Ownership.values)),
     )
 

@@ -13,9 +13,10 @@ from mydevices.audit.models import Entry
 from mydevices.devices.assignment import EVERYONE, Assignment, To
 from mydevices.errors import Conflict, Invalid, NotAllowed
 from mydevices.policies import selectors, services
-from mydevices.policies.kinds.registration import SYSTEMS, RegistrationRules, is_older
+from mydevices.policies.kinds.registration import RegistrationRules
 from mydevices.policies.models import Policy
 from mydevices.policies.services import Direction
+from mydevices.port.versions import is_older
 from tests import factories
 
 pytestmark = pytest.mark.django_db
@@ -51,7 +52,9 @@ def test_a_new_policy_comes_behind_the_others_and_is_recorded_in_words(administr
 
 def test_values_and_assignment_come_back_as_they_were(administrator: Actor) -> None:
     sales = Group.objects.create(name="Sales")
-    values = RegistrationRules(sign_in="both", device_limit=3, systems=("iOS",), minimum_ios="17.4", terms="Be kind.")
+    values = RegistrationRules(
+        sign_in="both", device_limit=3, systems=("iOS",), minimums={"iOS": "17.4"}, terms="Be kind."
+    )
     to_sales = Assignment(to=To.GROUPS, groups=frozenset({sales.id}))
     policy = services.create(actor=administrator, name="Sales", values=values, assignment=to_sales)
     read = selectors.by_id(policy.id)
@@ -101,9 +104,9 @@ def test_a_policy_keeps_its_own_name_when_it_changes(administrator: Actor) -> No
         ({"device_limit": 101}, "device_limit"),
         ({"systems": ()}, "systems"),
         ({"systems": ("BeOS",)}, "systems"),
-        ({"minimum_ios": "seventeen"}, "minimum_ios"),
-        ({"minimum_macos": "14."}, "minimum_macos"),
-        ({"minimum_ipados": "\u0661\u0667"}, "minimum_ipados"),
+        ({"minimums": {"iOS": "seventeen"}}, "minimum_ios"),
+        ({"minimums": {"macOS": "14."}}, "minimum_macos"),
+        ({"minimums": {"iPadOS": "\u0661\u0667"}}, "minimum_ipados"),
         ({"terms": "x" * 50_001}, "terms"),
     ],
 )
@@ -117,7 +120,7 @@ def test_a_wrong_value_is_refused_at_its_field(administrator: Actor, values: dic
 
 @pytest.mark.parametrize("length", [4, 12])
 def test_the_ends_of_a_range_belong_to_it(administrator: Actor, length: int) -> None:
-    made(administrator, pin_length=length, pin_days=30, device_limit=100, systems=SYSTEMS)
+    made(administrator, pin_length=length, pin_days=30, device_limit=100, systems=("iOS", "iPadOS", "macOS"))
 
 
 def test_a_policy_for_people_does_not_depend_on_devices(administrator: Actor) -> None:

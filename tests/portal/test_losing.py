@@ -18,9 +18,9 @@ from mydevices.devices.assignment import Assignment, To
 from mydevices.devices.models import Device, Registration
 from mydevices.location import services as location
 from mydevices.location.models import Position
-from mydevices.platforms.port import Parameters
 from mydevices.policies import services as policies
 from mydevices.policies.kinds.self_service import SelfServiceRules
+from mydevices.port.actions import Parameters
 from mydevices.protocols.position import Fix
 from tests import factories
 from tests.portal.conftest import SignedIn

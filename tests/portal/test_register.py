@@ -24,7 +24,7 @@ PC = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) Firefox/150.0"
 @pytest.fixture
 def ticket(ines: Person) -> Ticket:
     return services.open_ticket(
-        person=ines, ownership=Device.Ownership.PERSONAL, intended=Ticket.Intended.PHONE, actor=factories.actor(ines)
+        person=ines, ownership=Device.Ownership.PERSONAL, intended="phone", actor=factories.actor(ines)
     )
 
 

@@ -147,7 +147,7 @@ def test_new_pins_are_mailed_and_counted(browser: Client, ines: Person, decide: 
 def test_a_refused_device_is_told_of_on_the_page_and_in_the_history(
     browser: Client, ines: Person, decide: Decide
 ) -> None:
-    policy = decide(minimum_ios="18")
+    policy = decide(minimums={"iOS": "18"})
     ticket = services.open_ticket(person=ines, ownership="personal", intended="phone", actor=factories.actor(ines))
     why = {"why": "too_old", "policy": policy.name, "system": "iOS", "version": "16.7", "minimum": "18"}
     Ticket.objects.filter(id=ticket.id).update(refused_at=timezone.now(), refusal=why)

@@ -225,7 +225,7 @@ def test_a_pin_registers_one_device_and_a_new_ticket_replaces_the_one_before(own
 
 
 def test_a_refused_device_spends_no_pin(owner: Person, decide: Decide) -> None:
-    decide(sign_in="pin", minimum_ios="99")
+    decide(sign_in="pin", minimums={"iOS": "99"})
     plain = issued(owner)
     ticket = opened(owner, right(owner, plain))
     with pytest.raises(SimulatorError):

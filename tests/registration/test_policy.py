@@ -159,7 +159,7 @@ def test_a_device_that_is_too_old_is_refused_and_its_ticket_says_why(
     owner: Person, decide: Decide, helpdesk: None
 ) -> None:
     opened(owner)
-    decide(minimum_ios="99.1")
+    decide(minimums={"iOS": "99.1"})
     ticket = refused_device(owner)
     assert ticket.refused_at is not None
     refusal = Refusal.read(ticket.refusal)
@@ -175,15 +175,15 @@ def test_a_device_that_is_too_old_is_refused_and_its_ticket_says_why(
 @pytest.mark.parametrize(
     ("says", "minimum", "why"),
     [
-        ({"ProductName": "iPhone17,1"}, {"minimum_ios": "17.4"}, Why.VERSION_UNKNOWN),
-        ({"ProductName": "iPhone17,1", "OSVersion": ""}, {"minimum_ios": "17.4"}, Why.VERSION_UNKNOWN),
-        ({"ProductName": "iPad14,8"}, {"minimum_ipados": "17"}, Why.VERSION_UNKNOWN),
+        ({"ProductName": "iPhone17,1"}, {"minimums": {"iOS": "17.4"}}, Why.VERSION_UNKNOWN),
+        ({"ProductName": "iPhone17,1", "OSVersion": ""}, {"minimums": {"iOS": "17.4"}}, Why.VERSION_UNKNOWN),
+        ({"ProductName": "iPad14,8"}, {"minimums": {"iPadOS": "17"}}, Why.VERSION_UNKNOWN),
         # Without a version it may be an iPad of the time when they ran iOS.
-        ({"ProductName": "iPad4,1"}, {"minimum_ios": "12"}, Why.SYSTEM_UNKNOWN),
-        ({"ProductName": "iPad4,1", "OSVersion": "new"}, {"minimum_ios": "12"}, Why.SYSTEM_UNKNOWN),
-        ({}, {"minimum_ios": "17.4"}, Why.SYSTEM_UNKNOWN),
-        ({"OSVersion": "26.1"}, {"minimum_macos": "14"}, Why.SYSTEM_UNKNOWN),
-        ({"ProductName": "Toaster1,1", "OSVersion": "26.1"}, {"minimum_ios": "17.4"}, Why.SYSTEM_UNKNOWN),
+        ({"ProductName": "iPad4,1"}, {"minimums": {"iOS": "12"}}, Why.SYSTEM_UNKNOWN),
+        ({"ProductName": "iPad4,1", "OSVersion": "new"}, {"minimums": {"iOS": "12"}}, Why.SYSTEM_UNKNOWN),
+        ({}, {"minimums": {"iOS": "17.4"}}, Why.SYSTEM_UNKNOWN),
+        ({"OSVersion": "26.1"}, {"minimums": {"macOS": "14"}}, Why.SYSTEM_UNKNOWN),
+        ({"ProductName": "Toaster1,1", "OSVersion": "26.1"}, {"minimums": {"iOS": "17.4"}}, Why.SYSTEM_UNKNOWN),
     ],
 )
 def test_a_device_that_leaves_out_what_it_runs_is_refused_where_there_is_a_minimum(
@@ -191,7 +191,7 @@ def test_a_device_that_leaves_out_what_it_runs_is_refused_where_there_is_a_minim
     decide: Decide,
     monkeypatch: pytest.MonkeyPatch,
     says: dict[str, str],
-    minimum: dict[str, str],
+    minimum: dict[str, dict[str, str]],
     why: Why,
 ) -> None:
     monkeypatch.setattr(Simulated, "_described", lambda *_arguments, **_named: says)
@@ -200,7 +200,7 @@ def test_a_device_that_leaves_out_what_it_runs_is_refused_where_there_is_a_minim
     ticket = refused_device(owner)
     refusal = Refusal.read(ticket.refusal)
     assert refusal.why == why
-    assert all(version in refusal.message() for version in minimum.values())
+    assert all(version in refusal.message() for version in minimum["minimums"].values())
 
 
 def test_a_device_that_leaves_out_what_it_runs_registers_where_nothing_is_asked(
@@ -266,7 +266,7 @@ def test_a_device_that_registers_again_does_not_count_twice(owner: Person, decid
 
 def test_a_refused_ticket_is_closed_and_the_same_device_hears_the_same(owner: Person, decide: Decide) -> None:
     opened(owner)
-    decide(minimum_ios="99")
+    decide(minimums={"iOS": "99"})
     ticket = refused_device(owner)
     assert not selectors.open_tickets(owner, ticket.created_at).exists()
     with pytest.raises(NotFound):

@@ -27,9 +27,9 @@ from mydevices.devices.assignment import EVERYONE
 from mydevices.devices.models import Device
 from mydevices.errors import Conflict, Unsupported
 from mydevices.outbox.models import Message
-from mydevices.platforms.port import Parameters
 from mydevices.policies import services as policies
 from mydevices.policies.kinds.self_service import SelfServiceRules
+from mydevices.port.actions import Parameters
 from simulator.device import Device as Simulated
 from tests.cli.conftest import running
 from tests.platforms.apple.conftest import fresh, present

@@ -46,7 +46,6 @@ from mydevices.policies.kinds.registration import BOTH, RegistrationRules
 from mydevices.protocols.position import Fix
 from mydevices.registration import invitations, pins
 from mydevices.registration import services as registration
-from mydevices.registration.models import Ticket
 from mydevices.vault import registry, services
 from tests import factories
 from tests.certificates import identities
@@ -108,7 +107,7 @@ def _ticket(ines: Person) -> None:
     registration.open_ticket(
         person=ines,
         ownership=Device.Ownership.PERSONAL,
-        intended=Ticket.Intended.PHONE,
+        intended="phone",
         actor=factories.actor(ines, proved=timezone.now()),
     )
 

@@ -23,7 +23,7 @@ from mydevices.console.forms import BatchForm
 from mydevices.console.views.devices import wanted
 from mydevices.devices.models import Device
 from mydevices.errors import Conflict, NotFound
-from mydevices.platforms.port import Parameters
+from mydevices.port.actions import Parameters
 from mydevices.presentation import changes, moments, present
 from mydevices.presentation.access import freshly_signed_in, sent
 from mydevices.presentation.actions import WORDS

@@ -45,10 +45,10 @@ from mydevices.devices.models import Device, Registration
 from mydevices.errors import Conflict, ForbiddenByPolicy, Invalid, NotFound, Unsupported
 from mydevices.location import selectors as location
 from mydevices.organisation import selectors as organisation
-from mydevices.platforms import port
-from mydevices.platforms.port import Parameters
 from mydevices.policies import selectors as policies
 from mydevices.policies.kinds.self_service import SelfServiceRules
+from mydevices.port.actions import Parameters
+from mydevices.port.platform import platform_of, systems
 from mydevices.presentation import apps as app_lists
 from mydevices.presentation import confirming, files, moments, openness, past, present
 from mydevices.presentation.access import freshly_signed_in, sent
@@ -112,11 +112,11 @@ def _filters() -> "Sequence[Filter[Device]]":
         ("retired", _("Retired")),
         ("wiped", _("Erased")),
     ]
-    systems = [(name, name) for name in ("iOS", "iPadOS", "macOS")]
+    known = [(system.name, system.name) for system in systems()]
     owners = [("company", _("The organisation’s")), ("personal", _("Personal"))]
     return (
         Filter("state", _("Any state"), states, _in_state),
-        Filter("os", _("Any system"), systems, lambda rows, name: rows.filter(os_name=name)),
+        Filter("os", _("Any system"), known, lambda rows, name: rows.filter(os_name=name)),
         Filter("ownership", _("Anybody’s"), owners, lambda rows, whose: rows.filter(ownership=whose)),
         Filter(
             "group",
@@ -364,7 +364,7 @@ def _act(request: HttpRequest, device_id: UUID, kind: ActionKind) -> HttpRespons
         "noun": present.noun(found),
         "where": location.permission(found) if rules.marks_lost else None,
         "waits": _waits(found, kind, request),
-        "fates": port.adapter_for(found.platform).fates(found, kind) if rules.takes else None,
+        "fates": platform_of(found).fates(found, kind) if rules.takes else None,
     }
     return render(request, "console/device_act.html", context, status=400 if form.errors else 200)
 
@@ -421,7 +421,7 @@ def _promised_to(device: Device, ownership: str) -> int:
     """What a device of this ownership would be registered with now."""
     try:
         may_erase = registration.may_erase(device.owner, platform=device.platform, ownership=ownership)
-        return port.adapter_for(device.platform).terms(may_erase=may_erase).access_rights
+        return platform_of(device).terms(may_erase=may_erase).access_rights
     except Conflict:
         return _promise(device)  # nothing can be registered now
 

@@ -38,6 +38,7 @@ from mydevices.devices.selectors import Fleet
 from mydevices.organisation import outgoing
 from mydevices.outbox import selectors as outbox
 from mydevices.policies.models import Policy
+from mydevices.port.platform import systems
 from mydevices.presentation import moments, present
 from mydevices.presentation.actions import called
 from mydevices.registration import selectors as registration
@@ -52,7 +53,6 @@ LONG: Final = timedelta(days=7)
 """For how long a command may wait before somebody should know."""
 LATE: Final = timedelta(days=14)
 """A device's certificate is renewed from 30 days before its end; if there is still none by now, something is wrong."""
-SYSTEMS: Final = ("iOS", "iPadOS", "macOS")
 State = Registration.State
 STATES: Final = {
     State.ACTIVE: gettext_lazy("Managed"),
@@ -263,7 +263,7 @@ def _needs(found: Found) -> Iterator[Need]:
             "unseen",
             ngettext("%(number)d device cannot be woken", "%(number)d devices cannot be woken", number)
             % {"number": number},
-            _("Apple calls their push address dead: erased, or the profile was removed. Ask their owners."),
+            _("Their push address is dead: they were erased, or their management was removed. Ask their owners."),
             _devices(state="unreachable"),
             _("Show devices"),
         )
@@ -353,15 +353,16 @@ def _needs_of_invitations(invited: Unanswered) -> Iterator[Need]:
 
 
 def _rows(fleet: Fleet) -> Sequence[Row]:
-    """Of each system that there is: the three by name, and the rest as one."""
-    others = {system for system, _state in fleet.by_system} - set(SYSTEMS)
+    """Of each system that there is: those of our platforms by name, and the rest as one."""
+    known = [system.name for system in systems()]
+    others = {system for system, _state in fleet.by_system} - set(known)
     found, begin = [], 0.0
     whole = fleet.number(State.ACTIVE) or 1
-    for name in (*SYSTEMS, ""):
-        systems = [name] if name else sorted(others)
+    for name in (*known, ""):
+        those = [name] if name else sorted(others)
         cells = []
         for state, label in STATES.items():
-            number = sum(fleet.number(state, system) for system in systems)
+            number = sum(fleet.number(state, system) for system in those)
             cells.append(Figure(str(label), number, _devices(state=state, os=name) if number and name else ""))
         if any(cell.number for cell in cells):
             length = 100 * cells[0].number / whole

@@ -21,7 +21,7 @@ from mydevices.console.forms import DecisionForm
 from mydevices.devices.models import Device
 from mydevices.errors import Conflict
 from mydevices.organisation import selectors as organisation
-from mydevices.platforms import port
+from mydevices.port.platform import platform_of
 from mydevices.presentation import moments, present
 from mydevices.presentation.access import sent
 
@@ -48,7 +48,7 @@ def decide(request: HttpRequest, action_id: UUID) -> HttpResponse:
         "asked": moments.ago(action.requested_at, now),
         "why": present.beyond(action.limit),
         "reason": audit.reasons_of({action.id: action.device_id}).get(action.id, ""),
-        "fates": port.adapter_for(device.platform).fates(device, ActionKind.WIPE),
+        "fates": platform_of(device).fates(device, ActionKind.WIPE),
         "form": form,
         "why_not": approvals.obstacle(action, actor_of(request), now),
     }

@@ -11,7 +11,7 @@ from mydevices.applications.models import Listing
 from mydevices.applications.selectors import Way
 from mydevices.devices.models import Channel, Device
 from mydevices.errors import Conflict, Unsupported
-from mydevices.platforms.apple.adapter import PLATFORM, is_mac, noun
+from mydevices.platforms.apple.systems import NAME, is_mac, noun
 from mydevices.protocols.apple import commands, inventory
 from mydevices.protocols.apple.commands import Payload
 from mydevices.protocols.apple.profiles import AccessRights
@@ -24,7 +24,7 @@ TAKES_ITEMS: Final = 14
 
 
 def register() -> None:
-    selectors.register(PLATFORM, way)
+    selectors.register(NAME, way)
 
 
 def way(device: Device, scope: str) -> Way:

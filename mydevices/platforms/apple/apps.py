@@ -6,19 +6,17 @@ class Config(AppConfig):
     label = "apple"
 
     def ready(self) -> None:
-        from mydevices.platforms import port  # noqa: PLC0415  models must be loaded first
-        from mydevices.platforms.apple import (  # noqa: PLC0415  the same
+        from mydevices.platforms.apple import (  # noqa: PLC0415  models must be loaded first
             applications,
             configurations,
-            endpoints,
             outcomes,
             periodic,
         )
-        from mydevices.platforms.apple.adapter import PLATFORM, Adapter  # noqa: PLC0415  the same
+        from mydevices.platforms.apple.platform import Apple  # noqa: PLC0415  the same
+        from mydevices.port.platform import register  # noqa: PLC0415  the same
 
-        port.register(PLATFORM, Adapter())
+        register(Apple())
         applications.register()
         configurations.register()
-        endpoints.register()
         outcomes.register()
         periodic.register()

@@ -15,8 +15,8 @@ from mydevices.devices.models import Channel, Device
 from mydevices.errors import Conflict, Invalid
 from mydevices.organisation import selectors as organisation
 from mydevices.platforms.apple import payloads
-from mydevices.platforms.apple.adapter import PLATFORM, is_mac
 from mydevices.platforms.apple.payloads import Place
+from mydevices.platforms.apple.systems import NAME, is_mac
 from mydevices.protocols.apple import profiles
 from mydevices.protocols.pki import cms
 
@@ -24,7 +24,7 @@ NO_RECIPIENT = gettext_noop("The device has no certificate that a private key co
 
 
 def register() -> None:
-    push.register(PLATFORM, ways)
+    push.register(NAME, ways)
 
 
 def ways(device: Device) -> push.Ways:

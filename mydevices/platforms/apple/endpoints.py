@@ -10,6 +10,7 @@ import logging
 import plistlib
 import secrets
 import sqlite3
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Final
 from urllib.parse import parse_qs
@@ -35,7 +36,7 @@ from mydevices.devices.services import Introduction
 from mydevices.errors import Conflict, Invalid, NotAllowed, ProtocolError
 from mydevices.platforms.apple import queries, render, signed
 from mydevices.platforms.apple.outcomes import plain_words
-from mydevices.platforms.port import Request, Response, route
+from mydevices.port.routes import Request, Response, Route
 from mydevices.protocols.apple import checkin, models, reports
 from mydevices.protocols.apple.checkin import (
     Authenticate,
@@ -71,11 +72,13 @@ OF_STATUS: Final = {
 }
 
 
-def register() -> None:
-    route("/mdm/apple/scep", scep_endpoint, body_limit=SCEP_LIMIT, methods=("GET", "HEAD", "POST"))
-    route("/mdm/apple/checkin", checkin_endpoint, body_limit=MESSAGE_LIMIT, methods=SIGNED)
+def routes() -> Mapping[str, Route]:
     quick = connect_quickly if queries.ON_LOOP.is_possible else None
-    route("/mdm/apple/connect", connect_endpoint, body_limit=MESSAGE_LIMIT, methods=SIGNED, quick=quick)
+    return {
+        "/mdm/apple/scep": Route(scep_endpoint, SCEP_LIMIT, ("GET", "HEAD", "POST")),
+        "/mdm/apple/checkin": Route(checkin_endpoint, MESSAGE_LIMIT, SIGNED),
+        "/mdm/apple/connect": Route(connect_endpoint, MESSAGE_LIMIT, SIGNED, quick),
+    }
 
 
 # Certificate enrolment (RFC 8894)

@@ -14,7 +14,7 @@ from mydevices.certificates import push as push_certificate
 from mydevices.devices.models import Channel
 from mydevices.errors import CannotOpen, Conflict
 from mydevices.platforms.apple.gateway import Answer, Gateway, Push, Service
-from mydevices.platforms.port import NotWoken
+from mydevices.port.platform import NotWoken
 from mydevices.protocols.apple.push import Outcome
 from mydevices.registration import services as registration
 

@@ -18,7 +18,7 @@ from django.conf import settings
 
 from mydevices.certificates import services as certificates
 from mydevices.errors import ProtocolError
-from mydevices.platforms.port import Request
+from mydevices.port.routes import Request
 from mydevices.protocols.apple import reports
 from mydevices.protocols.apple.reports import Report, Status
 from mydevices.protocols.pki import mdm_signature, x509

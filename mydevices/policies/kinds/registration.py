@@ -1,8 +1,7 @@
 """How people register devices: what proves that it is them, whose devices, how many, on which terms, which systems."""
 
-import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import ClassVar, Final, Self
 
 from django.utils.translation import gettext as _
@@ -10,26 +9,30 @@ from django.utils.translation import ngettext
 
 from mydevices import looser
 from mydevices.policies.kinds.kind import Kind, Line
+from mydevices.port.platform import systems
+from mydevices.port.versions import is_older, is_whole_version
 
 PASSWORD, PIN, BOTH = "password", "pin", "both"
 NEVER, FACTOR, EVERYBODY = "never", "factor", "everybody"
 ASKED, PERSONAL, COMPANY = "asked", "personal", "company"
 
-SYSTEMS: Final = ("iOS", "iPadOS", "macOS")
-"""What can be allowed, in the words that devices use of themselves (`Device.os_name`)."""
 
-_VERSION: Final = re.compile(r"[0-9]{1,4}(\.[0-9]{1,4}){0,3}", re.ASCII)
-
-
-def _numbers(version: str) -> tuple[int, ...]:
-    numbers = [int(part) for part in version.split(".")]
-    while numbers and numbers[-1] == 0:
-        numbers.pop()  # 17.0 is 17
-    return tuple(numbers)
+def _system_names() -> tuple[str, ...]:
+    """What can be allowed, in the words that devices use of themselves (`Device.os_name`)."""
+    return tuple(system.name for system in systems())
 
 
-_OLDER: Final = looser.Direction(lambda before, after: bool(before) and (not after or is_older(after, before)))
-"""An older version that may register, or any."""
+def minimum_field(system: str) -> str:
+    """What problems, and the fields of forms, call the oldest version of a system."""
+    return f"minimum_{system.lower()}"
+
+
+_OLDER: Final = looser.Direction(
+    lambda before, after: any(
+        minimum and (not after.get(system) or is_older(after[system], minimum)) for system, minimum in before.items()
+    )
+)
+"""An older version of some system that may register, or any."""
 
 
 @dataclass(frozen=True)
@@ -58,11 +61,10 @@ class RegistrationRules(Kind):
     """Text to accept before the first registration; empty: none."""
     terms_version: int = 0
     """Counted up by `after` when the text changes; what people accept is a version."""
-    systems: tuple[str, ...] = SYSTEMS
-    minimum_ios: str = ""
-    minimum_ipados: str = ""
-    minimum_macos: str = ""
-    """The oldest version that may register, such as 17.4; empty: any."""
+    systems: tuple[str, ...] = field(default_factory=_system_names)
+    """Those that may register. One that comes with a later platform may not, until it is added."""
+    minimums: Mapping[str, str] = field(default_factory=dict)
+    """By system, the oldest version that may register, such as 17.4; any version of what is not named."""
 
     LOOSER: ClassVar = {
         "sign_in": looser.asks({PASSWORD: (PASSWORD,), PIN: (PIN,), BOTH: (PASSWORD, PIN)}),
@@ -76,9 +78,7 @@ class RegistrationRules(Kind):
         "terms": looser.EMPTY,
         "terms_version": looser.neither("is counted by the server"),
         "systems": looser.MORE,
-        "minimum_ios": _OLDER,
-        "minimum_ipados": _OLDER,
-        "minimum_macos": _OLDER,
+        "minimums": _OLDER,
     }
 
     @classmethod
@@ -117,7 +117,7 @@ class RegistrationRules(Kind):
 
     @property
     def least(self) -> Sequence[str]:
-        """The systems that may register, each with its oldest version where there is one: “iOS 17.4”, “macOS”."""
+        """The systems that may register, each with its oldest version where there is one: “System 17.4”."""
         return [f"{system} {self.minimum(system)}".strip() for system in self.systems]
 
     @property
@@ -127,7 +127,7 @@ class RegistrationRules(Kind):
 
     def minimum(self, system: str) -> str:
         """The oldest version of a system that may register; empty for any."""
-        return {"iOS": self.minimum_ios, "iPadOS": self.minimum_ipados, "macOS": self.minimum_macos}.get(system, "")
+        return self.minimums.get(system, "")
 
     def after(self, previous: Self | None) -> Self:
         if previous is None:
@@ -151,15 +151,15 @@ class RegistrationRules(Kind):
             found["device_limit"] = _("A limit is a number from 1 to 100. Leave it empty for none.")
         if len(self.terms) > 50_000:
             found["terms"] = _("Terms of service have at most 50,000 characters here.")
-        if not self.systems or not set(self.systems) <= set(SYSTEMS):
+        if not self.systems or not set(self.systems) <= set(_system_names()):
             found["systems"] = _("Allow at least one system. To stop registrations, set the limit or suspend people.")
         return {**found, **self._unread_versions()}
 
     def _unread_versions(self) -> Mapping[str, str]:
         return {
-            f"minimum_{system.lower()}": _("A version is numbers with dots, such as 17.4.")
-            for system in SYSTEMS
-            if self.minimum(system) and not _VERSION.fullmatch(self.minimum(system))
+            minimum_field(system): _("A version is numbers with dots, such as 17.4.")
+            for system, version in self.minimums.items()
+            if version and not is_whole_version(version)
         }
 
     def summary(self) -> Sequence[Line]:
@@ -210,18 +210,3 @@ class RegistrationRules(Kind):
     def _system(self, system: str) -> str:
         facts = {"system": system, "version": self.minimum(system)}
         return _("%(system)s %(version)s or newer") % facts if facts["version"] else system
-
-
-def is_version(text: str) -> bool:
-    """Whether a device says its version in a way that can be compared."""
-    return _VERSION.match(text) is not None
-
-
-def is_older(version: str, minimum: str) -> bool:
-    """Whether a version, as a device says it (“17.4.1”), is below the minimum. One that cannot be read is."""
-    if not minimum:
-        return False
-    match = _VERSION.match(version)
-    if match is None:
-        return True
-    return _numbers(match[0]) < _numbers(minimum)

@@ -1,11 +1,16 @@
 """The few words that templates have beyond Django's own."""
 
+import re
+
 from django import template
 from django.templatetags.static import static
 from django.utils import timezone
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import get_language
+
+from mydevices.port.pictures import Shape
+from mydevices.port.platform import PLATFORMS
 
 register = template.Library()
 _POINTING = frozenset({"back", "list", "next", "out", "undo"})
@@ -13,7 +18,7 @@ _POINTING = frozenset({"back", "list", "next", "out", "undo"})
 
 @register.simple_tag
 def symbols() -> str:
-    """The address of the file with the icons, silhouettes and pictures."""
+    """The address of the file with the icons."""
     return static("mydevices.svg")
 
 
@@ -25,6 +30,21 @@ def icon(name: str, more: str = "") -> SafeString:
     return format_html(
         '<svg class="ic {}" aria-hidden="true"><use href="{}#{}"/></svg>', more, static("mydevices.svg"), name
     )
+
+
+@register.filter
+def with_bold(words: object) -> SafeString:
+    """Words of our own in which what is between <b> and </b> is bold; everything else in them is text."""
+    parts = re.split("</?b>", str(words))
+    return format_html_join(
+        "", "{}", [[format_html("<b>{}</b>", part) if at % 2 else part] for at, part in enumerate(parts)]
+    )
+
+
+@register.simple_tag
+def family() -> Shape:
+    """Some devices together, for a page that greets: those of the first platform."""
+    return next(iter(PLATFORMS.values())).family
 
 
 @register.filter

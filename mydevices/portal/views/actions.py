@@ -26,11 +26,11 @@ from mydevices.devices.models import Device
 from mydevices.errors import Conflict, ForbiddenByPolicy, Unsupported
 from mydevices.location import selectors as location
 from mydevices.organisation import selectors as organisation
-from mydevices.platforms import port
-from mydevices.platforms.port import Parameters
 from mydevices.policies import helpdesk
 from mydevices.policies import selectors as policies
 from mydevices.policies.kinds.self_service import SelfServiceRules
+from mydevices.port.actions import Parameters
+from mydevices.port.platform import platform_of
 from mydevices.portal.forms import LockForm, LostForm, TypedNameForm
 from mydevices.presentation import confirming, losing, present
 from mydevices.presentation.access import freshly_signed_in, go, in_dialog, sent
@@ -174,7 +174,7 @@ def _question(request: HttpRequest, device: Device, kind: ActionKind, form: Form
         "explanation": capability.explanation,
         "form": form,
         "words": words,
-        "fates": port.adapter_for(device.platform).fates(device, kind) if rules.takes else None,
+        "fates": platform_of(device).fates(device, kind) if rules.takes else None,
         "undo_seconds": commands_asking.undo_seconds(device),
         "waits": present.beyond(limit) if limit else "",
         "collects": allowed is not None and allowed.may_collect,

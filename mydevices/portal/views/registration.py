@@ -1,7 +1,7 @@
 """Register a device: choose, show it on the other device, open it there."""
 
 import io
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
@@ -31,6 +31,7 @@ from mydevices.audit.actor import FRESH, Actor
 from mydevices.devices.models import Device
 from mydevices.errors import Conflict, Invalid, NeedsFreshAuthentication, NotAllowed, NotFound, TooMany
 from mydevices.organisation import selectors as organisation
+from mydevices.port.platform import PLATFORMS, detect, device_kind, platform_named
 from mydevices.portal import desks, tickets
 from mydevices.portal.forms import AskPinForm, ProofForm, RegisterForm
 from mydevices.presentation import confirming, present
@@ -281,21 +282,18 @@ def consume_or_none(request: HttpRequest, action: str, config: Mapping[str, str]
 
 
 def _here(request: HttpRequest) -> str:
-    """Which kind of Apple device this page is open on, as far as its browser says; empty for everything else."""
-    user_agent = request.headers.get("User-Agent", "")
-    if "iPhone" in user_agent or "iPad" in user_agent:
-        return Ticket.Intended.PHONE
-    return Ticket.Intended.MAC if "Macintosh" in user_agent else ""
+    """Which kind of device this page is open on, as far as its browser says; empty for what cannot be registered."""
+    return detect(request.headers.get("User-Agent", ""))
 
 
 def _see(name: str, *args: object) -> HttpResponse:
     return HttpResponseRedirect(reverse(name, args=args), status=303)
 
 
-def _promise(person: Person, ownership: str) -> dict[str, object]:
-    """What the page says that registration makes possible."""
-    own = selectors.may_erase(person, platform=Device.Platform.APPLE, ownership=Device.Ownership.PERSONAL)
-    return {"ownership": ownership, "may_erase_personal": own}
+def _promise(person: Person, ownership: str, platforms: Collection[str] = PLATFORMS) -> dict[str, object]:
+    """What the page says that registration makes possible, on any of these platforms."""
+    own = [selectors.may_erase(person, platform=name, ownership=Device.Ownership.PERSONAL) for name in platforms]
+    return {"ownership": ownership, "may_erase_personal": all(own)}
 
 
 def _open_tickets(request: HttpRequest, here: Ticket | None = None) -> list[tickets.Shown]:
@@ -314,7 +312,7 @@ def ticket(request: HttpRequest, ticket_id: UUID) -> HttpResponse:
     context = {
         **_ticket(request, found),
         "tickets": _open_tickets(request, found),
-        **_promise(found.person, found.ownership),
+        **_promise(found.person, found.ownership, [found.platform]),
     }
     return render(request, "portal/register_ticket.html", context)
 
@@ -387,25 +385,23 @@ def open_ticket(request: HttpRequest, code: str) -> HttpResponse:
     """What the other device sees, without a password: opening it spends nothing."""
     found = _by_code(request, code)
     services.note_opened(ticket=found, actor=Actor(kind="anonymous", address=address_of(request)))
-    is_mac = found.intended == Ticket.Intended.MAC
+    guide = device_kind(found.intended)
+    is_elsewhere = not _is_on(found.platform, request)
     context = {
-        "is_mac": is_mac,
+        "guide": guide,
         "person": found.person.name,
         "works_until": tickets.shown(found, timezone.now()).works_until,
-        "wrong_device": _wrong_device(_here(request), is_mac=is_mac),
+        "wrong_device": guide.wrong_device if is_elsewhere else "",
         "download": reverse("portal:profile", args=[code]),
-        **_promise(found.person, found.ownership),
+        **_promise(found.person, found.ownership, [found.platform]),
     }
     return render(request, "portal/open_ticket.html", context)
 
 
-def _wrong_device(here: str, *, is_mac: bool) -> str:
-    """Said where the browser is certainly not on the device: nothing Apple. An iPad may call itself a Mac."""
-    if here:
-        return ""
-    if is_mac:
-        return _("This is no Mac, as far as its browser says. Open this address on the Mac that you register.")
-    return _("This is no iPhone or iPad, as far as its browser says. Open this address on the one that you register.")
+def _is_on(platform: str, request: HttpRequest) -> bool:
+    """Whether a page is open on a device of this platform, as far as its browser says. Which kind of device it is,
+    nobody is told: browsers of some tablets call themselves a computer."""
+    return bool(platform_named(platform).detect(request.headers.get("User-Agent", "")))
 
 
 @require_safe

@@ -19,7 +19,7 @@ from mydevices.devices.seen import COLLECTOR
 from mydevices.organisation import selectors as organisation
 from mydevices.outbox.models import Message
 from mydevices.platforms.apple import queries
-from mydevices.platforms.port import ROUTES, Request, Response
+from mydevices.port.routes import ROUTES, Request, Response
 from mydevices.registration import services as registration
 from mydevices.registration.models import Ticket
 from mydevices.wsgi import plane
@@ -132,9 +132,7 @@ def profile_for(owner: Person, ownership: str = Device.Ownership.COMPANY, *, sig
 
 
 def ticket_for(owner: Person, ownership: str = Device.Ownership.COMPANY) -> Ticket:
-    return registration.open_ticket(
-        person=owner, ownership=ownership, intended=Ticket.Intended.PHONE, actor=factories.actor(owner)
-    )
+    return registration.open_ticket(person=owner, ownership=ownership, intended="phone", actor=factories.actor(owner))
 
 
 def present(owner: Person, simulated: Simulated) -> Device:

@@ -18,7 +18,7 @@ from mydevices.commands.states import State
 from mydevices.devices.models import Device, Registration
 from mydevices.errors import Invalid, Unsupported
 from mydevices.organisation import selectors as organisation
-from mydevices.platforms.port import Parameters
+from mydevices.port.actions import Parameters
 from mydevices.presentation import present as present_words
 from mydevices.registration import services as registration
 from simulator.device import Device as Simulated

@@ -25,7 +25,7 @@ from mydevices.commands.queue import LoopReader
 from mydevices.commands.states import State
 from mydevices.devices.models import Device, Registration
 from mydevices.devices.seen import COLLECTOR
-from mydevices.platforms.port import ROUTES, Request, Response
+from mydevices.port.routes import ROUTES, Request, Response
 from simulator import fleet
 from simulator.device import Device as Simulated
 from simulator.errors import Unreachable

@@ -18,10 +18,10 @@ from mydevices.errors import Conflict, Invalid, Unsupported
 from mydevices.location import selectors as location
 from mydevices.location import services as location_services
 from mydevices.location.models import Position
-from mydevices.platforms.port import Parameters
 from mydevices.policies import services as policies
 from mydevices.policies.kinds import privacy
 from mydevices.policies.kinds.privacy import Privacy
+from mydevices.port.actions import Parameters
 from simulator.device import Device as Simulated
 from simulator.iphone import IPhone
 from simulator.state import Screen

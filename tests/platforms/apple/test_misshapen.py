@@ -22,10 +22,10 @@ from mydevices.commands.models import Command
 from mydevices.commands.states import State
 from mydevices.devices.assignment import EVERYONE
 from mydevices.devices.models import Channel, Device, Registration
-from mydevices.platforms.port import ROUTES
 from mydevices.policies import services as policies
 from mydevices.policies.kinds import privacy
 from mydevices.policies.kinds.privacy import Privacy
+from mydevices.port.routes import ROUTES
 from mydevices.registration import services as registration
 from mydevices.registration.models import Ticket
 from simulator import fleet

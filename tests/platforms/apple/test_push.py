@@ -32,7 +32,7 @@ from mydevices.outbox.registry import Delivery, Done, Retry
 from mydevices.platforms.apple import push
 from mydevices.platforms.apple.gateway import AT_ONCE, Answer, Gateway, Limits, Push
 from mydevices.platforms.apple.gateway import Service as Address
-from mydevices.platforms.port import NotWoken
+from mydevices.port.platform import NotWoken
 from mydevices.protocols.apple import push as protocol
 from mydevices.protocols.apple.push import Outcome
 from tests import factories

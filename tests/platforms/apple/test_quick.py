@@ -29,7 +29,7 @@ from mydevices.errors import ProtocolError
 from mydevices.platforms.apple import queries, signed
 from mydevices.platforms.apple.endpoints import DONE, connect_endpoint, connect_quickly
 from mydevices.platforms.apple.signed import Memory
-from mydevices.platforms.port import Request
+from mydevices.port.routes import Request
 from mydevices.protocols.pki import cms, keys, mdm_signature
 from simulator.connection import Outgoing
 from simulator.device import Device as Simulated

@@ -38,7 +38,6 @@ from mydevices.policies import services as policies
 from mydevices.policies.kinds.privacy import MANAGED_APPS, Privacy
 from mydevices.policies.kinds.registration import RegistrationRules
 from mydevices.registration import services as registration
-from mydevices.registration.models import Ticket
 
 ACTOR: Final = Actor.system("demo")
 MAIL_PURPOSES: Final = ("signing", "encryption")
@@ -66,7 +65,7 @@ class Simulated:
 
     name: str
     ownership: Device.Ownership
-    intended: Ticket.Intended
+    intended: str
     options: str
 
 
@@ -74,19 +73,19 @@ DEVICES: Final = (
     Simulated(
         "Ines’s iPhone",
         Device.Ownership.COMPANY,
-        Ticket.Intended.PHONE,
+        "phone",
         "kind=iphone,model=iPhone17,1,supervised=yes",
     ),
     Simulated(
         "Private iPhone",
         Device.Ownership.PERSONAL,
-        Ticket.Intended.PHONE,
+        "phone",
         "kind=iphone,model=iPhone14,4,supervised=no",
     ),
     Simulated(
         "Studio MacBook",
         Device.Ownership.COMPANY,
-        Ticket.Intended.MAC,
+        "mac",
         "kind=mac,model=Mac15,12,supervised=yes,user=ines:Ines Okafor",
     ),
 )
@@ -176,7 +175,7 @@ def _introduce() -> None:
         unchanged = {name: getattr(accounts_selectors.sign_in_rules(), name) for name in sign_in_rules.NAMES}
         sign_in_rules.change(actor=ACTOR, **{**unchanged, "console_factor": False})
     if not policies_selectors.of_kind(RegistrationRules).exists():
-        values = RegistrationRules(device_limit=5, minimum_ios="15", minimum_ipados="15", minimum_macos="12")
+        values = RegistrationRules(device_limit=5, minimums={"iOS": "15", "iPadOS": "15", "macOS": "12"})
         policies.create(actor=ACTOR, name="Everyone", values=values, assignment=EVERYONE)
     if not policies_selectors.of_kind(Privacy).exists():
         privacy = Privacy(

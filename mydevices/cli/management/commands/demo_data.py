@@ -105,7 +105,7 @@ class Command(BaseCommand):
                 product, model, system, version, kind = chance.choice(MODELS)
                 device = Device(
                     owner_id=chance.choice(owners),
-                    platform=Device.Platform.APPLE,
+                    platform="apple",
                     hardware_id=f"MADEUP{index:010}",
                     ownership=chance.choice(Device.Ownership.values),
                     name=f"{chance.choice(FIRST)}’s {kind}",

@@ -17,7 +17,7 @@ from mydevices.commands import asking
 from mydevices.devices import selectors as devices
 from mydevices.devices.models import Device
 from mydevices.errors import MyDevicesError
-from mydevices.platforms.port import Parameters
+from mydevices.port.actions import Parameters
 from mydevices.presentation import present
 from mydevices.presentation.actions import called
 

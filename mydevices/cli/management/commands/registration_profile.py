@@ -12,7 +12,6 @@ from mydevices.devices.models import Device
 from mydevices.errors import MyDevicesError
 from mydevices.registration import selectors
 from mydevices.registration import services as registration
-from mydevices.registration.models import Ticket
 
 
 class Command(BaseCommand):
@@ -40,7 +39,7 @@ class Command(BaseCommand):
             ticket = registration.open_ticket(
                 person=person,
                 ownership=options["ownership"] or fixed or Device.Ownership.PERSONAL,
-                intended=Ticket.Intended.PHONE,
+                intended="phone",
                 actor=Actor.system("command line"),
             )
             document = registration.document_for(ticket=ticket, signed=False if options["unsigned"] else None)

@@ -11,7 +11,7 @@ from django.core.management.base import BaseCommand, CommandError
 from mydevices.devices import selectors as devices
 from mydevices.devices.models import Device
 from mydevices.platforms.apple import configurations
-from mydevices.platforms.apple.adapter import PLATFORM, is_mac
+from mydevices.platforms.apple.systems import NAME, is_mac
 
 LONGEST: Final = 150
 """Bytes of a name that is made of another: file systems take 255 at most."""
@@ -53,7 +53,7 @@ class Command(BaseCommand):
 
     def handle(self, *_args: Any, **options: Any) -> None:
         out: Path = options["out"]
-        chosen = devices.managed(PLATFORM).iterator(chunk_size=100) if options["all"] else [_device(options["device"])]
+        chosen = devices.managed(NAME).iterator(chunk_size=100) if options["all"] else [_device(options["device"])]
         try:
             out.mkdir(mode=0o700, parents=True, exist_ok=True)
             if any(out.iterdir()):
@@ -81,7 +81,7 @@ class Command(BaseCommand):
 
 def _device(text: str) -> Device:
     try:
-        found = devices.managed(PLATFORM).filter(id=UUID(text)).first()
+        found = devices.managed(NAME).filter(id=UUID(text)).first()
     except ValueError as error:
         raise CommandError(f"“{text}” is not the id of a device.") from error
     if found is None:

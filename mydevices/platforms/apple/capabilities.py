@@ -2,39 +2,22 @@
 schema."""
 
 import secrets
-from collections.abc import Mapping, Sequence
-from hashlib import sha256
+from collections.abc import Mapping
 from typing import Final
-from uuid import NAMESPACE_URL, UUID, uuid5
 
-from django.conf import settings
 from django.utils.translation import gettext as _
 
 from mydevices.actions import ActionKind
-from mydevices.certificates import push as push_certificate
-from mydevices.certificates import services as certificates
 from mydevices.devices.models import Channel, Device
-from mydevices.devices.services import Terms
 from mydevices.errors import Invalid, Unsupported
 from mydevices.location import selectors as location
 from mydevices.organisation import selectors as organisation
-from mydevices.platforms.apple import push
-from mydevices.platforms.port import (
-    Appearance,
-    Capability,
-    Document,
-    Fates,
-    NotWoken,
-    Parameters,
-    Plan,
-    Step,
-)
-from mydevices.policies.kinds.registration import is_older
-from mydevices.protocols.apple import models, profiles
+from mydevices.platforms.apple.systems import is_mac, noun
+from mydevices.port.actions import Capability, Fates, Parameters, Plan, Step
+from mydevices.port.versions import is_older
+from mydevices.protocols.apple import models
 from mydevices.protocols.apple.profiles import AccessRights
-from mydevices.protocols.pki import cms
 
-PLATFORM: Final = Device.Platform.APPLE
 CHECK_IN: Final = ("DeviceInformation", "SecurityInfo", "ProfileList", "CertificateList")
 _PLAIN: Final = {
     ActionKind.SOUND: "PlayLostModeSound",
@@ -42,141 +25,71 @@ _PLAIN: Final = {
     ActionKind.RETIRE: "RemoveProfile",
 }
 """Actions of one command without a parameter."""
-_NOUNS: Final = {"iphone": "iPhone", "ipad": "iPad", "mac": "Mac", "ipod": "iPod"}
 PIN_DIGITS: Final = 6
 ASKS_BEFORE_RESTART: Final = "11.4"
 """The first macOS that leaves the moment to its user (device.restart.yaml, NotifyUser)."""
-PROFILE_TYPE: Final = "application/x-apple-aspen-config"
 
 
-class Adapter:
-    """See `platforms.port.Adapter`."""
-
-    def appearance(self, device: Device) -> Appearance:
-        return Appearance(noun(device), models.silhouette(device.model), has_pins=is_mac(device))
-
-    def capabilities(self, device: Device) -> Mapping[ActionKind, Capability]:
-        return {
-            kind: Capability(kind, explain(device), refuse(device))
-            for kind, explain, refuse in (
-                (ActionKind.CHECK_IN, _explain_check_in, _refuse_nothing),
-                (ActionKind.LOCK, _explain_lock, _refuse_lock),
-                (ActionKind.UNLOCK, _explain_unlock, _refuse_unlock),
-                (ActionKind.RESTART, _explain_restart, _refuse_restart),
-                (ActionKind.LOST, _explain_lost, _refuse_lost),
-                (ActionKind.LOCATE, _explain_locate, _refuse_lost),
-                (ActionKind.SOUND, _explain_sound, _refuse_lost),
-                (ActionKind.FOUND, _explain_found, _refuse_lost),
-                (ActionKind.RETIRE, _explain_retire, _refuse_nothing),
-                (ActionKind.WIPE, _explain_wipe, _refuse_wipe),
-            )
-        }
-
-    def plan(self, device: Device, kind: ActionKind, parameters: Parameters) -> Plan:
-        mac = is_mac(device)
-        match kind:
-            case ActionKind.CHECK_IN:
-                return Plan([Step(request_type) for request_type in CHECK_IN])
-            case ActionKind.LOCK:
-                return Plan([Step("DeviceLock", parameters.public())], _new_pin() if mac else b"")
-            case ActionKind.UNLOCK if mac:
-                return Plan([Step("UnlockUserAccount", {"user_name": _registered_user(device)})])
-            case ActionKind.UNLOCK:
-                return Plan([Step("ClearPasscode")])
-            case ActionKind.RESTART:
-                return Plan([Step("RestartDevice", {"notify_user": True} if mac else {})])
-            case ActionKind.WIPE:
-                return Plan([Step("EraseDevice")], _new_pin() if mac else b"")
-            case ActionKind.LOST:
-                return Plan([Step("EnableLostMode", _for_the_finder(device, parameters))])
-            case ActionKind.LOCATE:
-                location.require(device=device)
-                return Plan([Step("DeviceLocation")])
-            case ActionKind.SOUND | ActionKind.FOUND | ActionKind.RETIRE:
-                return Plan([Step(_PLAIN[kind])])
-
-    def fates(self, device: Device, kind: ActionKind) -> Fates:
-        name = organisation.current().name
-        if kind == ActionKind.WIPE:
-            return _fates_of_wipe(device)
-        if kind == ActionKind.RETIRE:
-            return Fates(
-                erased=[
-                    _("Mail accounts, certificates and settings that came from %(organisation)s")
-                    % {"organisation": name},
-                    _("Apps that %(organisation)s installed, with their data") % {"organisation": name},
-                    _("The ability to lock, find or erase it from here"),
-                ],
-                stays=[
-                    _("Personal photos, messages, files and apps"),
-                    _("The passcode and everything else that you set up"),
-                    _("Its entry here, with the history"),
-                ],
-            )
-        raise Unsupported(_("This takes nothing from the device."))
-
-    def terms(self, *, may_erase: bool) -> Terms:
-        base = f"{settings.PUBLIC_URL}/mdm/apple"
-        return Terms(
-            topic=push_certificate.topic(),
-            server_url=f"{base}/connect",
-            checkin_url=f"{base}/checkin",
-            scep_url=f"{base}/scep",
-            access_rights=int(AccessRights.ALL if may_erase else AccessRights.WITHOUT_ERASE),
-            profile_identifier=f"org.mydevices.registration.{sha256(settings.PUBLIC_URL.encode()).hexdigest()[:16]}",
+def of(device: Device) -> Mapping[ActionKind, Capability]:
+    return {
+        kind: Capability(kind, explain(device), refuse(device))
+        for kind, explain, refuse in (
+            (ActionKind.CHECK_IN, _explain_check_in, _refuse_nothing),
+            (ActionKind.LOCK, _explain_lock, _refuse_lock),
+            (ActionKind.UNLOCK, _explain_unlock, _refuse_unlock),
+            (ActionKind.RESTART, _explain_restart, _refuse_restart),
+            (ActionKind.LOST, _explain_lost, _refuse_lost),
+            (ActionKind.LOCATE, _explain_locate, _refuse_lost),
+            (ActionKind.SOUND, _explain_sound, _refuse_lost),
+            (ActionKind.FOUND, _explain_found, _refuse_lost),
+            (ActionKind.RETIRE, _explain_retire, _refuse_nothing),
+            (ActionKind.WIPE, _explain_wipe, _refuse_wipe),
         )
+    }
 
-    def invite(self, *, terms: Terms, password: str, subject: str, signed: bool) -> Document:
-        authority = certificates.authority()
-        name = organisation.current().name
-        content = profiles.registration_profile(
-            organisation=name,
-            identifier=terms.profile_identifier,
-            display_name=_("Management by %(organisation)s") % {"organisation": name},
-            description=_("Lets %(organisation)s manage this device, and you manage it yourself in MyDevices.")
-            % {"organisation": name},
-            uuids=_uuids(terms, password),
-            scep_url=terms.scep_url,
-            scep_name="MyDevices",
-            challenge=password,
-            subject_common_name=subject,
-            authority_der=authority.der,
-            server_url=terms.server_url,
-            checkin_url=terms.checkin_url,
-            topic=terms.topic,
-            access_rights=AccessRights(terms.access_rights),
+
+def plan(device: Device, kind: ActionKind, parameters: Parameters) -> Plan:
+    mac = is_mac(device)
+    match kind:
+        case ActionKind.CHECK_IN:
+            return Plan([Step(request_type) for request_type in CHECK_IN])
+        case ActionKind.LOCK:
+            return Plan([Step("DeviceLock", parameters.public())], _new_pin() if mac else b"")
+        case ActionKind.UNLOCK if mac:
+            return Plan([Step("UnlockUserAccount", {"user_name": _registered_user(device)})])
+        case ActionKind.UNLOCK:
+            return Plan([Step("ClearPasscode")])
+        case ActionKind.RESTART:
+            return Plan([Step("RestartDevice", {"notify_user": True} if mac else {})])
+        case ActionKind.WIPE:
+            return Plan([Step("EraseDevice")], _new_pin() if mac else b"")
+        case ActionKind.LOST:
+            return Plan([Step("EnableLostMode", _for_the_finder(device, parameters))])
+        case ActionKind.LOCATE:
+            location.require(device=device)
+            return Plan([Step("DeviceLocation")])
+        case ActionKind.SOUND | ActionKind.FOUND | ActionKind.RETIRE:
+            return Plan([Step(_PLAIN[kind])])
+
+
+def fates(device: Device, kind: ActionKind) -> Fates:
+    name = organisation.current().name
+    if kind == ActionKind.WIPE:
+        return _fates_of_wipe(device)
+    if kind == ActionKind.RETIRE:
+        return Fates(
+            erased=[
+                _("Mail accounts, certificates and settings that came from %(organisation)s") % {"organisation": name},
+                _("Apps that %(organisation)s installed, with their data") % {"organisation": name},
+                _("The ability to lock, find or erase it from here"),
+            ],
+            stays=[
+                _("Personal photos, messages, files and apps"),
+                _("The passcode and everything else that you set up"),
+                _("Its entry here, with the history"),
+            ],
         )
-        if signed:
-            content = cms.sign(content, certificate=authority.certificate, key=authority.key)
-        return Document(content, PROFILE_TYPE, "mydevices.mobileconfig")
-
-    def wake(self, channels: Sequence[Channel]) -> Mapping[int, NotWoken | None]:
-        return push.wake(channels)
-
-
-def is_mac(device: Device) -> bool:
-    return models.kind(device.model) == "mac"
-
-
-def noun(device: Device) -> str:
-    """What a person calls it."""
-    return _NOUNS.get(models.kind(device.model)) or _("device")
-
-
-def _uuids(terms: Terms, password: str) -> profiles.PayloadUuids:
-    """Payload UUIDs: the same for the same terms and challenge, so that a profile downloaded twice is the same profile;
-    the identity's changes with the challenge, so that a renewal brings a new certificate."""
-    root = uuid5(NAMESPACE_URL, f"{terms.server_url}#{terms.profile_identifier}")
-    return profiles.PayloadUuids(
-        profile=_upper(uuid5(root, "profile")),
-        mdm=_upper(uuid5(root, "mdm")),
-        root=_upper(uuid5(root, "root")),
-        scep=_upper(uuid5(root, sha256(password.encode()).hexdigest())),
-    )
-
-
-def _upper(value: UUID) -> str:
-    return str(value).upper()
+    raise Unsupported(_("This takes nothing from the device."))
 
 
 def _new_pin() -> bytes:

@@ -1,0 +1,153 @@
+"""A platform: one object that says and does everything that is its own."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import ClassVar, Final
+
+from mydevices.actions import ActionKind
+from mydevices.devices.assignment import KNOWN_PLATFORMS
+from mydevices.devices.models import Channel, Device
+from mydevices.devices.services import Terms
+from mydevices.errors import MyDevicesError, Unsupported
+from mydevices.port import routes
+from mydevices.port.actions import Capability, Fates, Parameters, Plan
+from mydevices.port.pictures import Appearance, Shape
+from mydevices.port.registering import DeviceKind, Document, System
+from mydevices.port.routes import Route
+
+
+class NotWoken(MyDevicesError):
+    """A channel could not be asked to poll, and why. To be tried again `after` that time, or by the usual back-off."""
+
+    def __init__(self, message: str, *, after: timedelta | None = None) -> None:
+        super().__init__(message)
+        self.after = after
+
+
+class Platform(ABC):
+    """What the house asks of a platform. All of it is free of side effects, but for what says that it is not."""
+
+    name: ClassVar[str]
+    """Stored with each device; never changes."""
+    title: ClassVar[str]
+    """As its maker is called."""
+    systems: ClassVar[Sequence[System]]
+    device_kinds: ClassVar[Sequence[DeviceKind]]
+    """In the order in which pages offer them."""
+    example: ClassVar[Shape]
+    """A drawing for a page that has no device to show yet."""
+    family: ClassVar[Shape]
+    """Some of its devices together, for a page that greets. Only symbol and size are used."""
+
+    # What devices look like
+
+    @abstractmethod
+    def appearance(self, device: Device) -> Appearance:
+        """How to call and draw it."""
+
+    # What a browser tells of the machine that it runs on
+
+    def detect(self, user_agent: str) -> str:
+        """The name of the kind of device that a browser runs on, as far as it says; empty for what is not ours."""
+        del user_agent
+        return ""
+
+    def map_link(self, user_agent: str, *, latitude: str, longitude: str) -> str:
+        """The address that opens the maps of the machine that a browser runs on; empty where it is not ours. Degrees,
+        as text."""
+        del user_agent, latitude, longitude
+        return ""
+
+    # How a device is registered
+
+    @abstractmethod
+    def terms(self, *, may_erase: bool) -> Terms:
+        """What a new registration is promised, with or without the right to erase the device. Raises Conflict, with
+        what to do, while something is missing for it."""
+
+    @abstractmethod
+    def invite(self, *, terms: Terms, password: str, subject: str, signed: bool) -> Document:
+        """The document that registers a device, or renews its certificate: the same for the same terms, but for
+        `password`, the challenge that it carries. `subject` names the certificate."""
+
+    # What can be done with it
+
+    @abstractmethod
+    def capabilities(self, device: Device) -> Mapping[ActionKind, Capability]:
+        """Each action with what it does here, or why it cannot be done; one that is left out does not exist on this
+        platform. Needs `device.registration` loaded, asks nothing."""
+
+    @abstractmethod
+    def plan(self, device: Device, kind: ActionKind, parameters: Parameters) -> Plan:
+        """The commands of an action. Raises Unsupported where `capabilities` says so."""
+
+    @abstractmethod
+    def fates(self, device: Device, kind: ActionKind) -> Fates:
+        """What WIPE or RETIRE takes and leaves."""
+
+    @abstractmethod
+    def wake(self, channels: Sequence[Channel]) -> Mapping[int, NotWoken | None]:
+        """Ask each channel to poll, and answer by channel id: None when the push was accepted, or never will be."""
+
+    # Where its devices knock
+
+    def routes(self) -> Mapping[str, Route]:
+        """Its addresses on the device plane, anywhere."""
+        return {}
+
+
+PLATFORMS: Final[dict[str, Platform]] = {}
+"""By name, in the order in which pages list them."""
+
+
+def register(platform: Platform) -> None:
+    """By an adapter, once, at start-up. Raises ValueError for a name, a kind of device or an address that is taken."""
+    taken = {kind.name for one in PLATFORMS.values() for kind in one.device_kinds}
+    if platform.name in PLATFORMS or taken & {kind.name for kind in platform.device_kinds}:
+        raise ValueError(f"“{platform.name}”, or a kind of device of it, is registered already.")
+    PLATFORMS[platform.name] = platform
+    KNOWN_PLATFORMS.add(platform.name)
+    routes.serve(platform.routes())
+
+
+def platform_named(name: str) -> Platform:
+    """Raises Unsupported for one that is not registered here."""
+    try:
+        return PLATFORMS[name]
+    except KeyError:
+        raise Unsupported(f"Devices of the platform “{name}” cannot be managed here.") from None
+
+
+def platform_of(device: Device) -> Platform:
+    """The platform of a device. Raises Unsupported as `platform_named` does."""
+    return platform_named(device.platform)
+
+
+def systems() -> Sequence[System]:
+    """Of all platforms."""
+    return [system for platform in PLATFORMS.values() for system in platform.systems]
+
+
+def device_kinds() -> Mapping[str, DeviceKind]:
+    """What can be registered, by name, of all platforms."""
+    return {kind.name: kind for platform in PLATFORMS.values() for kind in platform.device_kinds}
+
+
+def device_kind(name: str) -> DeviceKind:
+    """Raises Unsupported for one that no platform has."""
+    try:
+        return device_kinds()[name]
+    except KeyError:
+        raise Unsupported(f"A device of the kind “{name}” cannot be registered here.") from None
+
+
+def platform_of_kind(name: str) -> Platform:
+    """The platform to which a kind of device belongs. Raises Unsupported for an unknown one."""
+    kind = device_kind(name)
+    return next(platform for platform in PLATFORMS.values() if kind in platform.device_kinds)
+
+
+def detect(user_agent: str) -> str:
+    """The kind of device that a browser runs on, as far as it says; empty for none that can be registered."""
+    return next(filter(None, (platform.detect(user_agent) for platform in PLATFORMS.values())), "")
