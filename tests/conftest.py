@@ -39,7 +39,7 @@ SLOW = (
     *("test_authorisation.py", "configurations/test_delivery.py", "certificates/test_uploads.py"),
     *("certificates/test_keeping.py", "accounts/test_providers.py", "platforms/apple/test_actions.py"),
     *("test_limited.py", "accounts/test_post.py", "configurations/test_identities.py"),
-    *("certificates/test_push_certificate.py", "console/test_certificates.py"),
+    *("platforms/apple/test_push_certificate.py", "console/test_certificates.py"),
 )
 """What starts processes, kills them or waits for them, and what takes longest: left out by `./run check`, never by
 `./run test`."""

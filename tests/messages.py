@@ -47,7 +47,7 @@ def sources() -> Iterator[tuple[Path, str]]:
     for path in sorted(PRODUCT.rglob("*.py")):
         if "migrations" not in path.parts:
             yield path, path.read_text(encoding="utf-8")
-    for path in sorted([*(PRODUCT / "templates").rglob("*.html"), *(PRODUCT / "templates").rglob("*.txt")]):
+    for path in sorted([*PRODUCT.rglob("templates/**/*.html"), *PRODUCT.rglob("templates/**/*.txt")]):
         # Django writes calls between its filling, which is no Python that could be read as such.
         calls = _CALL.finditer(templatize(path.read_text(encoding="utf-8")))
         yield path, "\n".join(call[0] for call in calls)

@@ -28,7 +28,6 @@ from mydevices.accounts.rights import Right
 from mydevices.actions import ActionKind
 from mydevices.audit.models import Entry
 from mydevices.audit.verbs import Verb
-from mydevices.certificates import push
 from mydevices.commands import asking
 from mydevices.commands.models import Action
 from mydevices.configurations import services as configurations
@@ -38,6 +37,7 @@ from mydevices.configurations.selectors import identifier
 from mydevices.devices.assignment import Assignment, To
 from mydevices.devices.models import Device
 from mydevices.organisation import selectors as organisation
+from mydevices.platforms.apple import push_certificate
 from mydevices.policies import services as policies
 from mydevices.policies.kinds.registration import RegistrationRules
 from mydevices.registration import services as registration
@@ -248,8 +248,8 @@ CONSOLE: Final[Mapping[str, Right]] = {
     "console:settings_provider": Right.MANAGE_SETTINGS,
     "console:settings_provider_new": Right.MANAGE_SETTINGS,
     "console:settings_provider_remove": Right.MANAGE_SETTINGS,
-    "console:settings_push": Right.SEE_SETTINGS,
-    "console:settings_push_request": Right.SEE_SETTINGS,
+    "console:settings_platform": Right.SEE_SETTINGS,
+    "console:settings_platform_file": Right.SEE_SETTINGS,
 }
 """The right without which a page of the console does not open. What it changes needs what `CHANGES` says."""
 
@@ -264,8 +264,8 @@ CHANGES: Final[Mapping[str, Right]] = {
     "console:settings_invitations": Right.MANAGE_SETTINGS,
     "console:settings_logo": Right.MANAGE_SETTINGS,
     "console:settings_sign_in": Right.MANAGE_SETTINGS,
-    "console:settings_push": Right.MANAGE_SETTINGS,
-    "console:settings_push_request": Right.MANAGE_SETTINGS,
+    "console:settings_platform": Right.MANAGE_SETTINGS,
+    "console:settings_platform_file": Right.MANAGE_SETTINGS,
 }
 """Pages that more people may look at than may change what is on them."""
 
@@ -343,7 +343,7 @@ class Scene:
 
 @pytest.fixture
 def scene(monkeypatch: pytest.MonkeyPatch) -> Scene:
-    monkeypatch.setattr(push, "topic", lambda: "com.apple.mgmt.External.test")
+    monkeypatch.setattr(push_certificate, "topic", lambda: "com.apple.mgmt.External.test")
     cache.clear()
     for module in (organisation, providers, factors):
         module.forget()
@@ -406,6 +406,7 @@ def scene(monkeypatch: pytest.MonkeyPatch) -> Scene:
         "configuration_id": clip.id,
         "console:configurations_new.kind": "web_clip",
         "code": registration.code_of(ticket),
+        "platform": "apple",
         "device_id": device.id,
         "direction": "up",
         "invitation_id": uuid4(),
@@ -440,7 +441,7 @@ def to_sign_in(answer: Any) -> bool:
 def tried(scene: Scene, who: str, name: str) -> list[tuple[str, Any]]:
     browser, address = scene.browser(who), scene.address(name)
     form: dict[str, Any] = dict(FORMS.get(name, {}))
-    if name == "console:settings_push":
+    if name == "console:settings_platform":
         form["certificate"] = SimpleUploadedFile("push.pem", b"no certificate")
     return [("get", browser.get(address)), ("post", browser.post(address, form))]
 

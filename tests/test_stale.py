@@ -434,14 +434,14 @@ ACTS: Final = (
     Act("console:settings_provider", {**PROVIDER, "name": "Aldermoor Sign-in"}, has_provider),
     Act("console:settings_provider_new", PROVIDER),
     Act("console:settings_provider_remove", before=has_provider),
-    Act("console:settings_push_request"),
+    Act("console:settings_platform_file"),
     Act("console:settings_sign_in", RULES),
 )
 
 GUARDED: Final = frozenset(
     {
         "console:settings_mail_trial",  # talks to the mail server, and changes nothing here
-        "console:settings_push",  # takes a certificate that Apple has signed
+        "console:settings_platform",  # takes a certificate that Apple has signed
         "mfa_activate_totp",
         "mfa_add_webauthn",
         "mfa_deactivate_totp",
@@ -695,7 +695,7 @@ def test_what_takes_more_than_a_form_is_asked_about_first(scene: Scene, subtests
             if name == "console:settings_mail_trial":
                 sends_mail(scene)
             before, was = entries(), state()
-            form = {"certificate": SimpleUploadedFile("push.pem", b"x")} if name == "console:settings_push" else {}
+            form = {"certificate": SimpleUploadedFile("push.pem", b"x")} if name == "console:settings_platform" else {}
             assert is_asked(browser.post(scene.address(name), form))
             assert (entries(), state()) == (before, was)
 

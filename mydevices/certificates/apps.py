@@ -9,9 +9,8 @@ class Config(AppConfig):
 
     def ready(self) -> None:
         from mydevices.certificates import tasks  # noqa: PLC0415  models must be loaded first
-        from mydevices.certificates.models import Authority, Certificate, PushCertificate  # noqa: PLC0415  the same
+        from mydevices.certificates.models import Authority, Certificate  # noqa: PLC0415  the same
 
         tasks.register()
         registry.column(Authority, "key")
-        registry.column(PushCertificate, "key")
         registry.column(Certificate, "key")

@@ -1,4 +1,4 @@
-"""What vouches for devices, what lets the server push to Apple, and the certificates that people bring."""
+"""What vouches for devices, and the certificates that people bring."""
 
 import uuid
 from datetime import timedelta
@@ -89,21 +89,6 @@ class DeviceCertificate(models.Model):
                 fields=["registration"], condition=models.Q(asked_weakly=True), name="certificates_asked_weakly"
             ),
         ]
-
-
-class PushCertificate(models.Model):
-    """What lets the server wake Apple devices: a key, the request made of it, and the certificate that Apple gave for
-    it."""
-
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    key = models.BinaryField()
-    """PKCS#8 DER, sealed."""
-    certificate = models.BinaryField(null=True)
-    """PEM as Apple gave it, with what chain came along; empty while only requested."""
-    topic = models.CharField(max_length=255, blank=True)
-    not_after = models.DateTimeField(null=True)
-    requested_at = models.DateTimeField(auto_now_add=True)
-    installed_at = models.DateTimeField(null=True)
 
 
 class CertificateType(models.Model):

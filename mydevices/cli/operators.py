@@ -7,7 +7,7 @@ what is secret (`dumpdata`). Only what is named here runs.
 import os
 import pkgutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -33,9 +33,14 @@ WITHOUT_DATABASE: Final = frozenset({"check_address", "database_roles", "demo", 
 _HELP: Final = ("-h", "--help")
 
 
-def ours() -> Sequence[str]:
-    folder = Path(__file__).parent / "management" / "commands"
-    return sorted(module.name for module in pkgutil.iter_modules([str(folder)]))
+def ours() -> Mapping[str, str]:
+    """The house's commands and those of its platforms, each with the package that it is in."""
+    house = Path(__file__).parents[1]
+    found: dict[str, str] = {}
+    for folder in (house / "cli", *sorted((house / "platforms").iterdir())):
+        package = ".".join(folder.relative_to(house.parent).parts)
+        found |= {module.name: package for module in pkgutil.iter_modules([str(folder / "management" / "commands")])}
+    return dict(sorted(found.items()))
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -77,7 +82,7 @@ def _require_prepared(name: str) -> None:
 def _listing() -> str:
     django.setup()
     lines = ["What an operator can do: ./run manage COMMAND. With --help, each says what it takes.", ""]
-    names = [*((name, "mydevices.cli") for name in ours()), *((name, "django.core") for name in LISTED)]
+    names = [*ours().items(), *((name, "django.core") for name in LISTED)]
     width = max(len(name) for name, _package in names)
     for name, package in names:
         first = load_command_class(package, name).help.partition(". ")[0].rstrip(".")

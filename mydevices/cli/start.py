@@ -25,11 +25,11 @@ from mydevices.audit import chain
 from mydevices.audit import services as audit
 from mydevices.audit.actor import Actor
 from mydevices.audit.verbs import Verb
-from mydevices.certificates import push
 from mydevices.certificates import services as certificates
 from mydevices.cli import roles
 from mydevices.errors import Conflict
 from mydevices.organisation import outgoing
+from mydevices.port.platform import settings_pages
 from mydevices.vault import checks, keys
 from mydevices.vault import services as vault
 from mydevices.vault.models import KnownKey
@@ -298,7 +298,9 @@ def missing() -> Sequence[str]:
             "counted, and browsers are not told to stay with https. Set "
             "MYDEVICES_TRUSTED_PROXIES=1, or how many proxies there are."
         )
-    lacks += filter(None, [push.warning(timezone.now()), roles.warning()])
+    cautions = [page.caution(timezone.now()) for page in settings_pages().values()]
+    lacks += [caution.text for caution in cautions if caution is not None]
+    lacks += filter(None, [roles.warning()])
     lacks += [
         f"The sign-in provider {issuer}, which {number} people are linked to. If you have replaced it, "
         f"`./run manage end_provider_links {issuer}` lets them set a password and link their account anew."

@@ -356,14 +356,6 @@ class LogoForm(forms.Form):
     )
 
 
-class PushCertificateForm(forms.Form):
-    certificate = forms.FileField(
-        label=_("Certificate from Apple"),
-        help_text=_("The .pem file that Apple gave you for the request."),
-        validators=[FileExtensionValidator(["pem", "cer", "crt", "der"])],
-    )
-
-
 if TYPE_CHECKING:
     ModelForm = forms.ModelForm[Provider]
 else:  # Django’s own class takes no type before it runs

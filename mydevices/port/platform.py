@@ -15,6 +15,7 @@ from mydevices.port.actions import Capability, Fates, Parameters, Plan
 from mydevices.port.pictures import Appearance, Shape
 from mydevices.port.registering import DeviceKind, Document, System
 from mydevices.port.routes import Route
+from mydevices.port.settings import SettingsPage
 
 
 class NotWoken(MyDevicesError):
@@ -39,6 +40,9 @@ class Platform(ABC):
     """A drawing for a page that has no device to show yet."""
     family: ClassVar[Shape]
     """Some of its devices together, for a page that greets. Only symbol and size are used."""
+
+    settings: ClassVar[SettingsPage | None] = None
+    """Its page in the console's settings, with what it warns of; None where nothing has to be set."""
 
     # What devices look like
 
@@ -122,6 +126,11 @@ def platform_named(name: str) -> Platform:
 def platform_of(device: Device) -> Platform:
     """The platform of a device. Raises Unsupported as `platform_named` does."""
     return platform_named(device.platform)
+
+
+def settings_pages() -> Mapping[str, SettingsPage]:
+    """Those of all platforms, by the platform's name."""
+    return {name: platform.settings for name, platform in PLATFORMS.items() if platform.settings is not None}
 
 
 def systems() -> Sequence[System]:

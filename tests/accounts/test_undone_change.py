@@ -17,9 +17,9 @@ from mydevices.accounts.models import EmailChange, Person, SetAsideFactor
 from mydevices.accounts.notices import Notice
 from mydevices.audit.models import Entry
 from mydevices.audit.verbs import Verb
-from mydevices.certificates import push
 from mydevices.location.models import Reporter
 from mydevices.outbox.models import Message
+from mydevices.platforms.apple import push_certificate
 from mydevices.registration import services as registration
 from mydevices.registration.models import Ticket
 from tests import factories, passkeys
@@ -202,7 +202,7 @@ def test_an_older_recovery_code_proves_the_owner_and_a_newer_one_does_not(client
 def test_tickets_and_location_tokens_from_then_are_stopped_and_known_browsers_forgotten(
     client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(push, "topic", lambda: "com.apple.mgmt.External.test")
+    monkeypatch.setattr(push_certificate, "topic", lambda: "com.apple.mgmt.External.test")
     person = factories.person(password=PASSWORD)
     device = factories.device(person, now=timezone.now())
     actor = factories.actor(person, proved=timezone.now())

@@ -27,7 +27,6 @@ from django.test.utils import CaptureQueriesContext  # noqa: E402
 
 from mydevices.accounts.models import Person  # noqa: E402
 from mydevices.actions import ActionKind  # noqa: E402
-from mydevices.certificates.models import PushCertificate  # noqa: E402
 from mydevices.cli import serving, start  # noqa: E402
 from mydevices.commands import asking  # noqa: E402
 from mydevices.commands.models import Command  # noqa: E402
@@ -36,6 +35,7 @@ from mydevices.devices import selectors as devices  # noqa: E402
 from mydevices.devices.models import Device  # noqa: E402
 from mydevices.outbox.models import Message  # noqa: E402
 from mydevices.platforms.apple import signed  # noqa: E402
+from mydevices.platforms.apple.models import PushCertificate  # noqa: E402
 from mydevices.port.routes import Request  # noqa: E402
 from mydevices.registration import services as registration  # noqa: E402
 from mydevices.vault import services as vault  # noqa: E402

@@ -58,7 +58,7 @@ def test_the_devices_that_still_sign_with_sha1_are_shown_and_counted(
     settings.ENVIRONMENT = settings.ENVIRONMENT.model_copy(update={"allow_sha1_signatures": allowed})
     ines = factories.person("Ines Okafor")
     old, new, gone = (factories.device(ines, name=name) for name in ("Old", "New", "Gone"))
-    push = reverse("console:settings_push")
+    push = reverse("console:settings_platform", args=["apple"])
     assert "0 devices sign their requests with SHA-1" in administrator.get(push).content.decode()
     for device in (old, gone):
         life = factories.life(device)
@@ -93,7 +93,7 @@ def test_the_devices_that_asked_for_their_certificates_with_old_algorithms_are_s
         )
     devices.end(registration=factories.life(devices_of["Gone"]), state=Registration.State.RETIRED, now=timezone.now())
     assert names(administrator, "?state=old_scep") == ["Old"]
-    page = administrator.get(reverse("console:settings_push")).content.decode()
+    page = administrator.get(reverse("console:settings_platform", args=["apple"])).content.decode()
     assert "1 device asked for its certificate with DES, 3DES or SHA-1" in page
     assert "?state=old_scep" in page
     assert ("MYDEVICES_ALLOW_WEAK_SCEP=false" in page) == allowed

@@ -12,12 +12,13 @@ from django.utils import timezone
 
 from mydevices.accounts.models import Person
 from mydevices.actions import ActionKind
-from mydevices.certificates.models import Challenge, DeviceCertificate, PushCertificate
+from mydevices.certificates.models import Challenge, DeviceCertificate
 from mydevices.commands import asking
 from mydevices.commands.models import Command
 from mydevices.commands.states import State
 from mydevices.devices.models import Device, Registration
 from mydevices.outbox.models import Message
+from mydevices.platforms.apple.models import PushCertificate
 from mydevices.registration.models import Invitation
 from tests import factories
 from tests.console.conftest import SignedInAs

@@ -13,7 +13,6 @@ from mydevices.actions import ActionKind
 from mydevices.audit.actor import Actor
 from mydevices.audit.models import Entry
 from mydevices.audit.verbs import Verb
-from mydevices.certificates import push
 from mydevices.commands import capabilities
 from mydevices.configurations import services as configurations
 from mydevices.configurations.kinds.web_clip import WebClip
@@ -23,6 +22,7 @@ from mydevices.devices.assignment import Assignment, To
 from mydevices.devices.models import Device
 from mydevices.errors import Conflict, Invalid, NotAllowed
 from mydevices.outbox.models import Message
+from mydevices.platforms.apple import push_certificate
 from mydevices.policies import services as policies
 from mydevices.policies.kinds.privacy import Privacy
 from mydevices.policies.kinds.registration import RegistrationRules
@@ -39,7 +39,7 @@ REASON = "Bought at the end of its lease."
 @pytest.fixture(autouse=True)
 def ready(monkeypatch: pytest.MonkeyPatch) -> None:
     cache.clear()
-    monkeypatch.setattr(push, "topic", lambda: "com.apple.mgmt.External.test")
+    monkeypatch.setattr(push_certificate, "topic", lambda: "com.apple.mgmt.External.test")
 
 
 @pytest.fixture

@@ -14,19 +14,25 @@ from mydevices.accounts import providers
 from mydevices.accounts.models import Person, Provider
 from mydevices.audit.models import Entry
 from mydevices.audit.verbs import Verb
-from mydevices.certificates.models import PushCertificate
 from mydevices.errors import NotAllowed
 from mydevices.organisation import selectors as organisation
 from mydevices.organisation import services as organisation_services
 from mydevices.organisation.models import Organisation
+from mydevices.platforms.apple.models import PushCertificate
 from tests import factories
 from tests.certificates import apple
 from tests.console.conftest import SignedInAs
 
 pytestmark = pytest.mark.django_db
 
-PAGES = ["settings", "settings_about", "settings_brand", "settings_push"]
-FORMS = ["settings_about", "settings_brand", "settings_logo", "settings_push", "settings_push_request"]
+PAGES = ["settings", "settings_about", "settings_brand", "settings_platform"]
+FORMS = ["settings_about", "settings_brand", "settings_logo", "settings_platform", "settings_platform_file"]
+
+
+def address(page: str) -> str:
+    return reverse(f"console:{page}", args=["apple"] if "platform" in page else [])
+
+
 PROVIDER = {
     "name": "Aldermoor ID",
     "id": "aldermoor",
@@ -62,19 +68,19 @@ def file(content: bytes, name: str = "logo.png") -> SimpleUploadedFile:
 def test_administrators_and_auditors_see_the_settings(
     sign_in_as: SignedInAs, page: str, role: str, status: int
 ) -> None:
-    assert sign_in_as(role).get(reverse(f"console:{page}")).status_code == status
+    assert sign_in_as(role).get(address(page)).status_code == status
 
 
 @pytest.mark.parametrize("page", [*PAGES, "settings_provider_new"])
 def test_a_visitor_is_asked_to_sign_in(client: Client, page: str) -> None:
-    assert client.get(reverse(f"console:{page}"))["Location"].startswith("/sign-in")
+    assert client.get(address(page))["Location"].startswith("/sign-in")
 
 
 @pytest.mark.parametrize("page", FORMS)
 @pytest.mark.parametrize("role", ["auditor", "helpdesk", "person"])
 def test_nobody_but_administrators_changes_them(sign_in_as: SignedInAs, page: str, role: str) -> None:
     answer = sign_in_as(role).post(
-        reverse(f"console:{page}"),
+        address(page),
         {
             "name": "Theirs",
             "own_accent": "on",
@@ -91,9 +97,9 @@ def test_nobody_but_administrators_changes_them(sign_in_as: SignedInAs, page: st
     assert not Entry.objects.filter(verb=Verb.SETTINGS_CHANGED).exists()
 
 
-@pytest.mark.parametrize("page", ["settings_logo", "settings_push_request"])
+@pytest.mark.parametrize("page", ["settings_logo", "settings_platform_file"])
 def test_what_only_changes_is_only_posted(administrator: Client, page: str) -> None:
-    assert administrator.get(reverse(f"console:{page}")).status_code == 405
+    assert administrator.get(address(page)).status_code == 405
 
 
 def test_the_name_and_the_helpdesk_are_changed_and_recorded(administrator: Client) -> None:
@@ -180,19 +186,23 @@ def test_the_verbs_refuse_whoever_the_pages_would_not_have_let_in() -> None:
 
 
 def test_a_request_is_made_and_what_apple_answers_is_installed(administrator: Client) -> None:
-    made = administrator.post(reverse("console:settings_push_request"))
+    made = administrator.post(reverse("console:settings_platform_file", args=["apple"]))
     assert made["Content-Disposition"] == 'attachment; filename="mydevices-push.csr"'
     public = x509.load_pem_x509_csr(made.content).public_key()
     assert isinstance(public, rsa.RSAPublicKey)
     certificate = apple.pem(apple.authority().push_certificate(public))
-    answer = administrator.post(reverse("console:settings_push"), {"certificate": file(certificate, "push.pem")})
+    answer = administrator.post(
+        reverse("console:settings_platform", args=["apple"]), {"certificate": file(certificate, "push.pem")}
+    )
     assert answer.status_code == 303
     assert PushCertificate.objects.get().installed_at is not None
     assert "Valid until" in administrator.get(reverse("console:settings")).content.decode()
 
 
 def test_a_file_that_is_no_certificate_is_refused_in_words(administrator: Client) -> None:
-    answer = administrator.post(reverse("console:settings_push"), {"certificate": file(b"no certificate", "a.pem")})
+    answer = administrator.post(
+        reverse("console:settings_platform", args=["apple"]), {"certificate": file(b"no certificate", "a.pem")}
+    )
     assert answer.status_code == 400
     assert 'role="alert"' in answer.content.decode()
 

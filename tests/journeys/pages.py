@@ -555,7 +555,7 @@ LOOKS: Final = (
     Look("console:settings_provider_new"),
     Look("console:settings_provider", of={"provider_id": "entra"}),
     Look("console:settings_provider_remove", of={"provider_id": "entra"}),
-    Look("console:settings_push"),
+    Look("console:settings_platform", of={"platform": "apple"}),
 )
 """The pages of everybody else, and of Ines where something has gone wrong."""
 
@@ -570,7 +570,7 @@ NO_PAGE: Final[Mapping[str, str]] = {
     "console:devices_export": "a file",
     "console:people_export": "a file",
     "console:certificates_export": "a file",
-    "console:settings_push_request": "a file",
+    "console:settings_platform_file": "a file",
     "portal:devices_now": "a part of `devices`",
     "portal:device_now": "a part of `device`",
     "portal:ticket_now": "a part of `ticket`",

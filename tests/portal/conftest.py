@@ -7,8 +7,8 @@ from django.urls import reverse
 from django.utils import timezone
 
 from mydevices.accounts.models import Person
-from mydevices.certificates import push
 from mydevices.devices.models import Device
+from mydevices.platforms.apple import push_certificate
 from tests import factories
 
 SignedIn = Callable[..., Client]
@@ -59,4 +59,4 @@ def browser(sign_in: SignedIn, ines: Person) -> Client:
 @pytest.fixture
 def registrable(monkeypatch: pytest.MonkeyPatch) -> None:
     """As if an Apple push certificate were installed: without one nothing can be registered."""
-    monkeypatch.setattr(push, "topic", lambda: "com.apple.mgmt.External.test")
+    monkeypatch.setattr(push_certificate, "topic", lambda: "com.apple.mgmt.External.test")

@@ -17,11 +17,11 @@ from mydevices.accounts.models import Attempts, Group, Membership, Person
 from mydevices.accounts.requests import LIMITED
 from mydevices.audit.models import Entry
 from mydevices.audit.verbs import Verb
-from mydevices.certificates import push
 from mydevices.certificates.models import Certificate
 from mydevices.configurations.models import Configuration
 from mydevices.devices.models import Device
 from mydevices.organisation.models import Organisation
+from mydevices.platforms.apple import push_certificate
 from mydevices.portal.tickets import readable
 from mydevices.presentation import confirm
 from mydevices.registration import services as registration
@@ -291,7 +291,7 @@ def test_the_address_of_an_open_registration_is_shown_for_five_minutes(
     sign_in: SignedIn, ines: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Who has it registers a device, and is sent what that device gets."""
-    monkeypatch.setattr(push, "topic", lambda: "com.apple.mgmt.External.test")
+    monkeypatch.setattr(push_certificate, "topic", lambda: "com.apple.mgmt.External.test")
     browser = sign_in(ines)
     page = browser.post(reverse("portal:register"), {"which": "phone", "ownership": "personal"})["Location"]
     ticket = Ticket.objects.get()

@@ -20,10 +20,10 @@ from pytest_django import Settings
 from mydevices.accounts.models import Person
 from mydevices.audit import chain
 from mydevices.audit.actor import Actor
-from mydevices.certificates import push
 from mydevices.certificates import services as certificates
 from mydevices.cli import processes, serving
 from mydevices.organisation import selectors as organisation
+from mydevices.platforms.apple import push_certificate
 from simulator import fleet
 from simulator.apple import Apple
 from simulator.connection import Outgoing
@@ -111,8 +111,10 @@ class House:
         self.fleet = Fleet(send=self.ledger.transport(Record()), workers=6)
         self.apple = Apple.at(folder / "apple")
         self.gateway = Gateway(apple=self.apple, fleet=self.fleet)
-        certificate = self.apple.push_certificate(push.request(actor=Actor.system("test"), organisation_name="Test"))
-        push.install(actor=Actor.system("test"), pem=certificate, now=timezone.now())
+        certificate = self.apple.push_certificate(
+            push_certificate.request(actor=Actor.system("test"), organisation_name="Test")
+        )
+        push_certificate.install(actor=Actor.system("test"), pem=certificate, now=timezone.now())
         self._environment = {
             "DJANGO_SETTINGS_MODULE": "tests.reliability.settings",
             "TEST_DATABASE_NAME": str(connection.settings_dict["NAME"]),

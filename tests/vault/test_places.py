@@ -26,7 +26,6 @@ from mydevices.applications import services as applications
 from mydevices.applications.selectors import App
 from mydevices.audit import chain
 from mydevices.audit.models import ChainKey
-from mydevices.certificates import push
 from mydevices.certificates import services as certificates
 from mydevices.commands import asking
 from mydevices.configurations import services as configurations
@@ -40,6 +39,7 @@ from mydevices.location.models import Position
 from mydevices.organisation import outgoing
 from mydevices.outbox.models import Message
 from mydevices.outbox.registry import Delivery
+from mydevices.platforms.apple import push_certificate
 from mydevices.policies import services as policies
 from mydevices.policies.kinds.privacy import ALL_APPS, Privacy
 from mydevices.policies.kinds.registration import BOTH, RegistrationRules
@@ -65,7 +65,7 @@ def _nothing_sealed_yet(db: None) -> None:
 
 @pytest.fixture(autouse=True)
 def _can_register(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(push, "topic", lambda: "com.apple.mgmt.External.test")
+    monkeypatch.setattr(push_certificate, "topic", lambda: "com.apple.mgmt.External.test")
 
 
 def _factor(ines: Person) -> None:
@@ -123,7 +123,9 @@ def _invitation(_ines: Person) -> None:
 
 
 def _push_certificate(_ines: Person) -> None:
-    push.request(actor=factories.actor(factories.administrator("Cem"), proved=timezone.now()), organisation_name="A")
+    push_certificate.request(
+        actor=factories.actor(factories.administrator("Cem"), proved=timezone.now()), organisation_name="A"
+    )
 
 
 def _certificate(ines: Person) -> None:
@@ -189,7 +191,7 @@ FILL: Final[dict[str, Callable[[Person], None]]] = {
     "accounts/factors.py": _factor,
     "accounts/providers.py": _provider,
     "accounts/services.py": _pin_and_mail,
-    "certificates/push.py": _push_certificate,
+    "platforms/apple/push_certificate.py": _push_certificate,
     "certificates/services.py": _authority,
     "certificates/uploads.py": _certificate,
     "commands/pins.py": _device,

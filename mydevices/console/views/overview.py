@@ -24,7 +24,6 @@ from mydevices.accounts import approvals
 from mydevices.accounts import selectors as accounts
 from mydevices.accounts.requests import rights_of
 from mydevices.accounts.rights import Right
-from mydevices.certificates import push
 from mydevices.certificates import selectors as certificates
 from mydevices.certificates.models import RENEW_BEFORE
 from mydevices.commands import limits
@@ -38,7 +37,9 @@ from mydevices.devices.selectors import Fleet
 from mydevices.organisation import outgoing
 from mydevices.outbox import selectors as outbox
 from mydevices.policies.models import Policy
-from mydevices.port.platform import systems
+from mydevices.port.platform import settings_pages, systems
+from mydevices.port.registering import Words
+from mydevices.port.settings import Countdown
 from mydevices.presentation import moments, present
 from mydevices.presentation.actions import called
 from mydevices.registration import selectors as registration
@@ -164,7 +165,7 @@ def overview(request: HttpRequest) -> HttpResponse:
     dead = outbox.given_up().filter(topic="mail")[: MOST + 1].count() if Right.SEE_SETTINGS in may else 0
     needs = list(_needs(found))
     if Right.SEE_SETTINGS in may:
-        needs = [*_needs_of_push(now), *_needs_of_sign_in(), *needs, *_needs_of_mail(dead)]
+        needs = [*_needs_of_platforms(now), *_needs_of_sign_in(), *needs, *_needs_of_mail(dead)]
     if invited is not None:
         needs += _needs_of_invitations(invited)
     is_new = not found.fleet.by_system
@@ -178,7 +179,7 @@ def overview(request: HttpRequest) -> HttpResponse:
         "apart": _apart(found.fleet),
         "commands": _of_commands(found),
         "oldest": moments.ago(found.oldest, now) if found.oldest else "",
-        "push": _push(now) if Right.SEE_SETTINGS in may else None,
+        "lasting": _lasting(now) if Right.SEE_SETTINGS in may else (),
         "certificates": _of_certificates(found),
         "invitations": _of_invitations(invited) if invited is not None else [],
         "may_invite": Right.INVITE in may,
@@ -286,17 +287,12 @@ def _named(command: Command, now: datetime) -> Named:
     return Named(reverse("console:devices_one", args=[action.device_id]), present.name_of(action.device), about)
 
 
-def _needs_of_push(now: datetime) -> Iterator[Need]:
-    warning = push.warning(now)
-    if warning:
-        has_one = push.current() is not None
-        yield Need(
-            "key",
-            _("Renew the Apple push certificate") if has_one else _("There is no Apple push certificate"),
-            warning if has_one else _("Without it no iPhone, iPad or Mac can be registered or woken."),
-            reverse("console:settings_push"),
-            _("Renew certificate") if has_one else _("Get certificate"),
-        )
+def _needs_of_platforms(now: datetime) -> Iterator[Need]:
+    for name, page in settings_pages().items():
+        caution = page.caution(now)
+        if caution is not None:
+            address = reverse("console:settings_platform", args=[name])
+            yield Need("key", caution.title, caution.text, address, caution.button)
 
 
 def _needs_of_sign_in() -> Iterator[Need]:
@@ -404,20 +400,21 @@ def _of_invitations(invited: Unanswered) -> Sequence[Figure]:
 
 
 @dataclass(frozen=True, slots=True)
-class Push:
-    """The Apple push certificate: how many days it has left, of the year that Apple gives."""
+class Lasting:
+    """What a platform needs, and how long it still lasts."""
 
-    days: int
-    ends: str
-    warns: bool
+    title: Words
+    url: str
+    countdown: Countdown
 
 
-def _push(now: datetime) -> Push | None:
-    row = push.current()
-    if row is None or row.not_after is None:
-        return None
-    left = max(0, push.days(row.not_after - now))
-    return Push(left, moments.day(row.not_after), bool(push.warning(now)))
+def _lasting(now: datetime) -> Sequence[Lasting]:
+    found = [(name, page, page.countdown(now)) for name, page in settings_pages().items()]
+    return [
+        Lasting(page.title, reverse("console:settings_platform", args=[name]), countdown)
+        for name, page, countdown in found
+        if countdown is not None
+    ]
 
 
 # Nothing here yet
@@ -425,13 +422,13 @@ def _push(now: datetime) -> Push | None:
 
 def _steps() -> Sequence[Step]:
     """What to do first, in order; the first that is not done is next."""
+    firsts = [(name, page.first_step()) for name, page in settings_pages().items()]
     steps = [
-        Step(
-            _("Get an Apple push certificate"),
-            _("With it this server wakes iPhones, iPads and Macs. Nobody can register a device before."),
-            reverse("console:settings_push"),
-            _("Get certificate"),
-            push.current() is not None,
+        *(
+            Step(
+                first.title, first.text, reverse("console:settings_platform", args=[name]), first.button, first.is_done
+            )
+            for name, first in firsts
         ),
         Step(
             _("Say who may register what"),

@@ -1,4 +1,4 @@
-"""Settings: the organisation, its look, sign-in with providers, the Apple push certificate."""
+"""Settings: the organisation, its look, sign-in with providers, what platforms need."""
 
 from collections.abc import Callable
 
@@ -20,8 +20,6 @@ from mydevices.accounts import sign_in_rules as rules_of_sign_in
 from mydevices.accounts.models import Provider
 from mydevices.accounts.requests import actor_of, person_of, rights_of
 from mydevices.accounts.rights import Right
-from mydevices.certificates import push
-from mydevices.certificates import selectors as certificates
 from mydevices.console.access import console_page
 from mydevices.console.forms import (
     OWN_BLUE,
@@ -32,17 +30,17 @@ from mydevices.console.forms import (
     MailForm,
     OrganisationForm,
     ProviderForm,
-    PushCertificateForm,
     SignInRulesForm,
 )
-from mydevices.devices import selectors as devices
 from mydevices.errors import Conflict, Invalid, NotFound
 from mydevices.organisation import outgoing
 from mydevices.organisation import selectors as organisation
 from mydevices.organisation import services as organisation_services
 from mydevices.policies import selectors as policies
 from mydevices.policies.kinds.registration import RegistrationRules
-from mydevices.presentation import changes, moments
+from mydevices.port.platform import settings_pages
+from mydevices.port.settings import SettingsPage
+from mydevices.presentation import changes
 from mydevices.presentation.access import freshly_signed_in, sent
 from mydevices.presentation.waiting import waits
 from mydevices.registration import invitation_rules
@@ -74,7 +72,6 @@ def _page(request: HttpRequest, name: str, form: BaseForm, **context: object) ->
 @console_page(Right.SEE_SETTINGS)
 def index(request: HttpRequest) -> HttpResponse:
     now = timezone.now()
-    certificate = push.current()
     context = {
         "about": organisation.current(),
         "providers": providers.every(),
@@ -82,9 +79,9 @@ def index(request: HttpRequest) -> HttpResponse:
         "policies": policies.of_kind(RegistrationRules).count(),
         "approvals": waiting_changes.rules(),
         "rules": passwords.described(accounts_selectors.sign_in_rules()),
-        "certificate": certificate,
-        "certificate_ends": moments.day(certificate.not_after) if certificate and certificate.not_after else "",
-        "certificate_warning": push.warning(now),
+        "platforms": [
+            {"name": name, "title": page.title, "state": page.state(now)} for name, page in settings_pages().items()
+        ],
         "mail_server": outgoing.is_set(),
         "mail_from": outgoing.sender(),
     }
@@ -262,39 +259,41 @@ def _content(file: "UploadedFile[bytes]") -> bytes:
 @waits("POST")
 @EITHER
 @console_page(Right.SEE_SETTINGS)
-def push_certificate(request: HttpRequest) -> HttpResponse:
-    now = timezone.now()
-    form = PushCertificateForm(sent(request), request.FILES or None)
+def platform_page(request: HttpRequest, platform: str) -> HttpResponse:
+    """What a platform needs: its own page, in our frame."""
+    page, now = _of_platform(platform), timezone.now()
+    form = page.form(sent(request), request.FILES or None)
     if request.method == "POST" and form.is_valid():
-        actor, pem = actor_of(request), _content(form.cleaned_data["certificate"])
-        if _tried(form, lambda: push.install(actor=actor, pem=pem, now=now)):
-            messages.success(request, _("Installed. Apple devices are woken with it from now on."))
-            return _see("settings_push")
-    present = push.current()
-    return _page(
-        request,
-        "push",
-        form,
-        present=present,
-        ends=moments.day(present.not_after) if present and present.not_after else "",
-        warning=push.warning(now),
-        old_digests=devices.of_old_digest().count(),
-        allows_sha1=settings.ENVIRONMENT.allow_sha1_signatures,
-        show_devices=f"{reverse('console:devices')}?state=sha1",
-        old_scep=certificates.asked_weakly().count(),
-        allows_old_scep=settings.ENVIRONMENT.allow_weak_scep,
-        show_old_scep=f"{reverse('console:devices')}?state=old_scep",
-    )
+        said: list[str] = []
+        if _tried(form, lambda: said.append(page.save(actor=actor_of(request), form=form, now=now))):
+            messages.success(request, said[0])
+            return _see("settings_platform", platform)
+    context = {
+        "title": page.title,
+        "form": form,
+        "may_change": Right.MANAGE_SETTINGS in rights_of(request),
+        "page_url": reverse("console:settings_platform", args=[platform]),
+        "file_url": reverse("console:settings_platform_file", args=[platform]),
+        **page.context(now),
+    }
+    return render(request, page.template, context, status=400 if form.errors else 200)
 
 
 @require_POST
 @console_page(Right.SEE_SETTINGS)
-def push_request(request: HttpRequest) -> HttpResponse:
-    """The request for a certificate, as a file."""
-    pem = push.request(actor=actor_of(request), organisation_name=organisation.current().name)
-    response = HttpResponse(pem, content_type="application/x-pem-file")
-    response["Content-Disposition"] = 'attachment; filename="mydevices-push.csr"'
+def platform_file(request: HttpRequest, platform: str) -> HttpResponse:
+    """A file that a platform makes for what it needs, such as a request for a certificate."""
+    document = _of_platform(platform).file(actor=actor_of(request))
+    response = HttpResponse(document.content, content_type=document.content_type)
+    response["Content-Disposition"] = f'attachment; filename="{document.file_name}"'
     return response
+
+
+def _of_platform(name: str) -> SettingsPage:
+    page = settings_pages().get(name)
+    if page is None:
+        raise NotFound(_("There is no such platform."))
+    return page
 
 
 @waits("POST")

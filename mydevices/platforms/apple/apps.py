@@ -1,5 +1,7 @@
 from django.apps import AppConfig
 
+from mydevices.vault import registry
+
 
 class Config(AppConfig):
     name = "mydevices.platforms.apple"
@@ -12,9 +14,11 @@ class Config(AppConfig):
             outcomes,
             periodic,
         )
+        from mydevices.platforms.apple.models import PushCertificate  # noqa: PLC0415  the same
         from mydevices.platforms.apple.platform import Apple  # noqa: PLC0415  the same
         from mydevices.port.platform import register  # noqa: PLC0415  the same
 
+        registry.column(PushCertificate, "key")
         register(Apple())
         applications.register()
         configurations.register()

@@ -7,10 +7,10 @@ from uuid import NAMESPACE_URL, UUID, uuid5
 from django.conf import settings
 from django.utils.translation import gettext as _
 
-from mydevices.certificates import push as push_certificate
 from mydevices.certificates import services as certificates
 from mydevices.devices.services import Terms
 from mydevices.organisation import selectors as organisation
+from mydevices.platforms.apple import push_certificate
 from mydevices.port.registering import Document
 from mydevices.protocols.apple import profiles
 from mydevices.protocols.apple.profiles import AccessRights

@@ -24,8 +24,8 @@ import httpx2
 from cryptography.hazmat.primitives import serialization
 from h2.exceptions import H2Error
 
-from mydevices.certificates.push import PushIdentity
 from mydevices.errors import Invalid
+from mydevices.platforms.apple.push_certificate import PushIdentity
 from mydevices.protocols.apple import push
 from mydevices.protocols.apple.push import Outcome
 

@@ -4,8 +4,8 @@ from datetime import timedelta
 
 from django.utils import timezone
 
-from mydevices.certificates import push as push_certificate
 from mydevices.outbox import registry
+from mydevices.platforms.apple import push_certificate
 
 
 def register() -> None:

@@ -8,6 +8,7 @@ from mydevices.devices.models import Channel, Device
 from mydevices.devices.services import Terms
 from mydevices.platforms.apple import capabilities, endpoints, enrollment_profile, push
 from mydevices.platforms.apple import systems as own
+from mydevices.platforms.apple.settings_page import PushCertificatePage
 from mydevices.port.actions import Capability, Fates, Parameters, Plan
 from mydevices.port.pictures import Appearance
 from mydevices.port.platform import NotWoken, Platform
@@ -22,6 +23,7 @@ class Apple(Platform):
     device_kinds: ClassVar = own.KINDS
     example: ClassVar = own.SHAPES["ipad"]
     family: ClassVar = own.FAMILY
+    settings: ClassVar = PushCertificatePage()
 
     def appearance(self, device: Device) -> Appearance:
         return own.appearance(device)

@@ -10,9 +10,9 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
-from mydevices.certificates import push as push_certificate
 from mydevices.devices.models import Channel
 from mydevices.errors import CannotOpen, Conflict
+from mydevices.platforms.apple import push_certificate
 from mydevices.platforms.apple.gateway import Answer, Gateway, Push, Service
 from mydevices.port.platform import NotWoken
 from mydevices.protocols.apple.push import Outcome

@@ -11,7 +11,6 @@ from django.db import connection
 from mydevices.accounts.models import Person
 from mydevices.audit.actor import Actor
 from mydevices.certificates import services as certificates
-from mydevices.certificates.models import PushCertificate
 from mydevices.commands.queue import LoopReader
 from mydevices.devices import selectors as devices
 from mydevices.devices.models import Device
@@ -19,6 +18,7 @@ from mydevices.devices.seen import COLLECTOR
 from mydevices.organisation import selectors as organisation
 from mydevices.outbox.models import Message
 from mydevices.platforms.apple import queries
+from mydevices.platforms.apple.models import PushCertificate
 from mydevices.port.routes import ROUTES, Request, Response
 from mydevices.registration import services as registration
 from mydevices.registration.models import Ticket

@@ -20,18 +20,17 @@ from mydevices.actions import ActionKind
 from mydevices.audit.actor import Actor
 from mydevices.audit.models import Entry
 from mydevices.audit.verbs import Verb
-from mydevices.certificates import push as push_certificate
-from mydevices.certificates.models import PushCertificate
-from mydevices.certificates.push import PushIdentity
 from mydevices.commands import asking, queue, tasks
 from mydevices.commands.models import Command
 from mydevices.commands.states import State
 from mydevices.devices import services as devices
 from mydevices.devices.models import Channel, Device, Registration
 from mydevices.outbox.registry import Delivery, Done, Retry
-from mydevices.platforms.apple import push
+from mydevices.platforms.apple import push, push_certificate
 from mydevices.platforms.apple.gateway import AT_ONCE, Answer, Gateway, Limits, Push
 from mydevices.platforms.apple.gateway import Service as Address
+from mydevices.platforms.apple.models import PushCertificate
+from mydevices.platforms.apple.push_certificate import PushIdentity
 from mydevices.port.platform import NotWoken
 from mydevices.protocols.apple import push as protocol
 from mydevices.protocols.apple.push import Outcome

@@ -23,7 +23,6 @@ from mydevices.accounts import services as accounts
 from mydevices.accounts import sign_in_rules
 from mydevices.accounts.models import Person
 from mydevices.audit.actor import Actor
-from mydevices.certificates import push
 from mydevices.certificates import selectors as certificates_selectors
 from mydevices.cli import demonstration, processes, serving, start, web
 from mydevices.configurations import services as configurations
@@ -33,6 +32,7 @@ from mydevices.devices.assignment import EVERYONE, Assignment, To
 from mydevices.devices.models import Device
 from mydevices.errors import MyDevicesError
 from mydevices.organisation import services as organisation
+from mydevices.platforms.apple import push_certificate
 from mydevices.policies import selectors as policies_selectors
 from mydevices.policies import services as policies
 from mydevices.policies.kinds.privacy import MANAGED_APPS, Privacy
@@ -155,8 +155,8 @@ def _introduce() -> None:
     """The organisation, its people and its push certificate, where they are missing."""
     request, answer = demonstration.FOLDER / "push-request.pem", demonstration.FOLDER / "push-certificate.pem"
     certified = None
-    if push.current() is None:
-        request.write_bytes(push.request(actor=ACTOR, organisation_name="Aldermoor"))
+    if push_certificate.current() is None:
+        request.write_bytes(push_certificate.request(actor=ACTOR, organisation_name="Aldermoor"))
         certified = _Simulation("push-certificate", "--csr", str(request), "--out", str(answer))
     organisation.describe(
         actor=ACTOR,
@@ -187,7 +187,7 @@ def _introduce() -> None:
         policies.create(actor=ACTOR, name="Aldermoor’s devices", values=privacy, assignment=company)
     if certified is not None:
         certified.end()
-        push.install(actor=ACTOR, pem=answer.read_bytes(), now=timezone.now())
+        push_certificate.install(actor=ACTOR, pem=answer.read_bytes(), now=timezone.now())
     if not certificates_selectors.types().exists():
         _offer_mail()
 

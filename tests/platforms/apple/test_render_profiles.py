@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 
 from mydevices.accounts.models import Person
 from mydevices.certificates import uploads as keeping
-from mydevices.cli.management.commands.render_profiles import LONGEST, safe, unused
 from mydevices.commands.models import Command
 from mydevices.configurations.kinds.exchange import Exchange
 from mydevices.configurations.kinds.web_clip import WebClip
 from mydevices.devices.models import Device, Registration
+from mydevices.platforms.apple.management.commands.render_profiles import LONGEST, safe, unused
 from mydevices.platforms.apple.payloads import MARKER
 from mydevices.protocols.apple import plist, schema
 from mydevices.protocols.pki import wrapping

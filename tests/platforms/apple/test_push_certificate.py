@@ -18,10 +18,10 @@ from django.core.management.base import CommandError
 from mydevices.audit.actor import Actor
 from mydevices.audit.models import Entry
 from mydevices.audit.verbs import Verb
-from mydevices.certificates import push
-from mydevices.certificates.models import PushCertificate
 from mydevices.devices.models import Registration
 from mydevices.errors import Conflict, Invalid
+from mydevices.platforms.apple import push_certificate
+from mydevices.platforms.apple.models import PushCertificate
 from mydevices.vault import services as vault
 from tests import factories
 from tests.certificates import apple
@@ -33,7 +33,7 @@ NOW = datetime.now(UTC)
 
 
 def request() -> x509.CertificateSigningRequest:
-    return x509.load_pem_x509_csr(push.request(actor=ACTOR, organisation_name="Aldermoor"))
+    return x509.load_pem_x509_csr(push_certificate.request(actor=ACTOR, organisation_name="Aldermoor"))
 
 
 def public_of(csr: x509.CertificateSigningRequest) -> rsa.RSAPublicKey:
@@ -52,7 +52,7 @@ def given(**options: Any) -> bytes:
 
 
 def install(pem: bytes, **options: Any) -> PushCertificate:
-    return push.install(actor=ACTOR, pem=pem, **({"now": NOW} | options))
+    return push_certificate.install(actor=ACTOR, pem=pem, **({"now": NOW} | options))
 
 
 def installed(**options: Any) -> PushCertificate:
@@ -69,22 +69,22 @@ def test_the_request_is_for_an_rsa_key_of_2048_bits_that_signed_it() -> None:
 def test_the_key_of_a_request_stands_sealed_in_the_database() -> None:
     csr = request()
     row = PushCertificate.objects.get()
-    opened = push._open(row)
+    opened = push_certificate._open(row)
     assert serialization.load_der_private_key(opened, password=None).public_key() == public_of(csr)
     assert opened not in bytes(row.key)
     assert vault.key_id(bytes(row.key)) == vault.current_key_id()
 
 
 def test_a_long_name_of_an_organisation_still_makes_a_request() -> None:
-    assert push.request(actor=ACTOR, organisation_name="A" * 120)
-    assert push.request(actor=ACTOR, organisation_name="")
+    assert push_certificate.request(actor=ACTOR, organisation_name="A" * 120)
+    assert push_certificate.request(actor=ACTOR, organisation_name="")
 
 
 def test_apple_s_answer_is_installed_with_the_key_of_its_request() -> None:
     csr = request()
     install(answer(csr))
-    identity = push.identity()
-    assert identity.topic == push.topic() == apple.TOPIC
+    identity = push_certificate.identity()
+    assert identity.topic == push_certificate.topic() == apple.TOPIC
     key = serialization.load_pem_private_key(identity.key_pem, password=None)
     assert key.public_key() == x509.load_pem_x509_certificate(identity.certificate_pem).public_key()
     assert Entry.objects.filter(verb=Verb.PUSH_CERTIFICATE_INSTALLED).get().details["topic"] == apple.TOPIC
@@ -93,23 +93,23 @@ def test_apple_s_answer_is_installed_with_the_key_of_its_request() -> None:
 def test_the_answer_to_an_older_request_is_as_good() -> None:
     first, second = request(), request()
     install(answer(first))
-    assert push.topic() == apple.TOPIC
+    assert push_certificate.topic() == apple.TOPIC
     install(answer(second))
     assert PushCertificate.objects.filter(installed_at=None).count() == 0
 
 
 def test_a_new_request_leaves_the_present_certificate_at_work() -> None:
     installed()
-    before = push.identity()
+    before = push_certificate.identity()
     request()
-    assert push.identity() == before
+    assert push_certificate.identity() == before
 
 
 def test_a_renewed_certificate_takes_over_and_the_older_request_is_forgotten() -> None:
     installed()
     forgotten, renewed = request(), request()
     install(answer(renewed, ends=NOW + timedelta(days=400)), now=NOW + timedelta(seconds=1))
-    assert push.identity().not_after > NOW + timedelta(days=399)
+    assert push_certificate.identity().not_after > NOW + timedelta(days=399)
     assert not PushCertificate.objects.filter(installed_at=None).exists()
     with pytest.raises(Invalid, match="none of the requests"):
         install(answer(forgotten))
@@ -125,24 +125,24 @@ def test_installing_the_same_file_twice_changes_nothing() -> None:
 def test_a_certificate_in_der_is_read_as_well() -> None:
     csr = request()
     install(apple.der(apple.authority().push_certificate(public_of(csr))))
-    assert push.topic() == apple.TOPIC
+    assert push_certificate.topic() == apple.TOPIC
 
 
 def test_a_chain_that_comes_along_is_kept_behind_the_certificate() -> None:
     csr = request()
     install(apple.pem(apple.authority().certificate) + answer(csr))
-    kept = x509.load_pem_x509_certificates(push.identity().certificate_pem)
+    kept = x509.load_pem_x509_certificates(push_certificate.identity().certificate_pem)
     assert [one.public_key() == csr.public_key() for one in kept] == [True, False]
 
 
 def test_a_certificate_of_another_server_comes_with_its_key() -> None:
     installed()
-    assert push.identity().key_pem == apple.key_pem(apple.key("push"))
+    assert push_certificate.identity().key_pem == apple.key_pem(apple.key("push"))
 
 
 def test_a_key_beside_the_certificate_in_one_file_is_found() -> None:
     install(given() + apple.key_pem(apple.key("push")))
-    assert push.topic() == apple.TOPIC
+    assert push_certificate.topic() == apple.TOPIC
 
 
 def test_a_certificate_without_its_key_is_refused() -> None:
@@ -155,7 +155,7 @@ def test_a_certificate_without_its_key_is_refused() -> None:
         install(given(), key_pem=apple.key_pem(apple.key("push"), b"secret"))
     with pytest.raises(Invalid, match="not a private key"):
         install(given(), key_pem=b"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n")
-    assert push.current() is None
+    assert push_certificate.current() is None
 
 
 @pytest.mark.parametrize("topic", [None, "com.example.app", "com.apple.mgmt", ""])
@@ -189,7 +189,7 @@ def test_another_topic_is_refused_because_it_would_orphan_every_device() -> None
     with pytest.raises(Conflict, match="1 device could never be woken again") as refused:
         install(answer(csr, topic=apple.OTHER_TOPIC))
     assert "Renew" in refused.value.message
-    assert push.topic() == apple.TOPIC
+    assert push_certificate.topic() == apple.TOPIC
     assert PushCertificate.objects.filter(installed_at=None).count() == 1
 
 
@@ -197,7 +197,7 @@ def test_another_topic_is_installed_when_forced_and_that_is_recorded() -> None:
     installed()
     csr = request()
     install(answer(csr, topic=apple.OTHER_TOPIC), force=True, now=NOW + timedelta(seconds=1))
-    assert push.topic() == apple.OTHER_TOPIC
+    assert push_certificate.topic() == apple.OTHER_TOPIC
     assert (
         Entry.objects.filter(verb=Verb.PUSH_CERTIFICATE_INSTALLED).order_by("-id")[0].details["topic_changed"] is True
     )
@@ -207,14 +207,14 @@ def test_a_key_that_no_master_key_opens_does_not_stand_in_the_way() -> None:
     PushCertificate.objects.create(key=b"sealed with a master key that is gone")
     csr = request()
     install(answer(csr))
-    assert push.identity().topic == apple.TOPIC
+    assert push_certificate.identity().topic == apple.TOPIC
 
 
 def test_before_there_is_a_certificate_registration_is_told_what_is_missing() -> None:
-    for question in (push.topic, push.identity):
+    for question in (push_certificate.topic, push_certificate.identity):
         with pytest.raises(Conflict, match="apple_push_csr"):
             question()
-    assert "apple_push_csr" in push.warning(NOW)
+    assert "apple_push_csr" in push_certificate.warning(NOW)
 
 
 @pytest.mark.parametrize(
@@ -230,17 +230,17 @@ def test_before_there_is_a_certificate_registration_is_told_what_is_missing() ->
 )
 def test_the_end_is_warned_about_from_thirty_days_before(left: timedelta, words: str) -> None:
     installed()
-    ends = push.identity().not_after
-    warning = push.warning(ends - left)
+    ends = push_certificate.identity().not_after
+    warning = push_certificate.warning(ends - left)
     assert words in warning
     assert bool(warning) == bool(words)
 
 
 def test_the_end_is_written_to_the_audit_once_at_each_threshold() -> None:
     installed()
-    ends = push.identity().not_after
+    ends = push_certificate.identity().not_after
     days = [40, 31, 30, 29, 8, 7, 6, 1, 0.5, -1]
-    told = [push.announce_end(now=ends - timedelta(days=day)) for day in days]
+    told = [push_certificate.announce_end(now=ends - timedelta(days=day)) for day in days]
     assert told == [None, None, 30, None, None, 7, None, 1, None, None]
     entries = Entry.objects.filter(verb=Verb.PUSH_CERTIFICATE_EXPIRES).order_by("id")
     assert [entry.details["days"] for entry in entries] == [30, 7, 1]
@@ -248,15 +248,15 @@ def test_the_end_is_written_to_the_audit_once_at_each_threshold() -> None:
 
 def test_a_renewed_certificate_is_announced_anew() -> None:
     installed()
-    push.announce_end(now=push.identity().not_after - timedelta(days=20))
+    push_certificate.announce_end(now=push_certificate.identity().not_after - timedelta(days=20))
     csr = request()
     install(answer(csr, ends=NOW + timedelta(days=500)), now=NOW + timedelta(seconds=1))
-    assert push.announce_end(now=NOW + timedelta(days=350)) is None
-    assert push.announce_end(now=NOW + timedelta(days=480)) == 30
+    assert push_certificate.announce_end(now=NOW + timedelta(days=350)) is None
+    assert push_certificate.announce_end(now=NOW + timedelta(days=480)) == 30
 
 
 def test_nothing_is_announced_before_there_is_a_certificate() -> None:
-    assert push.announce_end(now=NOW) is None
+    assert push_certificate.announce_end(now=NOW) is None
 
 
 # --- What a vendor signs.
@@ -273,9 +273,11 @@ def vendor_chain() -> tuple[bytes, rsa.RSAPrivateKey]:
 
 def test_a_vendor_s_signature_is_over_the_request_and_comes_with_the_whole_chain() -> None:
     chain, key = vendor_chain()
-    pem = push.request(actor=ACTOR, organisation_name="Aldermoor")
+    pem = push_certificate.request(actor=ACTOR, organisation_name="Aldermoor")
     signed = plistlib.loads(
-        base64.b64decode(push.sign_as_vendor(pem, chain_pem=chain, key_pem=apple.key_pem(key)), validate=True)
+        base64.b64decode(
+            push_certificate.sign_as_vendor(pem, chain_pem=chain, key_pem=apple.key_pem(key)), validate=True
+        )
     )
     csr = base64.b64decode(signed["PushCertRequestCSR"], validate=True)
     assert x509.load_der_x509_csr(csr).public_key() == x509.load_pem_x509_csr(pem).public_key()
@@ -292,12 +294,12 @@ def test_a_vendor_s_signature_is_over_the_request_and_comes_with_the_whole_chain
 
 def test_a_vendor_s_chain_must_be_whole_and_hold_together() -> None:
     chain, key = vendor_chain()
-    pem = push.request(actor=ACTOR, organisation_name="Aldermoor")
+    pem = push_certificate.request(actor=ACTOR, organisation_name="Aldermoor")
     root, vendor, intermediate = x509.load_pem_x509_certificates(chain)
     with pytest.raises(Invalid, match="CN=Apple Root CA"):
-        push.sign_as_vendor(pem, chain_pem=apple.pem(vendor, intermediate), key_pem=apple.key_pem(key))
+        push_certificate.sign_as_vendor(pem, chain_pem=apple.pem(vendor, intermediate), key_pem=apple.key_pem(key))
     with pytest.raises(Invalid, match="does not belong"):
-        push.sign_as_vendor(pem, chain_pem=apple.pem(root, intermediate), key_pem=apple.key_pem(key))
+        push_certificate.sign_as_vendor(pem, chain_pem=apple.pem(root, intermediate), key_pem=apple.key_pem(key))
     impostor = apple._issue(
         apple.name("Apple WWDR"),
         apple.key("x").public_key(),
@@ -307,9 +309,9 @@ def test_a_vendor_s_chain_must_be_whole_and_hold_together() -> None:
         NOW + timedelta(days=9),
     )
     with pytest.raises(Invalid, match="hold together"):
-        push.sign_as_vendor(pem, chain_pem=apple.pem(vendor, impostor, root), key_pem=apple.key_pem(key))
+        push_certificate.sign_as_vendor(pem, chain_pem=apple.pem(vendor, impostor, root), key_pem=apple.key_pem(key))
     with pytest.raises(Invalid, match="not a certificate request"):
-        push.sign_as_vendor(b"hello", chain_pem=chain, key_pem=apple.key_pem(key))
+        push_certificate.sign_as_vendor(b"hello", chain_pem=chain, key_pem=apple.key_pem(key))
 
 
 # --- The command line.
@@ -390,7 +392,7 @@ def test_a_pkcs12_file_brings_the_key_along(tmp_path: Path, monkeypatch: pytest.
         run("apple_push_certificate", file)
     monkeypatch.setattr("getpass.getpass", lambda _prompt: "open sesame")
     run("apple_push_certificate", file)
-    assert push.identity().key_pem == apple.key_pem(key)
+    assert push_certificate.identity().key_pem == apple.key_pem(key)
 
 
 def test_a_key_with_a_password_is_asked_for_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -401,7 +403,7 @@ def test_a_key_with_a_password_is_asked_for_it(tmp_path: Path, monkeypatch: pyte
         run("apple_push_certificate", tmp_path / "push.pem", "--key", tmp_path / "push.key")
     monkeypatch.setattr("getpass.getpass", lambda _prompt: "open sesame")
     run("apple_push_certificate", tmp_path / "push.pem", "--key", tmp_path / "push.key")
-    assert push.topic() == apple.TOPIC
+    assert push_certificate.topic() == apple.TOPIC
 
 
 def test_the_command_line_says_how_to_force_another_topic(tmp_path: Path) -> None:
@@ -411,7 +413,7 @@ def test_the_command_line_says_how_to_force_another_topic(tmp_path: Path) -> Non
     with pytest.raises(CommandError, match="--force"):
         run("apple_push_certificate", file)
     run("apple_push_certificate", file, "--force")
-    assert push.topic() == apple.OTHER_TOPIC
+    assert push_certificate.topic() == apple.OTHER_TOPIC
 
 
 def test_a_missing_or_absurd_file_is_a_plain_message(tmp_path: Path) -> None:

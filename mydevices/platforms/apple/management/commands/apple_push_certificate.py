@@ -8,9 +8,8 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
 from mydevices.audit.actor import Actor
-from mydevices.certificates import push
-from mydevices.cli import keys
 from mydevices.errors import Conflict, MyDevicesError
+from mydevices.platforms.apple import key_files, push_certificate
 
 
 class Command(BaseCommand):
@@ -22,12 +21,12 @@ class Command(BaseCommand):
         parser.add_argument("--force", action="store_true", help="even if every device must be registered again")
 
     def handle(self, *_args: Any, **options: Any) -> None:
-        certificate, key = keys.certificates(options["file"])
+        certificate, key = key_files.certificates(options["file"])
         if options["key"] is not None:
-            key = keys.private_key(options["key"])
+            key = key_files.private_key(options["key"])
         now = timezone.now()
         try:
-            installed = push.install(
+            installed = push_certificate.install(
                 actor=Actor.system("command line"), pem=certificate, key_pem=key, force=options["force"], now=now
             )
         except Conflict as error:
@@ -35,6 +34,6 @@ class Command(BaseCommand):
         except MyDevicesError as error:
             raise CommandError(error.message) from error
         self.stdout.write(f"Installed. Topic {installed.topic}, valid until {installed.not_after:%d %B %Y}.")
-        warning = push.warning(now)
+        warning = push_certificate.warning(now)
         if warning:
             self.stderr.write(warning, style_func=str)

@@ -8,10 +8,9 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 
 from mydevices.audit.actor import Actor
-from mydevices.certificates import push
-from mydevices.cli import keys
 from mydevices.errors import MyDevicesError
 from mydevices.organisation import selectors as organisation
+from mydevices.platforms.apple import key_files, push_certificate
 
 ACTOR: Final = Actor.system("command line")
 
@@ -48,12 +47,12 @@ class Command(BaseCommand):
         try:
             # Together: without the file there is no use for the key.
             with transaction.atomic():
-                request = push.request(actor=ACTOR, organisation_name=organisation.current().name)
+                request = push_certificate.request(actor=ACTOR, organisation_name=organisation.current().name)
                 if vendor_certificate is not None:
-                    request = push.sign_as_vendor(
+                    request = push_certificate.sign_as_vendor(
                         request,
-                        chain_pem=keys.certificates(vendor_certificate)[0],
-                        key_pem=keys.private_key(vendor_key),
+                        chain_pem=key_files.certificates(vendor_certificate)[0],
+                        key_pem=key_files.private_key(vendor_key),
                     )
                 if out is not None:
                     out.write_bytes(request)
@@ -68,7 +67,7 @@ class Command(BaseCommand):
 
 
 def _what_next(file: str, is_signed: bool) -> str:
-    present = push.current()
+    present = push_certificate.current()
     steps = [
         "" if is_signed else SIGN.format(file=file),
         UPLOAD,

@@ -32,9 +32,9 @@ from mydevices.audit import services as audit
 from mydevices.audit.actor import Actor
 from mydevices.audit.models import Entry
 from mydevices.audit.verbs import Verb
-from mydevices.certificates.models import PushCertificate
 from mydevices.devices.models import Registration
 from mydevices.errors import CannotOpen, Conflict, Invalid
+from mydevices.platforms.apple.models import PushCertificate
 from mydevices.vault import services as vault
 
 logger = logging.getLogger(__name__)
@@ -291,7 +291,7 @@ def _private_pem(key: PrivateKeyTypes) -> bytes:
 
 def _place(row_id: UUID) -> dict[str, str]:
     return {
-        "table": "certificates_pushcertificate",
+        "table": "apple_pushcertificate",
         "column": "key",
         "row": str(row_id),
         "owner": "organisation",
