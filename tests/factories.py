@@ -9,7 +9,9 @@ from mydevices.accounts.models import Person
 from mydevices.audit.actor import Actor
 from mydevices.devices import selectors, services
 from mydevices.devices.models import Channel, Device, Registration
-from mydevices.devices.services import Introduction, Terms
+from mydevices.devices.services import Introduction
+from mydevices.platforms.apple import registrations
+from mydevices.platforms.apple.registrations import Arrival, Promise
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 ALL_RIGHTS = 8191
@@ -83,7 +85,12 @@ def device(
         introduction=Introduction(
             hardware_id=f"UDID-{number}", name=name, model=model, os_name="iOS", os_version="26.1"
         ),
-        terms=Terms(
+        now=now - timedelta(days=1),
+        keys_held=keys_held,
+    )
+    registrations.begin(
+        registration,
+        Promise(
             topic="com.apple.mgmt.External.test",
             server_url="https://devices.example/mdm/apple/connect",
             checkin_url="https://devices.example/mdm/apple/checkin",
@@ -91,28 +98,25 @@ def device(
             access_rights=rights,
             profile_identifier="org.mydevices.registration.test",
         ),
-        now=now - timedelta(days=1),
-        keys_held=keys_held,
+        Arrival("com.apple.mgmt.External.test", is_user_enrollment=False),
     )
-    services.put_channel(
-        registration=registration,
-        user_id="",
-        user_name="",
-        push_token=f"token {number}".encode(),
-        push_magic=f"magic {number}",
-        unlock_token=unlock_token,
-    )
-    if user_name:
-        services.put_channel(
+    for user_id, name_of_user, token in (("", "", unlock_token), (f"USER-{number}", user_name, None)):
+        if user_id and not user_name:
+            continue
+        channel, _is_new = services.put_channel(
             registration=registration,
-            user_id=f"USER-{number}",
-            user_name=user_name,
-            push_token=f"user token {number}".encode(),
-            push_magic=f"user magic {number}",
-            unlock_token=None,
+            user_id=user_id,
+            user_name=name_of_user,
+            push_token=f"token {number} {user_id}".encode(),
         )
+        registrations.keep_channel(channel=channel, push_magic=f"magic {number} {user_id}", unlock_token=token)
     services.activate(registration=registration)
     return selectors.owned(owner, registration.device_id)
+
+
+def supervise(of: Device, *, is_supervised: bool = True) -> None:
+    """It has said so."""
+    registrations.supervised(of.id, is_supervised=is_supervised)
 
 
 def mac(owner: Person, *, user_name: str = "ines", name: str = "Studio MacBook") -> Device:

@@ -25,9 +25,10 @@ from mydevices.commands import asking, batches
 from mydevices.commands.models import Action, Batch
 from mydevices.console.views.crowd import DEEDS
 from mydevices.devices import services as devices_services
-from mydevices.devices.models import Device, Registration
+from mydevices.devices.models import Device
 from mydevices.errors import Waits
 from mydevices.organisation import selectors as organisation
+from mydevices.platforms.apple.models import AppleRegistration
 from mydevices.port.actions import Parameters
 from mydevices.registration import invitations, invitees
 from mydevices.registration.invitees import Row
@@ -108,7 +109,7 @@ def scene() -> Scene:
     now, boss = timezone.now(), factories.administrator("Amara Diallo", password=PASSWORD)
     actor = factories.actor(boss, proved=now)
     device = factories.device(boss, name="Amara’s iPhone", now=now)
-    Registration.objects.filter(device=device).update(is_supervised=True)
+    AppleRegistration.objects.filter(registration__device=device).update(is_supervised=True)
     action = asking.enqueue(device=device, kind=ActionKind.CHECK_IN, actor=actor)
     invitation = invitations.invite(actor=actor, email="tomas@aldermoor.example", name="Tomas Reiter")
     Person.objects.filter(id=invitation.person_id).update(role=Person.Role.ADMINISTRATOR)
@@ -275,7 +276,7 @@ def test_who_may_ask_what_of_whose_device(who: str, owner: str, subtests: pytest
     cache.clear()
     organisation.forget()
     device = factories.device(factories.person("Its Owner", role=owner), now=timezone.now())
-    Registration.objects.filter(device=device).update(is_supervised=True)
+    AppleRegistration.objects.filter(registration__device=device).update(is_supervised=True)
     decide(allows=True)
     browser = signed_in(who)
     protecting = {"lock", "lost", "locate", "sound", "check_in"}

@@ -30,10 +30,11 @@ from mydevices.audit.verbs import Verb
 from mydevices.commands import asking, capabilities, pins
 from mydevices.commands.models import Action, Command
 from mydevices.devices import selectors as devices
-from mydevices.devices.models import Device, Registration
+from mydevices.devices.models import Device
 from mydevices.errors import LimitedSession
 from mydevices.location import services as location
 from mydevices.outbox.models import Message
+from mydevices.platforms.apple.models import AppleRegistration
 from mydevices.port.actions import Parameters
 from mydevices.portal.middleware import Limited
 from mydevices.registration import services as registration
@@ -83,7 +84,7 @@ def kofi() -> Person:
 @pytest.fixture
 def phone(kofi: Person) -> Device:
     device = factories.device(kofi, name="Kofi’s iPhone", now=timezone.now())
-    Registration.objects.filter(device=device).update(is_supervised=True)
+    AppleRegistration.objects.filter(registration__device=device).update(is_supervised=True)
     return devices.owned(kofi, device.id)
 
 

@@ -29,9 +29,10 @@ from mydevices.commands.models import Action
 from mydevices.devices import selectors as devices
 from mydevices.devices import services as devices_services
 from mydevices.devices.assignment import EVERYONE
-from mydevices.devices.models import Device, Registration
+from mydevices.devices.models import Device
 from mydevices.errors import ForbiddenByPolicy, MyDevicesError, NeedsFreshAuthentication, NotAllowed, Unsupported
 from mydevices.organisation import selectors as organisation
+from mydevices.platforms.apple.models import AppleRegistration
 from mydevices.policies import services as policies
 from mydevices.policies.kinds import privacy
 from mydevices.policies.kinds.privacy import Privacy
@@ -99,7 +100,7 @@ def stage() -> Stage:
         "administrator": factories.administrator("Amara Diallo", password=factories.PASSWORD),
     }
     device = factories.device(people["owner"], now=timezone.now())
-    Registration.objects.filter(device=device).update(is_supervised=True)
+    AppleRegistration.objects.filter(registration__device=device).update(is_supervised=True)
     return Stage(device, people)
 
 
@@ -291,7 +292,7 @@ def test_the_verb_forbids_what_the_strictest_policies_say_and_nothing_else(
 @pytest.mark.parametrize("who", ["owner", "administrator"])
 def test_what_a_device_cannot_do_is_said_alike_on_every_edge(stage: Stage, subtests: pytest.Subtests, who: str) -> None:
     """An iPhone that nobody supervises has no Lost Mode, and one without an unlock token cannot be unlocked."""
-    Registration.objects.filter(device=stage.device).update(is_supervised=False)
+    AppleRegistration.objects.filter(registration__device=stage.device).update(is_supervised=False)
     stage.browser(who)
     edge = "portal" if who == "owner" else "console"
     for kind in (ActionKind.LOST, ActionKind.SOUND, ActionKind.LOCATE):

@@ -1,10 +1,8 @@
 """Searching by the beginnings of words: what is a word, what finds whom, and that an index is used."""
 
-import importlib
 from typing import Any
 
 import pytest
-from django.apps import apps
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from hypothesis import given
@@ -109,25 +107,6 @@ def test_a_prefix_is_looked_up_in_the_index(table: Any) -> None:
         plan = rows.explain()
     assert "_by_word" in plan
     assert "word>" in plan.replace(" ", "") or "Index Cond: (((word)" in plan
-
-
-@pytest.mark.django_db
-@pytest.mark.parametrize(
-    ("migrations", "table"),
-    [
-        (["mydevices.accounts.migrations.0006_words"], PersonWord),
-        (["mydevices.devices.migrations.0003_words", "mydevices.devices.migrations.0006_words_of_systems"], DeviceWord),
-    ],
-)
-def test_what_was_here_before_gets_its_words(migrations: list[str], table: Any) -> None:
-    factories.device(factories.person("Ines Okafor"))
-    rows = table.objects
-    before = set(rows.values_list("of_id", "word"))
-    rows.all().delete()
-    for migration in migrations:
-        importlib.import_module(migration).find_words(apps, None)
-    assert before
-    assert set(rows.values_list("of_id", "word")) == before
 
 
 @pytest.mark.django_db

@@ -34,13 +34,14 @@ from mydevices.commands.models import Action, Command
 from mydevices.configurations.models import Configuration, Installation
 from mydevices.devices import services as devices_services
 from mydevices.devices.assignment import EVERYONE
-from mydevices.devices.models import Device, Registration
+from mydevices.devices.models import Device
 from mydevices.errors import NeedsFreshAuthentication
 from mydevices.location import services as location
 from mydevices.location.models import Position, Reporter
 from mydevices.organisation import selectors as organisation
 from mydevices.organisation.models import Organisation
 from mydevices.outbox.models import Message
+from mydevices.platforms.apple.models import AppleRegistration
 from mydevices.policies import services as policies
 from mydevices.policies.kinds.registration import RegistrationRules
 from mydevices.policies.models import Policy
@@ -100,7 +101,7 @@ def lost_device(scene: Scene) -> Overrides:
     """Supervised, lost, and not yet looked for."""
     device = factories.device(scene.people["owner"], name="Lost iPhone", now=timezone.now())
     now = timezone.now()
-    Registration.objects.filter(device=device).update(is_supervised=True)
+    AppleRegistration.objects.filter(registration__device=device).update(is_supervised=True)
     devices_services.lost(device_id=device.id, now=now)
     located(scene)
     return {"device_id": device.id}
@@ -108,7 +109,7 @@ def lost_device(scene: Scene) -> Overrides:
 
 def supervised_device(scene: Scene) -> Overrides:
     more = another_device(scene)
-    Registration.objects.filter(device_id=more["device_id"]).update(is_supervised=True)
+    AppleRegistration.objects.filter(registration__device=more["device_id"]).update(is_supervised=True)
     return more
 
 

@@ -19,6 +19,7 @@ from mydevices.audit import services as audit
 from mydevices.audit.actor import Actor
 from mydevices.audit.verbs import Verb
 from mydevices.commands import queue
+from mydevices.devices import selectors as devices_selectors
 from mydevices.devices.models import Device
 from mydevices.errors import Unsupported
 from mydevices.policies import selectors as policies
@@ -43,7 +44,7 @@ def sweep(*, now: datetime) -> int:
 
 
 def _each(rows: QuerySet[Device], work: Callable[[Sequence[Device]], int]) -> int:
-    rows = policies.with_rules(rows.select_related("registration", "owner").prefetch_related("registration__channels"))
+    rows = policies.with_rules(devices_selectors.with_registration(rows.select_related("owner")))
     done, last = 0, None
     while True:
         step = list((rows.filter(id__gt=last) if last else rows).order_by("id")[:AT_ONCE])

@@ -18,16 +18,12 @@ class Config(AppConfig):
         post_migrate.connect(_give_key, sender=self)
 
 
-def _give_key(*, using: str, plan: Any = (), **_: Any) -> None:
-    """A new database gets the key of its chain, and so does one that comes from the time before there was one. A key
-    that is gone later is not made again here: with it gone, everything could have been forged."""
+def _give_key(*, using: str, **_: Any) -> None:
+    """A new database gets the key of its chain. A key that is gone later is not made again here: with it gone,
+    everything could have been forged."""
     from mydevices.audit import chain  # noqa: PLC0415  models must be loaded first
 
     if using != "default" or not chain.has_table() or chain.has_key():
         return
-    introduced = any(
-        (migration.app_label, migration.name) == ("audit", "0004_keyed_chain") and not is_backwards
-        for migration, is_backwards in plan
-    )
-    if introduced or not chain.is_used():
+    if not chain.is_used():
         chain.begin()

@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 from mydevices import search
 from mydevices.accounts.models import Person, PersonWord
 from mydevices.certificates.models import RENEW_BEFORE, Certificate, CertificateType, DeviceCertificate
+from mydevices.devices import selectors as devices
 from mydevices.devices.models import Registration
 from mydevices.errors import NotFound, NotTheirs
 from mydevices.policies import helpdesk
@@ -53,9 +54,12 @@ def asked_weakly() -> QuerySet[DeviceCertificate]:
 
 
 def by_fingerprint(fingerprint: str) -> DeviceCertificate | None:
-    """The certificate that signed a request, with its registration, device, owner and challenge."""
+    """The certificate that signed a request, with its registration, device, owner and challenge, and what its platform
+    keeps beside the registration."""
     return (
-        DeviceCertificate.objects.select_related("registration__device__owner", "challenge")
+        DeviceCertificate.objects.select_related(
+            "registration__device__owner", "challenge", *devices.beside("registration")
+        )
         .filter(fingerprint=fingerprint)
         .first()
     )

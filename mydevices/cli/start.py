@@ -14,6 +14,7 @@ from django.core.management import call_command
 from django.core.management.commands.migrate import Command as Migrate
 from django.db import connection, connections, transaction
 from django.db.migrations.executor import MigrationExecutor
+from django.db.migrations.recorder import MigrationRecorder
 from django.db.utils import OperationalError, ProgrammingError
 from django.urls import reverse
 from django.utils import timezone
@@ -49,6 +50,7 @@ def prepare() -> Sequence[str]:
     try:
         roles.check_owner()
         with roles.as_owner(), _alone():
+            _refuse_unreleased()
             executor = MigrationExecutor(connection)
             first = not executor.loader.applied_migrations
             pending = bool(executor.migration_plan(executor.loader.graph.leaf_nodes()))
@@ -90,6 +92,19 @@ NOT_THE_OWNER: Final = (
 )
 
 
+_UNRELEASED: Final = ("accounts", "0002_people_and_groups")
+"""A migration that only versions from before the first release had."""
+
+
+def _refuse_unreleased() -> None:
+    """The migrations were begun anew with the first release. Raises Conflict for a database of an earlier state."""
+    if _UNRELEASED in MigrationRecorder(connection).applied_migrations():
+        raise Conflict(
+            "This database was made by a version from before 0.1.0, the first release, and can’t be brought up to it. "
+            f"Start with an empty database: another MYDEVICES_DATA than {settings.DATA}, or another DATABASE_URL."
+        )
+
+
 def migrate(run: Callable[[], None]) -> None:
     """For `./run manage migrate`: `run` changes the tables, as their owner and with the keys that it needs. Raises
     Conflict as `prepare` does."""
@@ -98,6 +113,7 @@ def migrate(run: Callable[[], None]) -> None:
     with roles.as_owner(), _alone():
         if not roles.owns_tables():
             raise Conflict(NOT_THE_OWNER)
+        _refuse_unreleased()
         _make_keys()
         run()
         _finish()

@@ -16,7 +16,7 @@ from mydevices.accounts.rights import Right
 from mydevices.actions import ActionKind
 from mydevices.audit.actor import Actor
 from mydevices.audit.verbs import Verb
-from mydevices.commands import asking, capabilities, limits, queue
+from mydevices.commands import asking, capabilities, limits, queue, selectors
 from mydevices.commands.models import Action, Command
 from mydevices.commands.states import State
 from mydevices.devices import selectors as devices
@@ -30,7 +30,7 @@ AT_ONCE: Final = 100
 
 def one(action_id: UUID) -> Action:
     """One of them, or one that was decided on. Raises NotFound."""
-    asked = Action.objects.select_related("device__owner", "device__registration", "device__inventory")
+    asked = selectors.with_device(Action.objects.all())
     action = asked.exclude(approval="").filter(id=action_id).first()
     if action is None:
         raise NotFound(_("There is no such wipe."))

@@ -27,6 +27,7 @@ from mydevices.audit.actor import Actor
 from mydevices.audit.verbs import Verb
 from mydevices.commands import asking, limits
 from mydevices.commands.models import Batch, BatchItem
+from mydevices.devices import selectors as devices_selectors
 from mydevices.devices.models import Device
 from mydevices.errors import Conflict, Invalid, MyDevicesError, NotAllowed, NotFound, Unsupported
 from mydevices.organisation import services as organisation
@@ -196,10 +197,8 @@ def advance(*, batch_id: UUID, now: datetime) -> None:
     waiting = dict(batch.items.filter(state=State.WAITING).order_by("id").values_list("id", "device_id")[: AT_ONCE + 1])
     some = list(waiting.items())[:AT_ONCE]
     person = Person.objects.filter(id=batch.actor_id).first()
-    devices = Device.objects.select_related("registration", "inventory", "owner").prefetch_related(
-        "registration__channels"
-    )
-    found = devices.in_bulk([device_id for _item, device_id in some])
+    devices = Device.objects.select_related("inventory", "owner")
+    found = devices_selectors.with_registration(devices).in_bulk([device_id for _item, device_id in some])
     with translation.override((person and person.language) or translation.get_language()):
         for item_id, device_id in some:
             if device_id in found:  # else it was deleted, and its item with it

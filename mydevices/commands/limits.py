@@ -13,6 +13,7 @@ from mydevices.accounts import services as accounts
 from mydevices.accounts.notices import Notice
 from mydevices.actions import ActionKind
 from mydevices.audit.actor import Actor
+from mydevices.commands import selectors
 from mydevices.commands.models import Action, BatchItem, Command
 from mydevices.commands.states import PENDING, State
 from mydevices.devices.models import Device
@@ -88,11 +89,8 @@ def check_retired(*, device: Device, actor: Actor, now: datetime) -> None:
 
 def waiting() -> QuerySet[Action]:
     """The wipes that wait for an administrator's decision, oldest first."""
-    return (
-        Action.objects.filter(approval=Action.Approval.WAITING, commands__state=State.HELD)
-        .select_related("device__owner", "device__registration", "device__inventory")
-        .order_by("requested_at", "id")
-    )
+    held = Action.objects.filter(approval=Action.Approval.WAITING, commands__state=State.HELD)
+    return selectors.with_device(held).order_by("requested_at", "id")
 
 
 def tell(*, action: Action, now: datetime) -> None:

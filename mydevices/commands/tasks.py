@@ -8,6 +8,7 @@ from uuid import UUID
 from django.utils import timezone
 
 from mydevices.commands import approvals, asking, batches, deferrals, queue, wakes
+from mydevices.devices import selectors as devices
 from mydevices.devices.models import Channel, Registration
 from mydevices.outbox import registry
 from mydevices.outbox.registry import Delivery, Done, Outcome, Retry
@@ -43,7 +44,9 @@ def wake(deliveries: Sequence[Delivery]) -> Mapping[int, Outcome]:
     """Ask the platforms to push. A channel that is gone or whose registration has ended needs none."""
     channels = {
         channel.pk: channel
-        for channel in Channel.objects.select_related("registration__device__owner").filter(
+        for channel in Channel.objects.select_related(
+            "registration__device__owner", *devices.beside(""), *devices.beside("registration")
+        ).filter(
             id__in=[delivery.payload["channel"] for delivery in deliveries],
             registration__state=Registration.State.ACTIVE,
         )

@@ -22,6 +22,7 @@ from mydevices.commands.models import Command
 from mydevices.commands.states import OPEN, State
 from mydevices.configurations import resolve, selectors
 from mydevices.configurations.models import Configuration, Installation, Withdrawal
+from mydevices.devices import selectors as devices_selectors
 from mydevices.devices.assignment import Assignment, To
 from mydevices.devices.models import Channel, Device, Registration
 from mydevices.errors import Conflict
@@ -153,14 +154,10 @@ def waits_for_key(certificate: Certificate) -> bool:
 
 def unconfirmed(person_id: UUID) -> Iterable[Device]:
     """Somebody's devices that are sent no private key yet, because they have to confirm them."""
-    return (
-        Device.objects.filter(
-            owner=person_id, registration__state__in=Registration.LIVING, registration__keys_held=True
-        )
-        .select_related("owner", "registration")
-        .prefetch_related("registration__channels")
-        .order_by("created_at", "id")
+    living = Device.objects.filter(
+        owner=person_id, registration__state__in=Registration.LIVING, registration__keys_held=True
     )
+    return devices_selectors.with_registration(living.select_related("owner")).order_by("created_at", "id")
 
 
 @transaction.atomic
@@ -207,11 +204,8 @@ def _compare(
     differs. Devices are locked, so that two comparisons do not queue the same twice."""
     ids = [device.id for device in found]
     list(Device.objects.filter(id__in=ids).select_for_update().order_by("id").values_list("id"))
-    devices = list(
-        Device.objects.filter(id__in=ids, registration__state=Registration.State.ACTIVE)
-        .select_related("owner", "registration")
-        .prefetch_related("registration__channels")
-    )
+    active = Device.objects.filter(id__in=ids, registration__state=Registration.State.ACTIVE)
+    devices = list(devices_selectors.with_registration(active.select_related("owner")))
     supplied = resolve.supply({device.owner_id for device in devices})
     wanted: dict[Place, _Target] = {}
     used: dict[UUID | None, tuple[Device, frozenset[UUID]]] = {}

@@ -1,7 +1,5 @@
 from django.apps import AppConfig
 
-from mydevices.vault import registry
-
 
 class Config(AppConfig):
     name = "mydevices.devices"
@@ -10,8 +8,5 @@ class Config(AppConfig):
     def ready(self) -> None:
         from mydevices.accounts import approvals  # noqa: PLC0415  models must be loaded first
         from mydevices.devices import selectors  # noqa: PLC0415  the same
-        from mydevices.devices.models import Channel, Registration  # noqa: PLC0415  the same
 
         approvals.count_devices(selectors.number)
-        registry.column(Channel, "unlock_token")
-        registry.column(Registration, "bootstrap_token")

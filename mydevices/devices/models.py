@@ -144,17 +144,6 @@ class Registration(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     device = models.ForeignKey(Device, on_delete=models.CASCADE, related_name="registrations")
     state = models.CharField(max_length=16, choices=State.choices, default=State.PENDING)
-    topic = models.CharField(max_length=255)
-    """Repeated exactly at renewal, as are the addresses and the rights: devices refuse a change."""
-    server_url = models.URLField(max_length=500)
-    checkin_url = models.URLField(max_length=500)
-    scep_url = models.URLField(max_length=500)
-    access_rights = models.PositiveIntegerField()
-    profile_identifier = models.CharField(max_length=255)
-    is_supervised = models.BooleanField(null=True)
-    is_user_enrollment = models.BooleanField(default=False)
-    bootstrap_token = models.BinaryField(null=True)
-    """Sealed; a Mac's, kept for the Mac."""
     keys_held = models.BooleanField()
     """No private key is sent to it until its owner has confirmed that it is theirs (`registration.confirmations`)."""
     confirmed_at = models.DateTimeField(null=True)
@@ -217,9 +206,6 @@ class Channel(models.Model):
     user_name = LineField(max_length=128, blank=True)
     push_token = models.BinaryField()
     """Of any length, and not unique across devices."""
-    push_magic = models.CharField(max_length=200)
-    unlock_token = models.BinaryField(null=True)
-    """Sealed; what clears the passcode of this life's device."""
     pushed_at = models.DateTimeField(null=True)
     """When the push service last took a wake for this channel."""
 

@@ -1,15 +1,15 @@
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
-from django.db.models import Count, QuerySet
+from django.db.models import Count, Prefetch, QuerySet
 from django.utils.translation import gettext as _
 
 from mydevices import search
 from mydevices.accounts.models import Person
-from mydevices.devices.models import Device, Registration
+from mydevices.devices.models import Channel, Device, Registration
 from mydevices.errors import NotFound, NotTheirs
 
 Loading = Callable[["QuerySet[Device]"], "QuerySet[Device]"]
@@ -23,9 +23,30 @@ def loading(more: Loading) -> None:
     LOADING.append(more)
 
 
+_BESIDE: Final[list[str]] = []
+
+
+def kept_beside(name: str) -> None:
+    """Name a relation that leads from a registration, and from a channel, to the row that its platform keeps beside it
+    (one to one, and null for those of other platforms). By `port.platform.register`."""
+    _BESIDE.append(name)
+
+
+def beside(path: str) -> Sequence[str]:
+    """For `select_related`: what platforms keep beside the registration, or the channel, at this path."""
+    return [f"{path}__{name}" if path else name for name in _BESIDE]
+
+
+def with_registration(rows: QuerySet[Device]) -> QuerySet[Device]:
+    """With present registration and channels, and what their platform keeps beside them. Two statements."""
+    channels = Channel.objects.select_related(*beside("")) if _BESIDE else Channel.objects.all()
+    related = rows.select_related("registration", *beside("registration"))
+    return related.prefetch_related(Prefetch("registration__channels", channels))
+
+
 def _whole(rows: QuerySet[Device]) -> QuerySet[Device]:
     """With present registration, channels, inventory and owner, and what the apps above need to judge it."""
-    rows = rows.select_related("registration", "inventory", "owner").prefetch_related("registration__channels")
+    rows = with_registration(rows.select_related("inventory", "owner"))
     for more in LOADING:
         rows = more(rows)
     return rows
@@ -63,7 +84,7 @@ def managed(platform: str) -> QuerySet[Device]:
     """All devices of a platform that are under management, in the order of their ids, with owner, registration and
     channels."""
     found = Device.objects.filter(platform=platform, registration__state=Registration.State.ACTIVE)
-    return found.select_related("owner", "registration").prefetch_related("registration__channels").order_by("id")
+    return with_registration(found.select_related("owner")).order_by("id")
 
 
 def count_managed(person: Person, *, company: bool = True, but: str = "") -> int:

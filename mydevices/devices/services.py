@@ -22,7 +22,6 @@ from mydevices.audit.verbs import Verb
 from mydevices.devices.models import Channel, Device, Inventory, Registration
 from mydevices.errors import Conflict, Invalid
 from mydevices.organisation import services as organisation
-from mydevices.vault import services as vault
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,19 +35,6 @@ class Introduction:
     os_name: str = ""
     os_version: str = ""
     serial_number: str = ""
-    is_user_enrollment: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Terms:
-    """What a registration profile promised. Renewal repeats it exactly."""
-
-    topic: str
-    server_url: str
-    checkin_url: str
-    scep_url: str
-    access_rights: int
-    profile_identifier: str
 
 
 @transaction.atomic
@@ -58,7 +44,6 @@ def begin(
     platform: str,
     ownership: str,
     introduction: Introduction,
-    terms: Terms,
     now: datetime,
     keys_held: bool,
 ) -> tuple[Registration, Registration | None]:
@@ -76,13 +61,6 @@ def begin(
         end(registration=replaced, state=Registration.State.REPLACED, now=now)
     registration = Registration.objects.create(
         device=device,
-        topic=terms.topic,
-        server_url=terms.server_url,
-        checkin_url=terms.checkin_url,
-        scep_url=terms.scep_url,
-        access_rights=terms.access_rights,
-        profile_identifier=terms.profile_identifier,
-        is_user_enrollment=introduction.is_user_enrollment,
         keys_held=keys_held,
         started_at=now,
         last_seen_at=now,
@@ -196,6 +174,15 @@ def save_description(*, device: Device) -> None:
     device.save(update_fields=list(_LENGTHS))
 
 
+_FORGET_AT_END: Final[list[Callable[[Registration], object]]] = []
+
+
+def forget_at_end(forget: Callable[[Registration], object]) -> None:
+    """Name a function that deletes the secrets of a life that has ended: tokens that cannot be used again are not
+    kept. Runs in the transaction that ends it."""
+    _FORGET_AT_END.append(forget)
+
+
 def _move_device(registration: Registration, before: Sequence[str], state: str) -> None:
     """Repeat on the device what its present life becomes. Before the life itself: whoever begins a life holds the
     device's row and then asks for the life's, and who came the other way round would wait for them in a circle."""
@@ -204,16 +191,16 @@ def _move_device(registration: Registration, before: Sequence[str], state: str) 
 
 @transaction.atomic
 def end(*, registration: Registration, state: str, now: datetime, because: str = "") -> bool:
-    """End a life, once; `because` is one of `Registration.Ending`. Its secrets go with it: tokens that cannot be used
-    again are not kept."""
+    """End a life, once; `because` is one of `Registration.Ending`. Its secrets go with it (`forget_at_end`)."""
     _move_device(registration, Registration.LIVING, state)
     ended = Registration.objects.filter(
         id=registration.id,
         state__in=Registration.LIVING,
-    ).update(state=state, ended_at=now, ended_because=because, bootstrap_token=None)
+    ).update(state=state, ended_at=now, ended_because=because)
     if not ended:
         return False
-    Channel.objects.filter(registration=registration).update(unlock_token=None)
+    for forget in _FORGET_AT_END:
+        forget(registration)
     registration.state = state
     registration.ended_at = now
     registration.ended_because = because
@@ -255,32 +242,15 @@ def erased_after_all(*, registration: Registration, now: datetime) -> bool:
     )
 
 
-def token_place(registration_id: UUID, column: str, user_id: str = "") -> dict[str, str]:
-    """Where a token of a registration is sealed to."""
-    return {"table": "devices", "column": column, "row": f"{registration_id}/{user_id}", "owner": str(registration_id)}
-
-
 @transaction.atomic
-def put_channel(
-    *,
-    registration: Registration,
-    user_id: str,
-    user_name: str,
-    push_token: bytes,
-    push_magic: str,
-    unlock_token: bytes | None,
-) -> tuple[Channel, bool]:
-    """Take over a channel's push address, and its unlock token where one came (one that is left out is kept).
-    The second value tells whether the channel is new."""
+def put_channel(*, registration: Registration, user_id: str, user_name: str, push_token: bytes) -> tuple[Channel, bool]:
+    """Take over a channel's push address. The second value tells whether the channel is new."""
     values: dict[str, object] = {
         "kind": Channel.Kind.USER if user_id else Channel.Kind.DEVICE,
         "push_token": push_token,
-        "push_magic": push_magic,
     }
     if user_name:
         values["user_name"] = user_name[:128]
-    if unlock_token:
-        values["unlock_token"] = vault.seal(unlock_token, **token_place(registration.id, "unlock_token", user_id))
     channel, created = Channel.objects.update_or_create(registration=registration, user_id=user_id, defaults=values)
     Registration.objects.filter(id=registration.id).exclude(unreachable_since=None).update(unreachable_since=None)
     return channel, created
@@ -304,23 +274,10 @@ def signs(*, registration_id: UUID, with_old_digest: bool, now: datetime) -> Non
     life.update(old_digest_since=now if with_old_digest else None)
 
 
-def keep_bootstrap_token(*, registration: Registration, token: bytes | None) -> None:
-    """Keep what a Mac deposits for itself, or forget it when it says so."""
-    sealed = vault.seal(token, **token_place(registration.id, "bootstrap_token")) if token else None
-    Registration.objects.filter(id=registration.id).update(bootstrap_token=sealed)
-
-
-def bootstrap_token(*, registration: Registration) -> bytes | None:
-    """What this Mac deposited, for this Mac."""
-    sealed = registration.bootstrap_token
-    return vault.open_sealed(bytes(sealed), **token_place(registration.id, "bootstrap_token")) if sealed else None
-
-
 def store_facts(
     *,
     device_id: UUID,
     introduction: Introduction | None,
-    is_supervised: bool | None,
     facts: Mapping[str, object],
     now: datetime,
 ) -> Device | None:
@@ -331,8 +288,6 @@ def store_facts(
         device = Device.objects.get(id=device_id)
         describe(device=device, introduction=introduction)
         save_description(device=device)
-        if is_supervised is not None:
-            Registration.objects.filter(device=device_id, ended_at=None).update(is_supervised=is_supervised)
     values = dict(facts) | {"collected_at": now}
     Inventory.objects.update_or_create(device_id=device_id, defaults=values)
     return device

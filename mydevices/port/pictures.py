@@ -27,3 +27,5 @@ class Appearance:
     noun: str
     shape: Shape
     has_pins: bool = False
+    management: str = ""
+    """How far it is the organisation's, in the language of the page, where that is more than usual: “supervised”."""

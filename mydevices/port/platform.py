@@ -6,16 +6,20 @@ from datetime import timedelta
 from typing import ClassVar, Final
 
 from mydevices.actions import ActionKind
+from mydevices.devices import selectors as devices
 from mydevices.devices.assignment import KNOWN_PLATFORMS
-from mydevices.devices.models import Channel, Device
-from mydevices.devices.services import Terms
+from mydevices.devices.models import Channel, Device, Registration
 from mydevices.errors import MyDevicesError, Unsupported
 from mydevices.port import routes
 from mydevices.port.actions import Capability, Fates, Parameters, Plan
+from mydevices.port.demonstration import Demonstration
 from mydevices.port.pictures import Appearance, Shape
 from mydevices.port.registering import DeviceKind, Document, System
 from mydevices.port.routes import Route
 from mydevices.port.settings import SettingsPage
+
+Promise = Mapping[str, object]
+"""What a registration is promised, as JSON: opaque to the house, which keeps it with the ticket."""
 
 
 class NotWoken(MyDevicesError):
@@ -41,6 +45,11 @@ class Platform(ABC):
     family: ClassVar[Shape]
     """Some of its devices together, for a page that greets. Only symbol and size are used."""
 
+    beside: ClassVar[str] = ""
+    """The relation that leads from a registration, and from a channel, to the row that is kept beside it; empty where
+    nothing is (`devices.selectors.kept_beside`)."""
+    demonstration: ClassVar[Demonstration | None] = None
+    """What it brings to the demo; None for nothing."""
     settings: ClassVar[SettingsPage | None] = None
     """Its page in the console's settings, with what it warns of; None where nothing has to be set."""
 
@@ -48,7 +57,12 @@ class Platform(ABC):
 
     @abstractmethod
     def appearance(self, device: Device) -> Appearance:
-        """How to call and draw it."""
+        """How to call and draw it. Asks nothing of a device of `devices.selectors`, nor does `facts`."""
+
+    def facts(self, device: Device) -> Sequence[tuple[str, str]]:
+        """What else is worth knowing of it, as labels and values in the language of the page."""
+        del device
+        return ()
 
     # What a browser tells of the machine that it runs on
 
@@ -66,14 +80,40 @@ class Platform(ABC):
     # How a device is registered
 
     @abstractmethod
-    def terms(self, *, may_erase: bool) -> Terms:
+    def promise(self, *, may_erase: bool) -> Promise:
         """What a new registration is promised, with or without the right to erase the device. Raises Conflict, with
         what to do, while something is missing for it."""
 
     @abstractmethod
-    def invite(self, *, terms: Terms, password: str, subject: str, signed: bool) -> Document:
-        """The document that registers a device, or renews its certificate: the same for the same terms, but for
-        `password`, the challenge that it carries. `subject` names the certificate."""
+    def document(self, *, promise: Promise, password: str, subject: str, signed: bool) -> Document:
+        """What registers a device, or renews its certificate: the same for the same promise, but for `password`, the
+        challenge that it carries. `subject` names the certificate."""
+
+    def link(self, *, promise: Promise, password: str, subject: str) -> str:
+        """The address that a device is registered by, where that is no document; empty where it is one."""
+        del promise, password, subject
+        return ""
+
+    @abstractmethod
+    def check_arrival(self, promise: Promise, arrival: object) -> None:
+        """Raises ProtocolError where what a device said when it arrived does not fit what it was promised. `arrival` is
+        what the adapter gave to `registration.services.begin`."""
+
+    @abstractmethod
+    def begin(self, registration: Registration, promise: Promise, arrival: object) -> None:
+        """Keep what a registration needs, beside the registration, in the transaction that began it."""
+
+    def begin_again(self, registration: Registration) -> None:
+        """A device that has begun its registration begins it once more. Writes, where that means something."""
+        del registration
+
+    @abstractmethod
+    def promised(self, registration: Registration) -> Promise:
+        """What this registration was promised: a renewal repeats it exactly."""
+
+    @abstractmethod
+    def may_erase(self, registration: Registration) -> bool:
+        """Whether its promise gives the right to erase the device."""
 
     # What can be done with it
 
@@ -112,6 +152,8 @@ def register(platform: Platform) -> None:
         raise ValueError(f"“{platform.name}”, or a kind of device of it, is registered already.")
     PLATFORMS[platform.name] = platform
     KNOWN_PLATFORMS.add(platform.name)
+    if platform.beside:
+        devices.kept_beside(platform.beside)
     routes.serve(platform.routes())
 
 
@@ -131,6 +173,11 @@ def platform_of(device: Device) -> Platform:
 def settings_pages() -> Mapping[str, SettingsPage]:
     """Those of all platforms, by the platform's name."""
     return {name: platform.settings for name, platform in PLATFORMS.items() if platform.settings is not None}
+
+
+def demonstrations() -> Mapping[str, Demonstration]:
+    """What all platforms bring to the demo, by the platform's name."""
+    return {name: one.demonstration for name, one in PLATFORMS.items() if one.demonstration is not None}
 
 
 def systems() -> Sequence[System]:

@@ -203,9 +203,8 @@ def line_of(device: Device) -> str:
 def whose(device: Device, organisation: str) -> str:
     if device.is_personal:
         return _("Your own")
-    if device.registration is not None and device.registration.is_supervised:
-        return _("%(organisation)s’s, supervised") % {"organisation": organisation}
-    return _("%(organisation)s’s") % {"organisation": organisation}
+    theirs = _("%(organisation)s’s") % {"organisation": organisation}
+    return _(", ").join(filter(None, (theirs, appearance(device).management)))
 
 
 # Pictures
@@ -593,8 +592,7 @@ def facts(device: Device, now: datetime) -> Sequence[Fact]:
     if device.serial_number:
         found.append(Fact(_("Serial number"), device.serial_number, code=True))
     if registration is not None:
-        if registration.is_supervised is not None:
-            found.append(Fact(_("Supervised"), _("Yes") if registration.is_supervised else _("No")))
+        found += [Fact(label, value) for label, value in platform_of(device).facts(device)]
         found.append(Fact(_("Registered"), moments.day(registration.started_at)))
     return found
 

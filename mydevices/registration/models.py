@@ -39,8 +39,8 @@ class Ticket(models.Model):
     refusal = models.JSONField(default=dict)
     """Why (registration.refusals.Refusal)."""
     used_at = models.DateTimeField(null=True)
-    terms = models.JSONField(default=dict)
-    """What the profile promises (devices.services.Terms)."""
+    promise = models.JSONField(default=dict)
+    """What the platform promises the device (`port.platform.Promise`)."""
     device = models.ForeignKey(Device, on_delete=models.SET_NULL, null=True, related_name="tickets")
     pin = models.ForeignKey("RegistrationPin", on_delete=models.SET_NULL, null=True, related_name="tickets")
     """What its person proved themselves with; spent when a device registers."""

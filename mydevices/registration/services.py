@@ -3,7 +3,6 @@
 import hashlib
 import secrets
 from collections.abc import Sequence
-from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID, uuid4
@@ -35,7 +34,7 @@ from mydevices.configurations import push as configurations
 from mydevices.devices import selectors as devices_selectors
 from mydevices.devices import services as devices
 from mydevices.devices.models import STILL_TALKING, Channel, Device, Registration
-from mydevices.devices.services import Introduction, Terms
+from mydevices.devices.services import Introduction
 from mydevices.errors import Conflict, NotAllowed, NotFound, ProtocolError
 from mydevices.location import services as location
 from mydevices.policies import helpdesk
@@ -94,7 +93,7 @@ def open_ticket(
     code = "".join(secrets.choice(ALPHABET) for _position in range(CODE_LENGTH))
     platform = platform_of_kind(intended)
     may_erase = selectors.may_erase(person, platform=platform.name, ownership=ownership)
-    terms = platform.terms(may_erase=may_erase)
+    promise = platform.promise(may_erase=may_erase)
     ticket_id = uuid4()
     with transaction.atomic():
         if pin is not None:
@@ -110,7 +109,7 @@ def open_ticket(
             challenge=certificates.new_challenge(registration=None, expires_at=now + TICKET_LIFETIME),
             created_at=now,
             expires_at=now + TICKET_LIFETIME,
-            terms=asdict(terms),
+            promise=promise,
             pin=pin,
             has_factor=actor.id == str(person.id) and actor.has_fresh_factor(now),
         )
@@ -232,8 +231,8 @@ def document_for(*, ticket: Ticket, signed: bool | None = None) -> Document:
     """The profile of a ticket, the same each time. Raises NotFound when the ticket is no longer good."""
     if ticket.revoked_at or ticket.used_at or ticket.refused_at or ticket.expires_at <= timezone.now():
         raise NotFound(_("This registration is no longer open. Make a new one."))
-    return platform_named(ticket.platform).invite(
-        terms=Terms(**ticket.terms),
+    return platform_named(ticket.platform).document(
+        promise=ticket.promise,
         password=certificates.password_of(ticket.challenge_id),
         subject=f"MyDevices {ticket.challenge_id}",
         signed=settings.ENVIRONMENT.sign_profiles if signed is None else signed,
@@ -264,25 +263,19 @@ def revoke_since(person_id: UUID, since: datetime, now: datetime) -> None:
     unused.update(revoked_at=now)
 
 
-def check_topic(*, topic: str, expected: str) -> None:
-    """Raises ProtocolError for a push topic other than the one that the registration's profile named: the device is
-    under somebody else's management, or pretends to be."""
-    if topic != expected:
-        raise ProtocolError("The topic is not the one of this registration.")
-
-
 def begin(
-    *, certificate: DeviceCertificate, introduction: Introduction, topic: str, now: datetime, address: str = ""
+    *, certificate: DeviceCertificate, introduction: Introduction, arrival: object, now: datetime, address: str = ""
 ) -> Registration:
     """A device introduces itself with a certificate that a ticket gave it: a new life begins, and the old one of that
     device, under the same person, ends with whatever waited for it.
 
-    With a certificate whose life has begun (Authenticate repeated, or after a renewal), nothing but the description
-    changes. Raises ProtocolError when the certificate belongs to another device or the topic is foreign, NotAllowed for
+    With a certificate whose life has begun (the device begins once more, or after a renewal), nothing but the
+    description changes. `arrival` is the adapter's own (`Platform.begin`). Raises ProtocolError when the certificate
+    belongs to another device or the adapter knows that the device is not what was promised, NotAllowed for
     a revoked ticket, and Refused, which is then written down for the ticket's page, where the person's policy does not
     let the device in."""
     try:
-        return _begin(certificate, introduction, topic, now, address)
+        return _begin(certificate, introduction, arrival, now, address)
     except Refused as refused:
         _note_refusal(certificate, introduction, refused.refusal, now, address)
         raise
@@ -290,22 +283,23 @@ def begin(
 
 @transaction.atomic
 def _begin(
-    certificate: DeviceCertificate, introduction: Introduction, topic: str, now: datetime, address: str
+    certificate: DeviceCertificate, introduction: Introduction, arrival: object, now: datetime, address: str
 ) -> Registration:
     if certificate.registration is not None:
-        return _again(certificate, certificate.registration, introduction, topic)
+        return _again(certificate, certificate.registration, introduction, arrival)
     ticket = Ticket.objects.select_for_update().select_related("person").get(challenge=certificate.challenge_id)
     if ticket.used_at is not None:
         # Lost the race against the same device's other request: the life has begun.
         renewed = certificates_selectors.by_fingerprint(certificate.fingerprint)
         if renewed is None or renewed.registration is None:
             raise NotAllowed("This registration has been used.")
-        return _again(renewed, renewed.registration, introduction, topic)
+        return _again(renewed, renewed.registration, introduction, arrival)
     if ticket.revoked_at is not None or not ticket.person.is_active:
         raise NotAllowed("This registration has been revoked.")
     if ticket.refused_at is not None:
         raise Refused(Refusal.read(ticket.refusal))
-    check_topic(topic=topic, expected=ticket.terms["topic"])
+    platform = platform_named(ticket.platform)
+    platform.check_arrival(ticket.promise, arrival)
     if now > ticket.expires_at + TICKET_GRACE:
         raise Refused(Refusal(Why.EXPIRED))
     rules = _refuse_device(ticket, introduction)
@@ -316,10 +310,10 @@ def _begin(
         platform=ticket.platform,
         ownership=ticket.ownership,
         introduction=introduction,
-        terms=Terms(**ticket.terms),
         now=now,
         keys_held=confirmations.holds_keys(ticket, rules, now=now),
     )
+    platform.begin(registration, ticket.promise, arrival)
     certificates.use(certificate=certificate, registration=registration)
     if replaced is not None:
         queue.void(registration=replaced, now=now)
@@ -389,17 +383,16 @@ def _note_refusal(
 
 
 def _again(
-    certificate: DeviceCertificate, registration: Registration, introduction: Introduction, topic: str
+    certificate: DeviceCertificate, registration: Registration, introduction: Introduction, arrival: object
 ) -> Registration:
     if registration.has_ended:
         raise NotAllowed("This registration has ended.")
     if registration.device.hardware_id != introduction.hardware_id:
         raise ProtocolError("The certificate belongs to another device.")
-    check_topic(topic=topic, expected=registration.topic)
+    platform = platform_of(registration.device)
+    platform.check_arrival(platform.promised(registration), arrival)
     use(certificate=certificate, registration=registration)
-    if registration.state == Registration.State.PENDING:
-        # It begins once more. What it left before may be of a device that has been erased since.
-        devices.keep_bootstrap_token(registration=registration, token=None)
+    platform.begin_again(registration)
     devices.describe(device=registration.device, introduction=introduction)
     devices.save_description(device=registration.device)
     return registration
@@ -419,8 +412,6 @@ def reachable(
     user_id: str,
     user_name: str,
     push_token: bytes,
-    push_magic: str,
-    unlock_token: bytes | None,
     now: datetime,
 ) -> Channel:
     """A channel told how to wake it. The device's own completes its registration, which ends with a first check in.
@@ -433,8 +424,6 @@ def reachable(
         user_id=user_id,
         user_name=user_name,
         push_token=push_token,
-        push_magic=push_magic,
-        unlock_token=unlock_token,
     )
     if not user_id and devices.activate(registration=registration):
         device = devices_selectors.by_id(registration.device_id)
@@ -570,19 +559,13 @@ RENEWAL: Final = "InstallProfile"
 
 
 def renewal_document(*, registration: Registration, challenge_id: str) -> Document:
-    """The registration's own profile with a new challenge: topic, addresses and rights exactly as they were."""
+    """What the registration was promised, exactly, with a new challenge."""
     challenge = Challenge.objects.filter(id=challenge_id, registration=registration).first()
     if challenge is None:
         raise Conflict("The right to a new certificate is gone.")
-    return platform_of(registration.device).invite(
-        terms=Terms(
-            topic=registration.topic,
-            server_url=registration.server_url,
-            checkin_url=registration.checkin_url,
-            scep_url=registration.scep_url,
-            access_rights=registration.access_rights,
-            profile_identifier=registration.profile_identifier,
-        ),
+    platform = platform_of(registration.device)
+    return platform.document(
+        promise=platform.promised(registration),
         password=certificates.password_of(challenge.id),
         subject=f"MyDevices {challenge.id}",
         signed=settings.ENVIRONMENT.sign_profiles,

@@ -3,19 +3,15 @@
 from datetime import timedelta
 from io import StringIO
 from typing import Any
-from uuid import uuid4
 
 import pytest
 from allauth.mfa.models import Authenticator
 from django.core.management import CommandError, call_command
-from django.db import connection
-from django.db.migrations.executor import MigrationExecutor
 from django.db.models.signals import pre_save
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from mydevices.accounts import providers
 from mydevices.accounts.models import Group, Membership, Person, Provider, ProviderLink
 from mydevices.audit.models import Entry
 from mydevices.audit.verbs import Verb
@@ -27,7 +23,7 @@ from tests.accounts.test_passkeys import add, asked_to_sign_in, handle, post
 from tests.accounts.test_undone_change import taken_over
 from tests.factories import PASSWORD
 from tests.identity.arriving import AGAIN, OTHER, WITH, arrive, is_signed_in, keep, make_stale
-from tests.identity.people import CLIENT, SECRET
+from tests.identity.people import CLIENT
 from tests.identity.running import Identity
 from tests.passkeys import Key
 
@@ -528,68 +524,6 @@ def test_an_address_that_somebody_is_given_at_the_same_instant_leaves_the_old_on
     lena = who(browser)
     assert lena is not None
     assert (lena.email, lena.name) == (LENA, "Lena Maas")
-
-
-# Links from before they had a table of ours
-
-
-@pytest.mark.django_db(transaction=True)
-def test_an_upgrade_keeps_the_links_in_place_and_takes_none_along_whose_provider_is_gone(
-    identity: Identity, settings: Any
-) -> None:
-    executor = MigrationExecutor(connection)
-    newest = executor.loader.graph.leaf_nodes()
-    before = [
-        ("accounts", "0013_groups_open_to_the_helpdesk"),
-        ("socialaccount", "0006_alter_socialaccount_extra_data"),
-    ]
-    executor.migrate(before)
-    signed_in_at = timezone.now() - timedelta(days=3)
-    settings.ENVIRONMENT = settings.ENVIRONMENT.model_copy(update={"oidc_issuer": "https://login.example.org"})
-    try:
-        apps = executor.loader.project_state(before).apps
-        person, provider, account = (
-            apps.get_model(model) for model in ("accounts.Person", "accounts.Provider", "socialaccount.SocialAccount")
-        )
-        for name, issuer in (("aldermoor", identity.issuer), ("birchwood", "https://birchwood.example")):
-            provider.objects.create(id=name, name=name, issuer=issuer, client_id=CLIENT)
-
-        def linked(email: str, *of: tuple[str, str], keeper: str = "") -> None:
-            one = person.objects.create(
-                id=uuid4(),
-                email=email,
-                email_key=email,
-                name=email,
-                password="!",
-                provider=keeper,
-                joined_at=timezone.now(),
-            )
-            for name, uid in of:
-                made = account.objects.create(user=one, provider=name, uid=uid)
-                account.objects.filter(pk=made.pk).update(date_joined=signed_in_at, last_login=signed_in_at)
-
-        linked(LENA, ("aldermoor", "lena-there"), keeper="aldermoor")
-        linked("boss@aldermoor.example", ("birchwood", "7"), ("organisation", "boss"))
-        linked("gone@aldermoor.example", ("removed", "1"), ("birchwood", ""))
-    finally:
-        executor.loader.build_graph()
-        executor.migrate(newest)
-    kept = ProviderLink.objects.order_by("issuer").values_list(
-        "person__email", "provider", "issuer", "subject", "manages", "linked_at"
-    )
-    assert set(kept) == {
-        (LENA, "aldermoor", identity.issuer, "lena-there", True, signed_in_at),
-        ("boss@aldermoor.example", "birchwood", "https://birchwood.example", "7", False, signed_in_at),
-        ("boss@aldermoor.example", "organisation", "https://login.example.org", "boss", False, signed_in_at),
-    }
-    boss = factories.actor(factories.administrator())
-    providers.save(actor=boss, provider=Provider.objects.get(id="aldermoor"), secret=SECRET)
-    forget()
-    identity.lie(claims={"sub": "lena-there"}, userinfo={"sub": "lena-there"})
-    browser, _answer = arrive(identity, "lena")
-    lena = who(browser)
-    assert lena is not None
-    assert lena.email == LENA
 
 
 # No administrator is locked out

@@ -7,8 +7,6 @@ import pytest
 from allauth.mfa.models import Authenticator
 from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
 from django.db import connection
-from django.db.migrations import RunPython
-from django.db.migrations.loader import MigrationLoader
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
@@ -291,24 +289,6 @@ def test_the_worker_tells_those_who_do_not_sign_in() -> None:
     Person.objects.update(factor_due_by_notice=True)
     tasks.tell_of_factors()
     assert [mails(person).count("factor_needed") for person in (amara, sam)] == [1, 0]
-
-
-def test_the_migration_marks_those_who_have_none() -> None:
-    amara, sam, ines, okta = (
-        somebody(),
-        somebody(Person.Role.HELPDESK, "Sam Stone"),
-        somebody(Person.Role.PERSON, "Ines Okafor"),
-        somebody(Person.Role.AUDITOR, "Olu Bello"),
-    )
-    TOTP.activate(sam, generate_totp_secret())
-    Person.objects.filter(id=okta.id).update(provider="okta", password="!")
-    migrations = MigrationLoader(connection)
-    mark = migrations.get_migration("accounts", "0015_second_factor_by_role").operations[-1]
-    assert isinstance(mark, RunPython)
-    mark.code(migrations.project_state().apps, connection.schema_editor())
-    marked = set(Person.objects.filter(factor_due_by_notice=True).values_list("id", flat=True))
-    assert marked == {amara.id}
-    assert ines.id not in marked
 
 
 def test_switching_it_off_opens_and_is_warned_of_and_switching_it_on_gives_a_week() -> None:

@@ -16,6 +16,7 @@ from mydevices.devices import selectors as devices
 from mydevices.devices.assignment import EVERYONE, Assignment, To
 from mydevices.devices.models import Device, Registration
 from mydevices.errors import CannotOpen, NotAllowed
+from mydevices.platforms.apple.models import AppleRegistration
 from mydevices.policies import services as policies
 from mydevices.policies.kinds import privacy
 from mydevices.policies.kinds.privacy import Privacy
@@ -126,14 +127,14 @@ def test_a_profile_without_the_right_is_not_asked(ines: Person) -> None:
 
 def test_a_user_enrolment_has_no_rights_and_is_asked_all_the_same(ines: Person) -> None:
     factories.device(ines, rights=0)
-    Registration.objects.update(is_user_enrollment=True)
+    AppleRegistration.objects.update(is_user_enrollment=True)
     decide(privacy.MANAGED_APPS)
     assert services.sweep(now=timezone.now()) == 1
 
 
 def test_a_mac_of_a_user_enrolment_is_not_asked(ines: Person) -> None:
     mac = factories.mac(ines)
-    Registration.objects.update(is_user_enrollment=True)
+    AppleRegistration.objects.update(is_user_enrollment=True)
     decide(privacy.ALL_APPS)
     assert services.sweep(now=timezone.now()) == 0
     assert "Apple lets nobody" in selectors.refusal(read(mac))

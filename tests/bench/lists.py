@@ -35,6 +35,7 @@ from mydevices.commands.models import Action, Command  # noqa: E402
 from mydevices.commands.states import State  # noqa: E402
 from mydevices.console.listing import SIZE  # noqa: E402
 from mydevices.devices.models import Channel, Device, Registration  # noqa: E402
+from mydevices.platforms.apple.models import AppleChannel  # noqa: E402
 from mydevices.registration.models import Invitation  # noqa: E402
 
 BATCH: Final = 5000
@@ -110,11 +111,9 @@ def _live(lives: Sequence[Registration], chance: random.Random, now: datetime) -
         )
         for life, challenge in zip(lives, challenges, strict=True)
     )
-    channels = [
-        Channel(registration=life, kind=Channel.Kind.DEVICE, push_token=life.id.bytes, push_magic=str(life.id))
-        for life in lives
-    ]
+    channels = [Channel(registration=life, kind=Channel.Kind.DEVICE, push_token=life.id.bytes) for life in lives]
     Channel.objects.bulk_create(channels)
+    AppleChannel.objects.bulk_create(AppleChannel(channel=one, push_magic=str(one.registration_id)) for one in channels)
     actions, commands = [], []
     for life, channel in zip(lives, channels, strict=True):
         drawn = chance.random()

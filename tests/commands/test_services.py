@@ -236,7 +236,7 @@ def test_an_answer_after_the_expiry_is_the_truth() -> None:
 def test_lifetimes_are_an_hour_for_unlock_and_restart_a_day_for_check_in_and_none_for_the_rest() -> None:
     device = factories.device(factories.person())
     assert device.registration
-    device.registration.is_supervised = True
+    device.registration.apple.is_supervised = True
     ends = {
         kind: Command.objects.filter(action=enqueue(device, kind)).values_list("expires_at", flat=True)[0]
         for kind in ActionKind

@@ -3,9 +3,6 @@
 from uuid import uuid4
 
 import pytest
-from django.db import connection
-from django.db.migrations.executor import MigrationExecutor
-from django.utils import timezone
 
 from mydevices.audit.models import Entry
 from mydevices.certificates import selectors as certificates
@@ -163,26 +160,3 @@ def test_one_file_for_everybody_is_checked_as_a_persons_and_sealed(db: None) -> 
     assert SharedIdentity.objects.get().uploaded_at == kept.uploaded_at
     with pytest.raises(Invalid):
         changed(one, IdentityCertificate())
-
-
-@pytest.mark.django_db(transaction=True)
-def test_types_from_before_get_configurations_for_nobody() -> None:
-    executor = MigrationExecutor(connection)
-    newest = executor.loader.graph.leaf_nodes()
-    executor.migrate([("configurations", "0002_identities")])
-    try:
-        old = executor.loader.project_state([("configurations", "0002_identities")]).apps
-        type_id = uuid4()
-        old.get_model("certificates", "CertificateType").objects.create(
-            id=type_id, label="Signing", purpose="signing", delete_key_after=5, macos_all_apps=True
-        )
-        old.get_model("configurations", "Configuration").objects.create(
-            kind="web_clip", name="signing", changed_at=timezone.now()
-        )
-    finally:
-        executor.loader.build_graph()
-        executor.migrate(newest)
-    one = Configuration.objects.get(id=type_id)
-    assert (one.name, one.assigned_to, one.enabled) == ("Signing (2)", To.NOBODY, True)
-    values = IdentityCertificate(purpose="signing", delete_key_after=5, macos_all_apps=True)
-    assert IdentityCertificate.read(one.values) == values

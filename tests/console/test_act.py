@@ -13,8 +13,9 @@ from mydevices.audit.models import Entry
 from mydevices.audit.verbs import Verb
 from mydevices.commands import asking
 from mydevices.commands.models import Action, Command
-from mydevices.devices.models import Device, Registration
+from mydevices.devices.models import Device
 from mydevices.errors import Invalid, NotAllowed
+from mydevices.platforms.apple.models import AppleRegistration
 from tests import factories
 from tests.confirming import grow_stale, is_asked, send_again
 from tests.console.conftest import SignedInAs
@@ -128,7 +129,7 @@ def test_the_page_follows_what_is_under_way_and_rests_when_nothing_is(administra
 
 @pytest.fixture
 def supervised(phone: Device) -> Device:
-    Registration.objects.filter(device=phone).update(is_supervised=True)
+    AppleRegistration.objects.filter(registration__device=phone).update(is_supervised=True)
     return phone
 
 
@@ -191,7 +192,7 @@ def test_what_cannot_be_lost_says_why_and_who_only_looks_loses_nothing(
 ) -> None:
     answer = administrator.post(ask(phone, "lost"), {"reason": "Stolen.", "message": "Call."}, follow=True)
     assert "supervised" in answer.content.decode()
-    Registration.objects.filter(device=phone).update(is_supervised=True)
+    AppleRegistration.objects.filter(registration__device=phone).update(is_supervised=True)
     for role in ("auditor", "person"):
         assert sign_in_as(role).post(ask(phone, "lost"), {"reason": "x", "message": "y"}).status_code == 403
     assert not Action.objects.exists()

@@ -15,11 +15,12 @@ from mydevices.audit.verbs import Verb
 from mydevices.commands.models import Action
 from mydevices.console.views import places
 from mydevices.devices.assignment import EVERYONE
-from mydevices.devices.models import Device, Registration
+from mydevices.devices.models import Device
 from mydevices.errors import Invalid
 from mydevices.location import services
 from mydevices.location.models import Position
 from mydevices.outbox.models import Message
+from mydevices.platforms.apple.models import AppleRegistration
 from mydevices.policies import services as policies
 from mydevices.policies.kinds import privacy
 from mydevices.policies.kinds.privacy import Privacy
@@ -40,7 +41,7 @@ def phone() -> Device:
     ines = factories.person("Ines Okafor", password=factories.PASSWORD)
     services.choose(person=ines, actor=factories.actor(ines), shares=True)
     found = factories.device(ines)
-    Registration.objects.update(is_supervised=True)
+    AppleRegistration.objects.update(is_supervised=True)
     return found
 
 

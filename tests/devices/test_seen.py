@@ -45,9 +45,6 @@ def test_a_life_that_is_over_says_nothing_of_its_device() -> None:
     collector.note(former.id, NOW + timedelta(days=2), None)
     again = Registration.objects.create(
         device=device,
-        topic="t",
-        access_rights=1,
-        profile_identifier="p",
         keys_held=False,
         started_at=NOW,
         state="replaced",

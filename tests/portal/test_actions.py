@@ -9,7 +9,8 @@ from django.utils import timezone
 
 from mydevices.actions import ActionKind
 from mydevices.commands.models import Action, Command
-from mydevices.devices.models import Device, Registration
+from mydevices.devices.models import Device
+from mydevices.platforms.apple.models import AppleRegistration
 from mydevices.vault import services as vault
 from tests.portal.test_access import of
 
@@ -83,7 +84,7 @@ def test_a_second_lock_of_a_mac_is_refused_in_words(browser: Client, mac: Device
 
 def test_what_is_not_possible_is_shown_with_its_reason_and_does_nothing(browser: Client, iphone: Device) -> None:
     Device.objects.filter(id=iphone.id).update(ownership=Device.Ownership.PERSONAL)
-    Registration.objects.filter(device=iphone).update(access_rights=8183)
+    AppleRegistration.objects.filter(registration__device=iphone).update(access_rights=8183)
     page = browser.get(of(iphone, "device")).content.decode()
     assert "Not possible" in page
     assert "registered as personal" in page

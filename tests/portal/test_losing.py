@@ -18,6 +18,7 @@ from mydevices.devices.assignment import Assignment, To
 from mydevices.devices.models import Device, Registration
 from mydevices.location import services as location
 from mydevices.location.models import Position
+from mydevices.platforms.apple.models import AppleRegistration
 from mydevices.policies import services as policies
 from mydevices.policies.kinds.self_service import SelfServiceRules
 from mydevices.port.actions import Parameters
@@ -28,7 +29,7 @@ from tests.portal.conftest import SignedIn
 
 @pytest.fixture
 def phone(iphone: Device) -> Device:
-    Registration.objects.filter(device=iphone).update(is_supervised=True)
+    AppleRegistration.objects.filter(registration__device=iphone).update(is_supervised=True)
     return iphone
 
 

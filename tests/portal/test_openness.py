@@ -20,6 +20,7 @@ from mydevices.devices.assignment import EVERYONE
 from mydevices.devices.models import Device, Inventory, Registration
 from mydevices.location import services
 from mydevices.location.models import Position
+from mydevices.platforms.apple.models import AppleRegistration
 from mydevices.policies import services as policies
 from mydevices.policies.kinds import privacy
 from mydevices.policies.kinds.privacy import Privacy
@@ -147,7 +148,7 @@ def test_what_administrators_may_do_is_what_device_and_policy_let_them(browser: 
     for title in ("Check in", "Lock", "Unlock", "Retire", "Wipe"):
         assert row(powers, title, "Allowed"), title
     assert row(powers, "Locate", "Not possible")  # it has not said whether it is supervised
-    Registration.objects.update(is_supervised=True)
+    AppleRegistration.objects.update(is_supervised=True)
     decide(administrators_may_wipe=False, administrators_may_locate=False, location=privacy.ON)
     powers = groups(browser, iphone)["powers"]
     assert row(powers, "Mark as lost", "Allowed")
@@ -157,7 +158,7 @@ def test_what_administrators_may_do_is_what_device_and_policy_let_them(browser: 
 
 
 def test_nobody_locates_what_keeps_no_position(browser: Client, iphone: Device) -> None:
-    Registration.objects.update(is_supervised=True)
+    AppleRegistration.objects.update(is_supervised=True)
     powers = groups(browser, iphone)["powers"]
     assert "Locate Not possible Location is off, because its owner has not switched it on." in powers
 

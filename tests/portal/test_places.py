@@ -13,9 +13,10 @@ from django.utils import timezone
 from mydevices.accounts.models import Person
 from mydevices.actions import ActionKind
 from mydevices.commands.models import Action
-from mydevices.devices.models import Device, Registration
+from mydevices.devices.models import Device
 from mydevices.location import services
 from mydevices.location.models import Position, Reporter
+from mydevices.platforms.apple.models import AppleRegistration
 from tests import factories
 from tests.portal.conftest import SignedIn
 
@@ -25,7 +26,7 @@ HERE = {"latitude": "51.5072", "longitude": "-0.1276", "accuracy": "35"}
 
 @pytest.fixture
 def phone(iphone: Device) -> Device:
-    Registration.objects.update(is_supervised=True)
+    AppleRegistration.objects.update(is_supervised=True)
     return iphone
 
 

@@ -11,8 +11,6 @@ import pytest
 from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
 from allauth.usersessions.models import UserSession
 from django.core.management import call_command
-from django.db import connection
-from django.db.migrations.executor import MigrationExecutor
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -729,15 +727,3 @@ def test_two_answers_at_once_are_one(kofi: Person) -> None:
     with pytest.raises(Conflict):
         confirmations.confirm(device=held, actor=factories.actor(kofi, proved=timezone.now()), now=timezone.now())
     assert happened("device.confirmed") == 1
-
-
-@pytest.mark.django_db(transaction=True)
-def test_devices_from_before_count_as_confirmed() -> None:
-    executor = MigrationExecutor(connection)
-    newest = executor.loader.graph.leaf_nodes()
-    device = factories.device(factories.person(), keys_held=True)
-    executor.migrate([("devices", "0006_words_of_systems"), ("registration", "0005_invitation_rules")])
-    executor.loader.build_graph()
-    executor.migrate(newest)
-    life = Registration.objects.get(device=device.id)
-    assert (life.keys_held, life.confirmed_at) == (False, None)

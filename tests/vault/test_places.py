@@ -30,7 +30,6 @@ from mydevices.certificates import services as certificates
 from mydevices.commands import asking
 from mydevices.configurations import services as configurations
 from mydevices.configurations.kinds.identity_certificate import SINGLE_FILE, IdentityCertificate
-from mydevices.devices import services as devices
 from mydevices.devices.assignment import EVERYONE
 from mydevices.devices.models import Device
 from mydevices.errors import Waits
@@ -39,7 +38,7 @@ from mydevices.location.models import Position
 from mydevices.organisation import outgoing
 from mydevices.outbox.models import Message
 from mydevices.outbox.registry import Delivery
-from mydevices.platforms.apple import push_certificate
+from mydevices.platforms.apple import push_certificate, registrations
 from mydevices.policies import services as policies
 from mydevices.policies.kinds.privacy import ALL_APPS, Privacy
 from mydevices.policies.kinds.registration import BOTH, RegistrationRules
@@ -97,7 +96,7 @@ def _mail_server(ines: Person) -> None:
 
 def _device(ines: Person) -> None:
     iphone, mac = factories.device(ines), factories.mac(ines)
-    devices.keep_bootstrap_token(registration=factories.life(mac), token=b"bootstrap")
+    registrations.keep_bootstrap_token(factories.life(mac), b"bootstrap")
     actor = factories.actor(ines, proved=timezone.now())
     asking.enqueue(device=mac, kind=ActionKind.LOCK, actor=actor)
     asking.enqueue(device=iphone, kind=ActionKind.LOCK, actor=actor)
@@ -192,11 +191,11 @@ FILL: Final[dict[str, Callable[[Person], None]]] = {
     "accounts/providers.py": _provider,
     "accounts/services.py": _pin_and_mail,
     "platforms/apple/push_certificate.py": _push_certificate,
+    "platforms/apple/registrations.py": _device,
     "certificates/services.py": _authority,
     "certificates/uploads.py": _certificate,
     "commands/pins.py": _device,
     "configurations/services.py": _shared_identity,
-    "devices/services.py": _device,
     "location/services.py": _position,
     "organisation/outgoing.py": _mail_server,
     "registration/invitations.py": _invitation,

@@ -1,5 +1,5 @@
 """The database refuses to change or delete what was recorded. Whoever may run DDL may still drop the trigger: then the
-chain of seals shows it."""
+chain of seals shows it. Of a key of that chain (`audit.chain`) only the sealed text may change: the master key does."""
 
 from django.db import migrations
 
@@ -38,8 +38,36 @@ SQLITE = [
 ]
 
 
+KEYS_POSTGRESQL = [
+    """
+    CREATE FUNCTION audit_refuse_key() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN
+        IF TG_OP = 'UPDATE' AND to_jsonb(NEW) - 'sealed' = to_jsonb(OLD) - 'sealed' THEN
+            RETURN NEW;
+        END IF;
+        RAISE EXCEPTION 'keys of the audit are never changed or deleted' USING ERRCODE = 'check_violation';
+    END $$
+    """,
+    "CREATE TRIGGER audit_chainkey_append_only BEFORE UPDATE OR DELETE ON audit_chainkey "
+    "FOR EACH ROW EXECUTE FUNCTION audit_refuse_key()",
+    "CREATE TRIGGER audit_chainkey_no_truncate BEFORE TRUNCATE ON audit_chainkey "
+    "FOR EACH STATEMENT EXECUTE FUNCTION audit_refuse()",
+]
+
+KEPT = ("number", "made_at", "after_seal", "entries", "digest", "lost", "hash")
+REFUSED = "SELECT RAISE(ABORT, 'CHECK: keys of the audit are never changed or deleted')"
+
+KEYS_SQLITE = [
+    f"CREATE TRIGGER audit_chainkey_no_update BEFORE UPDATE OF {', '.join(KEPT)} ON audit_chainkey BEGIN {REFUSED}; END",
+    f"CREATE TRIGGER audit_chainkey_no_delete BEFORE DELETE ON audit_chainkey BEGIN {REFUSED}; END",
+    "CREATE TRIGGER audit_chainkey_no_replace BEFORE INSERT ON audit_chainkey "
+    f"WHEN EXISTS (SELECT 1 FROM audit_chainkey WHERE number = NEW.number) BEGIN {REFUSED}; END",
+]
+
+
 def create(apps, schema_editor):
-    for statement in POSTGRESQL if schema_editor.connection.vendor == "postgresql" else SQLITE:
+    is_postgresql = schema_editor.connection.vendor == "postgresql"
+    for statement in [*POSTGRESQL, *KEYS_POSTGRESQL] if is_postgresql else [*SQLITE, *KEYS_SQLITE]:
         schema_editor.execute(statement, params=None)
 
 

@@ -129,7 +129,7 @@ def _filters() -> "Sequence[Filter[Device]]":
 
 
 def _full(rows: "QuerySet[Device]") -> "QuerySet[Device]":
-    return rows.select_related("owner", "registration", "inventory").prefetch_related("registration__channels")
+    return devices.with_registration(rows.select_related("owner", "inventory"))
 
 
 def wanted(query: QueryDict) -> "QuerySet[Device]":
@@ -407,23 +407,16 @@ def ownership(request: HttpRequest, device_id: UUID) -> HttpResponse:
         "form": form,
         "is_personal": found.is_personal,
         "wipe": wipe,
-        "stays_the_same": _promise(found) == _promised_to(found, becomes),
+        "stays_the_same": _keeps_its_rights(found, becomes),
         "limit": rules.device_limit if not rules.company_devices_count else 0,
     }
     return render(request, "console/device_ownership.html", context, status=400 if form.errors else 200)
 
 
-def _promise(device: Device) -> int:
-    return device.registration.access_rights if device.registration else 0
-
-
-def _promised_to(device: Device, ownership: str) -> int:
-    """What a device of this ownership would be registered with now."""
-    try:
-        may_erase = registration.may_erase(device.owner, platform=device.platform, ownership=ownership)
-        return platform_of(device).terms(may_erase=may_erase).access_rights
-    except Conflict:
-        return _promise(device)  # nothing can be registered now
+def _keeps_its_rights(device: Device, ownership: str) -> bool:
+    """Whether it would be registered with the same right to be erased, were it of this ownership."""
+    has = device.registration is not None and platform_of(device).may_erase(device.registration)
+    return has == registration.may_erase(device.owner, platform=device.platform, ownership=ownership)
 
 
 @require_POST

@@ -11,6 +11,7 @@ from mydevices.applications.models import Listing
 from mydevices.applications.selectors import Way
 from mydevices.devices.models import Channel, Device
 from mydevices.errors import Conflict, Unsupported
+from mydevices.platforms.apple import registrations
 from mydevices.platforms.apple.systems import NAME, is_mac, noun
 from mydevices.protocols.apple import commands, inventory
 from mydevices.protocols.apple.commands import Payload
@@ -37,9 +38,10 @@ def way(device: Device, scope: str) -> Way:
     )
     if life is None or channel is None:
         raise Unsupported(_("It has not finished its registration yet."))
-    if is_mac(device) and life.is_user_enrollment:
+    own = registrations.kept(life)
+    if is_mac(device) and own.is_user_enrollment:
         raise Unsupported(_("Apple lets nobody read the apps of a Mac that is registered this way."))
-    if not life.is_user_enrollment and not AccessRights(life.access_rights) & AccessRights.INSPECT_APPLICATIONS:
+    if not own.is_user_enrollment and not registrations.may(life, AccessRights.INSPECT_APPLICATIONS):
         raise Unsupported(_("The profile of the %(noun)s gives no right to read its apps.") % {"noun": noun(device)})
     if scope == Listing.Scope.MANAGED and is_mac(device) and version(device.os_version) < TELLS_MANAGED:
         raise Unsupported(_("A Mac tells only from macOS 10.15 on which apps are managed, and so it is not asked."))

@@ -12,6 +12,7 @@ from mydevices.devices.models import Channel, Device
 from mydevices.errors import Invalid, Unsupported
 from mydevices.location import selectors as location
 from mydevices.organisation import selectors as organisation
+from mydevices.platforms.apple import registrations
 from mydevices.platforms.apple.systems import is_mac, noun
 from mydevices.port.actions import Capability, Fates, Parameters, Plan, Step
 from mydevices.port.versions import is_older
@@ -112,11 +113,17 @@ def _device_channel(device: Device) -> Channel | None:
 
 
 def _may(device: Device, right: AccessRights) -> bool:
-    return device.registration is not None and bool(AccessRights(device.registration.access_rights) & right)
+    return device.registration is not None and registrations.may(device.registration, right)
 
 
 def _is_user_enrolled(device: Device) -> bool:
-    return device.registration is not None and device.registration.is_user_enrollment
+    own = registrations.kept_of(device)
+    return own is not None and own.is_user_enrollment
+
+
+def _supervised(device: Device) -> bool | None:
+    own = registrations.kept_of(device)
+    return own.is_supervised if own is not None else None
 
 
 def _refuse_nothing(_device: Device) -> str:
@@ -163,7 +170,8 @@ def _refuse_unlock(device: Device) -> str:
             return _("No account of this Mac is known here yet. If it is locked with a PIN, “Show PIN” has it.")
         return ""
     channel = _device_channel(device)
-    if channel is None or channel.unlock_token is None:
+    own = registrations.kept_with(channel) if channel is not None else None
+    if own is None or own.unlock_token is None:
         return _(
             "The %(noun)s has not given its unlock token: it does so once a passcode is set. Check in, then look again."
         ) % {"noun": noun(device)}
@@ -188,7 +196,7 @@ def _refuse_restart(device: Device) -> str:
         if device.os_version and is_older(device.os_version, ASKS_BEFORE_RESTART):
             return _("This needs macOS 11.4 or later, which asks the Mac’s user first.")
         return ""
-    supervised = device.registration.is_supervised if device.registration else None
+    supervised = _supervised(device)
     if supervised is None:
         return _not_known_to_be_supervised(device)
     if not supervised:
@@ -239,7 +247,7 @@ def _refuse_lost(device: Device) -> str:
         return _("Macs have no Lost Mode. Lock the Mac with a PIN and a message instead.")
     if _is_user_enrolled(device):
         return _("On a personal device, Apple leaves this to its owner: use Find My.")
-    supervised = device.registration.is_supervised if device.registration else None
+    supervised = _supervised(device)
     if supervised is None:
         return _not_known_to_be_supervised(device)
     if not supervised:

@@ -18,6 +18,7 @@ from uuid import UUID
 
 from cryptography import x509 as cryptography_x509
 from django.conf import settings
+from django.db import transaction
 from django.utils import timezone
 
 from mydevices.actions import ActionKind
@@ -34,8 +35,9 @@ from mydevices.devices.models import Registration
 from mydevices.devices.seen import COLLECTOR
 from mydevices.devices.services import Introduction
 from mydevices.errors import Conflict, Invalid, NotAllowed, ProtocolError
-from mydevices.platforms.apple import queries, render, signed
+from mydevices.platforms.apple import queries, registrations, render, signed
 from mydevices.platforms.apple.outcomes import plain_words
+from mydevices.platforms.apple.registrations import Arrival
 from mydevices.port.routes import Request, Response, Route
 from mydevices.protocols.apple import checkin, models, reports
 from mydevices.protocols.apple.checkin import (
@@ -166,7 +168,7 @@ def checkin_endpoint(request: Request) -> Response:
     if life.has_ended:
         return _after_the_end(life, message, now)
     if isinstance(message, TokenUpdate):
-        registration.check_topic(topic=message.topic, expected=life.topic)
+        registrations.check_topic(topic=message.topic, expected=registrations.kept(life).topic)
     registration.use(certificate=certificate, registration=life)
     if proof.is_weak != (life.old_digest_since is not None):
         devices.signs(registration_id=life.id, with_old_digest=proof.is_weak, now=now)
@@ -192,9 +194,8 @@ def _authenticate(message: Authenticate, certificate: DeviceCertificate, now: da
             os_name=models.os_name(model, os_version) or "",
             os_version=os_version,
             serial_number=message.serial_number or "",
-            is_user_enrollment=message.identity.udid is None,
         ),
-        topic=message.topic,
+        arrival=Arrival(message.topic, is_user_enrollment=message.identity.udid is None),
         now=now,
         address=address,
     )
@@ -222,15 +223,17 @@ def _note_after_wipe(life: Registration, now: datetime) -> bool:
 def _check_in(message: CheckIn, life: Registration, now: datetime) -> Response:
     match message:
         case TokenUpdate():
-            registration.reachable(
-                registration=life,
-                user_id=message.identity.user_key,
-                user_name=message.identity.user_short_name or "",
-                push_token=message.token,
-                push_magic=message.push_magic,
-                unlock_token=message.unlock_token,
-                now=now,
-            )
+            with transaction.atomic():
+                channel = registration.reachable(
+                    registration=life,
+                    user_id=message.identity.user_key,
+                    user_name=message.identity.user_short_name or "",
+                    push_token=message.token,
+                    now=now,
+                )
+                registrations.keep_channel(
+                    channel=channel, push_magic=message.push_magic, unlock_token=message.unlock_token
+                )
             return DONE
         case CheckOut() if message.identity.is_user_channel:
             registration.user_left(registration=life, user_id=message.identity.user_key, now=now)
@@ -242,10 +245,10 @@ def _check_in(message: CheckIn, life: Registration, now: datetime) -> Response:
             # 410 declines this user for good: only the account that registered the Mac has a channel.
             return Response(410)
         case SetBootstrapToken():
-            devices.keep_bootstrap_token(registration=life, token=message.token)
+            registrations.keep_bootstrap_token(life, message.token)
             return DONE
         case GetBootstrapToken():
-            token = devices.bootstrap_token(registration=life)
+            token = registrations.bootstrap_token(life)
             return Response(200, checkin.bootstrap_token_response(token), PLIST) if token else DONE
         case DeclarativeManagement() | GetToken():
             # Not offered: 404 tells the device so (declarativemanagement.yaml).
@@ -281,7 +284,7 @@ def connect_endpoint(request: Request) -> Response:
         if poll.due is None:
             return DONE
         try:
-            body = render.encode(queries.to_render(poll.due, poll))
+            body = render.encode(queries.to_render(poll.due))
         except (Conflict, Invalid) as problem:
             # It cannot be given to anybody, and what waits behind it must not wait for ever.
             queue.give_up(command_id=poll.due.id, reason=problem.message, now=now)

@@ -24,6 +24,7 @@ from mydevices.errors import Conflict, Unsupported
 from mydevices.location import selectors as location
 from mydevices.location import services as location_services
 from mydevices.location.models import Position
+from mydevices.platforms.apple import registrations
 from mydevices.protocols.apple import inventory, lost_mode, models
 from mydevices.protocols.apple.reports import DeviceError
 from mydevices.registration import services as registration
@@ -76,7 +77,6 @@ def _device_information(command: Reported, outcome: Outcome) -> None:
             os_version=facts.os_version or "",
             serial_number=facts.serial_number or "",
         ),
-        is_supervised=facts.is_supervised,
         facts={
             "capacity_bytes": facts.capacity_bytes,
             "available_bytes": facts.available_bytes,
@@ -86,6 +86,8 @@ def _device_information(command: Reported, outcome: Outcome) -> None:
         },
         now=outcome.at,
     )
+    if facts.is_supervised is not None:
+        registrations.supervised(command.device_id, is_supervised=facts.is_supervised)
     if device is not None and facts.is_lost_mode_on is not None and facts.is_lost_mode_on != device.is_lost:
         _take_at_its_word(command, facts.is_lost_mode_on, outcome.at)
 
@@ -237,7 +239,6 @@ def _store(command: Reported, outcome: Outcome, facts: Mapping[str, object]) -> 
     devices.store_facts(
         device_id=command.device_id,
         introduction=None,
-        is_supervised=None,
         facts=facts,
         now=outcome.at,
     )

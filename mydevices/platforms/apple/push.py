@@ -41,7 +41,9 @@ def wake(channels: Sequence[Channel]) -> Mapping[int, NotWoken | None]:
     except (Conflict, CannotOpen) as error:
         logger.warning("%d devices were not woken: %s", len(those), error.message)
         return result | dict.fromkeys((channel.pk for channel in those), NotWoken(error.message, after=UNTIL_REPAIRED))
-    messages = [Push(bytes(channel.push_token), channel.push_magic, channel.registration.topic) for channel in those]
+    messages = [
+        Push(bytes(channel.push_token), channel.apple.push_magic, channel.registration.apple.topic) for channel in those
+    ]
     answers = dict(zip((channel.pk for channel in those), GATEWAY.push(messages, service), strict=True))
     _record(those, answers, timezone.now())
     _log(answers)

@@ -34,7 +34,7 @@ from mydevices.audit.models import Entry
 from mydevices.audit.verbs import Verb
 from mydevices.devices.models import Registration
 from mydevices.errors import CannotOpen, Conflict, Invalid
-from mydevices.platforms.apple.models import PushCertificate
+from mydevices.platforms.apple.models import AppleRegistration, PushCertificate
 from mydevices.vault import services as vault
 
 logger = logging.getLogger(__name__)
@@ -252,7 +252,8 @@ def _row_for(public: bytes, key_pem: bytes | None) -> PushCertificate:
 
 
 def _topic_change(new_topic: str) -> str:
-    lost = Registration.objects.filter(state__in=Registration.LIVING).exclude(topic=new_topic).count()
+    living = AppleRegistration.objects.filter(registration__state__in=Registration.LIVING)
+    lost = living.exclude(topic=new_topic).count()
     return (
         ngettext(
             "This certificate is for another topic than the present one. Devices keep the topic that they were "

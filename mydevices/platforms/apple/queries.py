@@ -9,7 +9,7 @@ from mydevices.commands.queue import Next
 from mydevices.platforms.apple.render import Due
 from mydevices.protocols.apple import models
 
-READING: Final = queue.Reading("reg.profile_identifier", "chan.unlock_token", "reg.old_digest_since")
+READING: Final = queue.Reading("reg.old_digest_since")
 ON_LOOP: Final = queue.LoopReader(READING)
 
 
@@ -27,12 +27,11 @@ def idle_poll(*, fingerprint: str, user_id: str, now: datetime) -> Next | None:
 
 def has_old_digest(found: Next) -> bool:
     """What is written down of how the device signs; `signed.Proof` says how it signed this time."""
-    return found.own[2] is not None
+    return found.own[0] is not None
 
 
-def to_render(due: queue.Due, found: Next) -> Due:
+def to_render(due: queue.Due) -> Due:
     """A command with what only Apple's answers need."""
-    identifier, token, _old_digest_since = found.own
     return Due(
         id=due.id,
         uuid=due.uuid,
@@ -40,9 +39,7 @@ def to_render(due: queue.Due, found: Next) -> Due:
         parameters=due.parameters,
         registration_id=due.registration_id,
         device_id=due.device_id,
-        profile_identifier=identifier,
         is_mac=models.kind(due.device_model) == "mac",
         action_id=due.action_id,
         secret=due.secret,
-        unlock_token=bytes(token) if token is not None else None,
     )

@@ -9,10 +9,9 @@ from uuid import UUID
 from mydevices.commands.models import Command
 from mydevices.commands.pins import secret_place
 from mydevices.devices.models import Device, Registration
-from mydevices.devices.services import token_place
 from mydevices.errors import Conflict
 from mydevices.location import selectors as location
-from mydevices.platforms.apple import applications, configurations
+from mydevices.platforms.apple import applications, configurations, registrations
 from mydevices.protocols.apple import commands, inventory, models
 from mydevices.protocols.apple.commands import Payload
 from mydevices.registration import services as registration
@@ -29,11 +28,9 @@ class Due:
     parameters: Mapping[str, object]
     registration_id: UUID
     device_id: UUID
-    profile_identifier: str
     is_mac: bool
     action_id: UUID | None
     secret: bytes | None
-    unlock_token: bytes | None
 
     def pin(self) -> str:
         if not self.secret or self.action_id is None:
@@ -57,11 +54,9 @@ def given_again(command: Command) -> Due:
         parameters=command.parameters,
         registration_id=life.id,
         device_id=life.device_id,
-        profile_identifier=life.profile_identifier,
         is_mac=models.kind(life.device.model) == "mac",
         action_id=action.id if action else None,
         secret=bytes(action.secret) if action and action.secret is not None else None,
-        unlock_token=None,
     )
 
 
@@ -77,9 +72,9 @@ def _device_lock(due: Due) -> Payload:
 
 
 def _clear_passcode(due: Due) -> Payload:
-    if not due.unlock_token:
+    token = registrations.unlock_token(due.registration_id)
+    if token is None:
         raise Conflict("The device’s unlock token is gone: it has registered anew since this was asked.")
-    token = vault.open_sealed(due.unlock_token, **token_place(due.registration_id, "unlock_token"))
     return commands.clear_passcode(unlock_token=token)
 
 
@@ -101,7 +96,7 @@ def _remove_profile(due: Due) -> Payload:
     """Upkeep removes a configuration, and only what somebody asked for ends management."""
     if due.action_id is None:
         return commands.remove_profile(identifier=configurations.identifier(due.parameters.get("installation")))
-    return commands.remove_profile(identifier=due.profile_identifier)
+    return commands.remove_profile(identifier=registrations.profile_identifier(due.registration_id))
 
 
 def _device_location(due: Due) -> Payload:

@@ -1,12 +1,13 @@
 """The systems of Apple that are managed here, what people register of them, and how devices are called and drawn."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as lazy
 
 from mydevices.devices.models import Device
+from mydevices.platforms.apple.registrations import kept_of
 from mydevices.port.pictures import Appearance, Shape
 from mydevices.port.registering import DeviceKind, GuideStep, System
 from mydevices.protocols.apple import models
@@ -126,7 +127,18 @@ def noun(device: Device) -> str:
 def appearance(device: Device) -> Appearance:
     shape = models.silhouette(device.model)
     drawn = SHAPES.get(shape) or SHAPES.get(_LIKE.get(shape, "")) or SHAPES["iphone"]
-    return Appearance(noun(device), drawn, has_pins=is_mac(device))
+    management = _("supervised") if _is_supervised(device) else ""
+    return Appearance(noun(device), drawn, has_pins=is_mac(device), management=management)
+
+
+def _is_supervised(device: Device) -> bool | None:
+    own = kept_of(device)
+    return own.is_supervised if own is not None else None
+
+
+def facts(device: Device) -> Sequence[tuple[str, str]]:
+    supervised = _is_supervised(device)
+    return () if supervised is None else ((_("Supervised"), _("Yes") if supervised else _("No")),)
 
 
 def detect(user_agent: str) -> str:

@@ -25,6 +25,7 @@ from mydevices.commands.queue import LoopReader
 from mydevices.commands.states import State
 from mydevices.devices.models import Device, Registration
 from mydevices.devices.seen import COLLECTOR
+from mydevices.platforms.apple.models import AppleRegistration
 from mydevices.port.routes import ROUTES, Request, Response
 from simulator import fleet
 from simulator.device import Device as Simulated
@@ -248,7 +249,7 @@ def test_a_mac_that_registers_anew_does_not_get_the_bootstrap_token_of_its_forme
     with mock.patch.object(Mac, "_after_enrolment"):  # it has not left a new one yet
         register(owner, simulated=simulated)
     assert check_in(simulated, MessageType="GetBootstrapToken") == (200, {}, b"")
-    assert not Registration.objects.exclude(bootstrap_token=None).exists()
+    assert not AppleRegistration.objects.exclude(bootstrap_token=None).exists()
     assert present(owner, simulated).registration_id != device.registration_id
 
 

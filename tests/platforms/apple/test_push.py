@@ -408,7 +408,7 @@ def install(*, ends: datetime | None = None, now: datetime | None = None) -> Non
 
 
 def channel_of(device: Device, kind: str = Channel.Kind.DEVICE) -> Channel:
-    return Channel.objects.select_related("registration__device__owner").get(
+    return Channel.objects.select_related("registration__device__owner", "registration__apple", "apple").get(
         registration=device.registration_id, kind=kind
     )
 
@@ -471,8 +471,6 @@ def test_a_token_that_the_device_has_replaced_meanwhile_is_not_held_against_it(o
         user_id="",
         user_name="",
         push_token=b"new",
-        push_magic="new",
-        unlock_token=None,
     )
     served.behave = only(asked, reply=Reply(410, "Unregistered"))
     push.wake([asked])

@@ -18,10 +18,9 @@ from django.core.management.base import CommandError
 from mydevices.audit.actor import Actor
 from mydevices.audit.models import Entry
 from mydevices.audit.verbs import Verb
-from mydevices.devices.models import Registration
 from mydevices.errors import Conflict, Invalid
 from mydevices.platforms.apple import push_certificate
-from mydevices.platforms.apple.models import PushCertificate
+from mydevices.platforms.apple.models import AppleRegistration, PushCertificate
 from mydevices.vault import services as vault
 from tests import factories
 from tests.certificates import apple
@@ -184,7 +183,7 @@ def test_what_is_no_certificate_is_refused(content: bytes) -> None:
 def test_another_topic_is_refused_because_it_would_orphan_every_device() -> None:
     installed()
     device = factories.device(factories.person())
-    Registration.objects.filter(device=device).update(topic=apple.TOPIC)
+    AppleRegistration.objects.filter(registration__device=device).update(topic=apple.TOPIC)
     csr = request()
     with pytest.raises(Conflict, match="1 device could never be woken again") as refused:
         install(answer(csr, topic=apple.OTHER_TOPIC))

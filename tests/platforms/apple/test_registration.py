@@ -27,7 +27,7 @@ def test_an_iphone_registers_and_its_name_and_model_are_known(owner: Person, reg
     simulated, device = register(owner, supervised=True)
     assert device.is_registered
     assert device.registration is not None
-    assert device.registration.access_rights == 8191
+    assert device.registration.apple.access_rights == 8191
     assert Ticket.objects.get(person=owner).device == device
     simulated.poll()
     device = present(owner, simulated)
@@ -35,7 +35,7 @@ def test_an_iphone_registers_and_its_name_and_model_are_known(owner: Person, reg
     assert device.model == simulated.hardware.model.product
     assert device.model_name.startswith("iPhone")
     assert device.registration is not None
-    assert device.registration.is_supervised is True
+    assert device.registration.apple.is_supervised is True
     assert device.inventory.capacity_bytes
     assert device.inventory.has_passcode is True
     assert [progress(action).state for action in actions_of(device)] == [State.DONE]
@@ -46,13 +46,13 @@ def test_a_mac_registers_with_a_channel_for_its_user(owner: Person, register: Re
     kinds = Channel.objects.filter(registration=device.registration_id).values_list("kind", flat=True)
     assert sorted(kinds) == ["device", "user"]
     assert device.registration is not None
-    assert device.registration.bootstrap_token
+    assert device.registration.apple.bootstrap_token
 
 
 def test_a_personal_device_registers_without_the_right_to_erase(owner: Person, register: Registers) -> None:
     _simulated, device = register(owner, ownership=Device.Ownership.PERSONAL)
     assert device.registration is not None
-    assert device.registration.access_rights == 8183
+    assert device.registration.apple.access_rights == 8183
 
 
 def test_an_unsigned_profile_registers_as_well(owner: Person, register: Registers) -> None:

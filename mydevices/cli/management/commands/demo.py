@@ -1,4 +1,4 @@
-"""`./run demo`: the portal, with a person whose three devices are simulated. Apple's push service is simulated as well.
+"""`./run demo`: the portal, with a person whose devices are simulated. What their platforms need is simulated as well.
 
 The simulator is a program of its own and speaks to the portal as real devices do. What this command does with it an
 administrator could do by hand with `./run manage`.
@@ -9,14 +9,13 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
-from django.utils import timezone
 
 from mydevices.accounts import selectors as accounts_selectors
 from mydevices.accounts import services as accounts
@@ -32,11 +31,11 @@ from mydevices.devices.assignment import EVERYONE, Assignment, To
 from mydevices.devices.models import Device
 from mydevices.errors import MyDevicesError
 from mydevices.organisation import services as organisation
-from mydevices.platforms.apple import push_certificate
 from mydevices.policies import selectors as policies_selectors
 from mydevices.policies import services as policies
 from mydevices.policies.kinds.privacy import MANAGED_APPS, Privacy
 from mydevices.policies.kinds.registration import RegistrationRules
+from mydevices.port.platform import demonstrations
 from mydevices.registration import services as registration
 
 ACTOR: Final = Actor.system("demo")
@@ -56,38 +55,6 @@ class Account:
 PERSON: Final = Account("ines.okafor@aldermoor.example", "Ines Okafor", "harbour-lantern-42", Person.Role.PERSON)
 ADMINISTRATOR: Final = Account(
     "amara.diallo@aldermoor.example", "Amara Diallo", "granite-meadow-17", Person.Role.ADMINISTRATOR
-)
-
-
-@dataclass(frozen=True)
-class Simulated:
-    """A device of the demo; `options` are the simulator's."""
-
-    name: str
-    ownership: Device.Ownership
-    intended: str
-    options: str
-
-
-DEVICES: Final = (
-    Simulated(
-        "Ines’s iPhone",
-        Device.Ownership.COMPANY,
-        "phone",
-        "kind=iphone,model=iPhone17,1,supervised=yes",
-    ),
-    Simulated(
-        "Private iPhone",
-        Device.Ownership.PERSONAL,
-        "phone",
-        "kind=iphone,model=iPhone14,4,supervised=no",
-    ),
-    Simulated(
-        "Studio MacBook",
-        Device.Ownership.COMPANY,
-        "mac",
-        "kind=mac,model=Mac15,12,supervised=yes,user=ines:Ines Okafor",
-    ),
 )
 
 
@@ -152,12 +119,7 @@ def _logged(program: processes.Program) -> processes.Program:
 
 
 def _introduce() -> None:
-    """The organisation, its people and its push certificate, where they are missing."""
-    request, answer = demonstration.FOLDER / "push-request.pem", demonstration.FOLDER / "push-certificate.pem"
-    certified = None
-    if push_certificate.current() is None:
-        request.write_bytes(push_certificate.request(actor=ACTOR, organisation_name="Aldermoor"))
-        certified = _Simulation("push-certificate", "--csr", str(request), "--out", str(answer))
+    """The organisation, its people and what its platforms need, where they are missing."""
     organisation.describe(
         actor=ACTOR,
         name="Aldermoor",
@@ -165,6 +127,10 @@ def _introduce() -> None:
         helpdesk_phone="+44 20 7946 0142",
         helpdesk_email="help@aldermoor.example",
     )
+    prepared = [
+        brings.prepare(actor=ACTOR, folder=demonstration.FOLDER, simulate=_simulated)
+        for brings in demonstrations().values()
+    ]
     for account in (ADMINISTRATOR, PERSON):
         if not accounts_selectors.with_address(account.email).exists():
             accounts.create_person(
@@ -175,7 +141,10 @@ def _introduce() -> None:
         unchanged = {name: getattr(accounts_selectors.sign_in_rules(), name) for name in sign_in_rules.NAMES}
         sign_in_rules.change(actor=ACTOR, **{**unchanged, "console_factor": False})
     if not policies_selectors.of_kind(RegistrationRules).exists():
-        values = RegistrationRules(device_limit=5, minimums={"iOS": "15", "iPadOS": "15", "macOS": "12"})
+        minimums = {
+            system: version for brings in demonstrations().values() for system, version in brings.minimums.items()
+        }
+        values = RegistrationRules(device_limit=5, minimums=minimums)
         policies.create(actor=ACTOR, name="Everyone", values=values, assignment=EVERYONE)
     if not policies_selectors.of_kind(Privacy).exists():
         privacy = Privacy(
@@ -185,9 +154,8 @@ def _introduce() -> None:
         # Personal devices go by the server's setting, so that the demo has one that cannot be wiped.
         company = Assignment(ownerships=frozenset({Device.Ownership.COMPANY}))
         policies.create(actor=ACTOR, name="Aldermoor’s devices", values=privacy, assignment=company)
-    if certified is not None:
-        certified.end()
-        push_certificate.install(actor=ACTOR, pem=answer.read_bytes(), now=timezone.now())
+    for end in prepared:
+        end()
     if not certificates_selectors.types().exists():
         _offer_mail()
 
@@ -256,17 +224,23 @@ class _Simulation:
             raise CommandError(f"The simulator could not do “{self.verb}”: {told.strip()}")
 
 
+def _simulated(verb: str, *arguments: str) -> Callable[[], None]:
+    return _Simulation(verb, *arguments).end
+
+
 def _simulator() -> processes.Program:
     """The simulator with the demo's devices: each with a fresh profile at first, and as it was after that."""
     devices = []
     if demonstration.notes().get("devices") != "registered":
         person = accounts_selectors.by_email(PERSON.email)
-        for number, device in enumerate(DEVICES, 1):
+        known = [device for brings in demonstrations().values() for device in brings.devices]
+        for number, device in enumerate(known, 1):
             ticket = registration.open_ticket(
-                person=person, ownership=device.ownership, intended=device.intended, actor=ACTOR
+                person=person, ownership=device.ownership, intended=device.kind, actor=ACTOR
             )
-            profile = demonstration.FOLDER / f"registration-{number}.mobileconfig"
-            profile.write_bytes(registration.document_for(ticket=ticket).content)
+            document = registration.document_for(ticket=ticket)
+            profile = demonstration.FOLDER / f"registration-{number}{Path(document.file_name).suffix}"
+            profile.write_bytes(document.content)
             devices += ["--device", f"name={device.name},{device.options},profile={profile}"]
     command = _simulator_command(
         "run",
@@ -292,6 +266,7 @@ def _says_ready(log: Path, start_at: int) -> bool:
 
 
 def _what_to_try() -> str:
+    to_try = "\n".join(f"  - {line}" for brings in demonstrations().values() for line in brings.to_try)
     return f"""
 MyDevices is at  {settings.PUBLIC_URL}
 The devices’ screens are at  http://localhost:{os.environ[demonstration.SCREENS_PORT]}
@@ -301,9 +276,7 @@ Everybody’s inbox is at  http://localhost:{os.environ[demonstration.INBOX_PORT
   {ADMINISTRATOR.name:<13} {ADMINISTRATOR.email:<32} {ADMINISTRATOR.password}   (administrator)
 
 Try this, with both pages side by side:
-  - Sign in as Ines, open Ines’s iPhone and lock it with a message: the phone shows it.
-  - Lock Studio MacBook and read its PIN.
-  - Wipe Ines’s iPhone, and undo it in time. Private iPhone cannot be wiped, and its page says why.
+{to_try}
   - Register another device: the screens’ page can play one.
   - Under My Certificates, upload signing.p12 and encryption.p12 from
     {demonstration.CERTIFICATES}

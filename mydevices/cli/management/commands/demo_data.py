@@ -19,6 +19,7 @@ from mydevices.audit import services as audit
 from mydevices.audit.actor import Actor
 from mydevices.audit.verbs import Verb
 from mydevices.devices.models import Device, DeviceWord, Inventory, Registration
+from mydevices.port.platform import demonstrations
 
 BATCH: Final = 2000
 FIRST: Final = (
@@ -31,12 +32,6 @@ LAST: Final = (
     "Wójcik", "Xu", "Yilmaz", "Zhang",
 )  # fmt: skip
 GROUPS: Final = ("Sales", "Engineering", "Finance", "Workshop", "Berlin", "London", "Milan", "On call")
-MODELS: Final = (
-    ("iPhone17,1", "iPhone 16 Pro", "iOS", "18.1", "iPhone"),
-    ("iPhone14,5", "iPhone 13", "iOS", "17.6", "iPhone"),
-    ("iPad14,8", "iPad Air 11-inch (M2)", "iPadOS", "18.1", "iPad"),
-    ("Mac15,12", "MacBook Air (13-inch, M3, 2024)", "macOS", "15.1", "MacBook"),
-)
 STATES: Final = (*["active"] * 17, "retired", "wiped", "pending")
 
 
@@ -99,20 +94,21 @@ class Command(BaseCommand):
 
     def _devices(self, number: int, owners: Sequence[UUID], chance: random.Random, now: datetime) -> None:
         start = Device.objects.count()
+        known = [(name, model) for name, brings in demonstrations().items() for model in brings.models]
         for numbers in _batches(range(start, start + number)):
             devices, lives, inventories = [], [], []
             for index in numbers:
-                product, model, system, version, kind = chance.choice(MODELS)
+                platform, model = chance.choice(known)
                 device = Device(
                     owner_id=chance.choice(owners),
-                    platform="apple",
+                    platform=platform,
                     hardware_id=f"MADEUP{index:010}",
                     ownership=chance.choice(Device.Ownership.values),
-                    name=f"{chance.choice(FIRST)}’s {kind}",
-                    model=product,
-                    model_name=model,
-                    os_name=system,
-                    os_version=version,
+                    name=f"{chance.choice(FIRST)}’s {model.noun}",
+                    model=model.product,
+                    model_name=model.name,
+                    os_name=model.system,
+                    os_version=model.version,
                     serial_number=f"MU{index:010}",
                     state=chance.choice(STATES),
                     seen_at=now - timedelta(minutes=chance.randrange(20_000)),
@@ -120,12 +116,6 @@ class Command(BaseCommand):
                 life = Registration(
                     device=device,
                     state=device.state,
-                    topic="com.apple.mgmt.External.made-up",
-                    server_url="https://devices.example/mdm/apple/connect",
-                    checkin_url="https://devices.example/mdm/apple/checkin",
-                    scep_url="https://devices.example/mdm/apple/scep",
-                    access_rights=8191,
-                    profile_identifier="org.mydevices.made-up",
                     keys_held=False,
                     started_at=now - timedelta(days=200),
                     last_seen_at=device.seen_at,
@@ -137,6 +127,8 @@ class Command(BaseCommand):
             with transaction.atomic():
                 Device.objects.bulk_create(devices)
                 Registration.objects.bulk_create(lives)
+                for name, brings in demonstrations().items():
+                    brings.make_up([life for life in lives if life.device.platform == name])
                 life_of = Subquery(Registration.objects.filter(device=OuterRef("pk")).values("id"))
                 Device.objects.filter(id__in=[device.id for device in devices]).update(registration_id=life_of)
                 Inventory.objects.bulk_create(inventories)
