@@ -1,44 +1,23 @@
 """Whether the apps of a device may be read, and those that were."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from operator import or_
 from typing import Final
 
 from django.db.models import Q, QuerySet
-from django.utils.translation import gettext as _
 
 from mydevices.applications.models import Listing
 from mydevices.devices import assignment
-from mydevices.devices.models import Channel, Device, Registration
+from mydevices.devices.models import Device, Registration
 from mydevices.errors import Unsupported
 from mydevices.policies import selectors as policies
 from mydevices.policies.kinds.privacy import ALL_APPS, MANAGED_APPS, Privacy
 from mydevices.policies.selectors import Effective
+from mydevices.port.platform import platform_of
 from mydevices.vault import services as vault
-
-
-@dataclass(frozen=True, slots=True)
-class Way:
-    """The command that asks a device for its apps."""
-
-    channel: Channel
-    request_type: str
-    parameters: Mapping[str, object]
-
-
-Ways = Callable[[Device, str], Way]
-"""How a device, with its registration and channels loaded, is asked for the apps of a scope. Asks nothing itself.
-Raises Unsupported, with the reason, where it cannot be."""
-
-WAYS: Final[dict[str, Ways]] = {}
-
-
-def register(platform: str, ways: Ways) -> None:
-    """By an adapter at start-up. Devices of other platforms are not asked."""
-    WAYS[platform] = ways
 
 
 def scope(device: Device) -> str:
@@ -98,11 +77,8 @@ def place(device_id: object) -> dict[str, str]:
 
 def refusal(device: Device) -> str:
     """Why a device could not be asked for its apps whatever a policy says of them; empty where it can be."""
-    ways, wanted = WAYS.get(device.platform), scope(device) or Listing.Scope.MANAGED
-    if ways is None:
-        return _("Devices of this kind do not tell which apps are on them.")
     try:
-        ways(device, wanted)
+        platform_of(device).app_question(device, scope(device) or Listing.Scope.MANAGED)
     except Unsupported as unsupported:
         return unsupported.message
     return ""

@@ -23,6 +23,7 @@ from mydevices.devices import selectors as devices_selectors
 from mydevices.devices.models import Device
 from mydevices.errors import Unsupported
 from mydevices.policies import selectors as policies
+from mydevices.port.platform import platform_of
 from mydevices.vault import services as vault
 
 EVERY: Final = timedelta(days=1)
@@ -68,17 +69,21 @@ def _let_go(devices: Sequence[Device]) -> int:
 def ask(*, device: Device, now: datetime) -> bool:
     """Queue the question for the apps of a device, where they may be read and it can be asked. `device` comes with its
     registration, channels and rules."""
-    scope, ways = selectors.scope(device), selectors.WAYS.get(device.platform)
-    if not scope or ways is None or not device.is_registered:
+    scope = selectors.scope(device)
+    if not scope or not device.is_registered:
         return False
     Listing.objects.filter(device=device).exclude(scope=scope).delete()
     Listing.objects.update_or_create(device=device, defaults={"scope": scope, "asked_at": now})
     try:
-        way = ways(device, scope)
+        question = platform_of(device).app_question(device, scope)
     except Unsupported:
         return False  # what cannot be asked today may be tomorrow, after an update say
     asked = queue.upkeep(
-        channel=way.channel, request_type=way.request_type, parameters=way.parameters, exclusive=EXCLUSIVE, now=now
+        channel=question.channel,
+        request_type=question.request_type,
+        parameters=question.parameters,
+        exclusive=EXCLUSIVE,
+        now=now,
     )
     return asked is not None
 

@@ -30,10 +30,11 @@ from mydevices.audit.actor import Actor
 from mydevices.audit.verbs import Verb
 from mydevices.commands import outcomes, selectors, wakes
 from mydevices.commands.models import Action, Batch, Command
-from mydevices.commands.outcomes import Others, Outcome, Reported
 from mydevices.commands.states import OPEN, PENDING, State, before
 from mydevices.devices.models import Channel, Device, Registration
 from mydevices.errors import ProtocolError
+from mydevices.port.commands import Due, Others, Outcome, Reported
+from mydevices.port.platform import platform_named
 
 UPKEEP_KEPT: Final = timedelta(days=30)
 """How long a finished command that nobody asked for is worth its row."""
@@ -70,7 +71,7 @@ _REPORT: Final = _STATEMENT.format(
     pending=_listed(PENDING),
     columns=f""",
        rep.id, rep.uuid, rep.request_type, rep.parameters, rep.state, rep.action_id, repact.kind,
-       dev.name, dev.owner_id, owner.name,
+       dev.name, dev.owner_id, owner.name, dev.platform,
        (SELECT max(CASE WHEN sib.state IN ({_listed(OPEN)}) THEN {Others.OPEN:d}
                         WHEN sib.state = 'cancelled' THEN {Others.CANCELLED:d}
                         WHEN sib.state IN ('failed', 'expired') THEN {Others.FAILED:d} ELSE {Others.DONE:d} END)
@@ -102,22 +103,6 @@ class Reading:
         self.idle = _IDLE.format(own=own, joins=joins)
         self.report = _REPORT.format(own=own, joins=joins)
         self.for_sqlite = {statement: statement.replace("%s", "?") for statement in (self.idle, self.report)}
-
-
-@dataclass(frozen=True, slots=True)
-class Due:
-    """A command that a device is about to be given. `secret` is sealed (`pins`)."""
-
-    id: int
-    uuid: UUID
-    request_type: str
-    parameters: Mapping[str, object]
-    state: State
-    registration_id: UUID
-    device_id: UUID
-    device_model: str
-    action_id: UUID | None
-    secret: bytes | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,7 +226,7 @@ def _read(row: tuple[Any, ...], reading: Reading, now: datetime) -> Next:
         own=row[_FIRST_OWN : _FIRST_OWN + reading.width],
         due=_due(row) if row[7] is not None else None,
         reported=_reported(row, report) if report and report[0] is not None else None,
-        conversation=_time(report[11]) if report else now,
+        conversation=_time(report[12]) if report else now,
     )
 
 
@@ -264,6 +249,7 @@ def _reported(row: tuple[Any, ...], report: tuple[Any, ...]) -> Reported:
     return Reported(
         id=report[0],
         uuid=_uuid(report[1]),
+        platform=report[10],
         request_type=report[2],
         parameters=json.loads(report[3]),
         state=State(report[4]),
@@ -275,8 +261,34 @@ def _reported(row: tuple[Any, ...], report: tuple[Any, ...]) -> Reported:
         owner_name=report[9],
         action_id=_uuid(report[5]) if report[5] else None,
         action_kind=report[6] or "",
-        others=Others(report[10] or 0),
+        others=Others(report[11] or 0),
     )
+
+
+def given(command: Command) -> Due:
+    """A command as it is given: same id, same PIN, whenever that is. `command` comes with its action, and its channel
+    with registration and device."""
+    life, action = command.channel.registration, command.action
+    return Due(
+        id=command.pk,
+        uuid=command.uuid,
+        request_type=command.request_type,
+        parameters=command.parameters,
+        state=State(command.state),
+        registration_id=life.id,
+        device_id=life.device_id,
+        device_model=life.device.model,
+        action_id=action.id if action else None,
+        secret=bytes(action.secret) if action and action.secret is not None else None,
+    )
+
+
+def to_tell(channels: Sequence[Channel], *, now: datetime) -> Sequence[Due]:
+    """What waits for these channels of devices that are told instead of asking, in the order in which it was asked
+    for."""
+    waiting = Command.objects.filter(channel__in=[channel.pk for channel in channels], state=State.QUEUED)
+    waiting = waiting.filter(Q(expires_at=None) | Q(expires_at__gt=now))
+    return [given(one) for one in waiting.select_related("action", "channel__registration__device").order_by("id")]
 
 
 # What becomes of it
@@ -312,11 +324,11 @@ def call_off(*, command_id: int, now: datetime) -> bool:
     return bool(waiting.update(state=State.CANCELLED, finished_at=now))
 
 
-def mark_sent(*, command_id: int, seen: State, now: datetime, offered_in: datetime | None = None) -> bool:
+def mark_sent(*, command_id: int, seen: str, now: datetime, offered_in: datetime | None = None) -> bool:
     """The device is being given this command, in the conversation that began at `offered_in`. False when it moved on
     meanwhile (cancelled, say): then it must not be sent."""
-    given = Command.objects.filter(id=command_id, state=seen)
-    return bool(given.update(state=State.SENT, sent_at=now, offered_in=offered_in))
+    present = Command.objects.filter(id=command_id, state=seen)
+    return bool(present.update(state=State.SENT, sent_at=now, offered_in=offered_in))
 
 
 def report(*, command: Reported, outcome: Outcome) -> bool:
@@ -328,23 +340,48 @@ def report(*, command: Reported, outcome: Outcome) -> bool:
         return _report(command, replace(outcome, state=State.FAILED, error=unreadable.message, answer=None))
 
 
+def reported(command_id: int) -> Reported | None:
+    """A command whose answer comes by another way than a poll; None for none."""
+    row = Command.objects.select_related("action", "channel__registration__device__owner").filter(id=command_id).first()
+    if row is None:
+        return None
+    device = row.channel.registration.device
+    family = row.action.commands.exclude(id=row.pk).values_list("state", flat=True) if row.action else ()
+    return Reported(
+        id=row.pk,
+        uuid=row.uuid,
+        platform=device.platform,
+        request_type=row.request_type,
+        parameters=row.parameters,
+        state=row.state,
+        registration_id=row.channel.registration_id,
+        device_id=device.id,
+        device_name=device.name,
+        device_model=device.model,
+        owner_id=device.owner_id,
+        owner_name=device.owner.name,
+        action_id=row.action_id,
+        action_kind=row.action.kind if row.action else "",
+        others=outcomes.others(map(State, family)),
+    )
+
+
 @transaction.atomic
 def _report(command: Reported, outcome: Outcome) -> bool:
-    ended = outcome.state != State.DEFERRED
+    state, ended = State(outcome.state), outcome.state != State.DEFERRED
     others = _others(command, command.action_id) if ended and command.action_id else command.others
-    showing = outcomes.SHOWN.get(command.request_type)
-    shown = showing(outcome) if showing and ended else None
-    moved = Command.objects.filter(id=command.id, state__in=before(outcome.state)).update(
-        state=outcome.state,
+    answered = platform_named(command.platform).outcomes().get(command.request_type)
+    shown = answered.shown(outcome) if answered and answered.shown and ended else None
+    moved = Command.objects.filter(id=command.id, state__in=before(state)).update(
+        state=state,
         error=outcome.error[:2000],
         **{"finished_at" if ended else "deferred_at": outcome.at},
         **({"result": dict(shown)} if shown else {}),
     )
     if not moved:
         return False
-    meaning = outcomes.MEANINGS.get(command.request_type)
-    if meaning and ended:
-        meaning(command, outcome)
+    if answered and ended:
+        answered.meaning(command, outcome)
     if ended and command.action_id and others <= Others.FAILED:
         is_done = outcome.state == State.DONE and others == Others.DONE
         audit.record(
@@ -381,9 +418,9 @@ def conclude(*, registration: Registration, kind: ActionKind, reason: str, now: 
     done, and why is kept with it. The number of commands."""
     asked = Command.objects.filter(action__registration=registration, action__kind=kind)
     asked.filter(state__in=before(State.SENT)).update(state=State.SENT)
-    given = asked.filter(state__in=before(State.DONE))
-    actions = list(Action.objects.filter(commands__in=given).select_related("device__owner").distinct())
-    moved = given.update(state=State.DONE, finished_at=now, result={"concluded": reason})
+    open_ones = asked.filter(state__in=before(State.DONE))
+    actions = list(Action.objects.filter(commands__in=open_ones).select_related("device__owner").distinct())
+    moved = open_ones.update(state=State.DONE, finished_at=now, result={"concluded": reason})
     for action in actions:
         record(Verb.ACTION_DONE, actor=Actor.system("queue"), device=action.device, action=action, reason=reason)
     return moved

@@ -12,7 +12,8 @@ from mydevices.devices import selectors as devices
 from mydevices.devices.models import Channel, Registration
 from mydevices.outbox import registry
 from mydevices.outbox.registry import Delivery, Done, Outcome, Retry
-from mydevices.port.platform import NotWoken, platform_named
+from mydevices.port.commands import Outcome as Ended
+from mydevices.port.platform import Asked, NotWoken, Told, platform_named
 
 
 def register() -> None:
@@ -55,12 +56,36 @@ def wake(deliveries: Sequence[Delivery]) -> Mapping[int, Outcome]:
     for channel in channels.values():
         by_platform[channel.registration.device.platform].append(channel)
     failures: dict[int, NotWoken | None] = {}
-    for platform, those in by_platform.items():
-        failures.update(platform_named(platform).wake(those))
+    for name, those in by_platform.items():
+        platform = platform_named(name)
+        if isinstance(platform, Asked):
+            failures.update(platform.wake(those))
+        elif isinstance(platform, Told):
+            failures.update(_tell(platform, those))
     return {
         delivery.id: Retry(failure, failure.after) if (failure := failures.get(delivery.payload["channel"])) else Done()
         for delivery in deliveries
     }
+
+
+def _tell(platform: Told, channels: Sequence[Channel]) -> Mapping[int, NotWoken | None]:
+    """Hand over what waits for these channels. By channel id, why something could not be. What is cancelled in the very
+    moment in which the service takes it has been done all the same: the service says so, or never."""
+    now = timezone.now()
+    failures: dict[int, NotWoken | None] = {}
+    due = {one.id: one for one in queue.to_tell(channels, now=now)}
+    of_registration = {channel.registration_id: channel.pk for channel in channels}
+    for command_id, answer in platform.deliver(list(due.values())).items():
+        command = due[command_id]
+        if isinstance(answer, NotWoken):
+            failures[of_registration[command.registration_id]] = answer
+            continue
+        if not queue.mark_sent(command_id=command_id, seen=command.state, now=now):
+            continue
+        refused = queue.reported(command_id)
+        if isinstance(answer, Ended) and refused is not None:
+            queue.report(command=refused, outcome=answer)
+    return failures
 
 
 def expire() -> None:

@@ -4,7 +4,7 @@ A command says only which installation it is about; what it carries is read when
 quick changes the last one is sent, once. Whatever goes wrong on the way (an answer that is lost, a registration that
 begins anew, an owner who changes) is seen by the next comparison."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -27,35 +27,13 @@ from mydevices.devices.assignment import Assignment, To
 from mydevices.devices.models import Channel, Device, Registration
 from mydevices.errors import Conflict
 from mydevices.outbox import services as outbox
+from mydevices.port.commands import INSTALL, REMOVE
+from mydevices.port.configurations import Ways
+from mydevices.port.platform import platform_of
 
 TOPIC: Final = "configurations"
 AT_ONCE: Final = 50
 """Devices compared in one transaction, and one delivery of the outbox."""
-
-INSTALL: Final = "InstallProfile"
-REMOVE: Final = "RemoveProfile"
-
-
-@dataclass(frozen=True, slots=True)
-class Ways:
-    """How configurations get to a device."""
-
-    channels: Sequence[Channel]
-    """Where they go."""
-    carries: bool
-    """An account's profile brings the certificates for S/MIME that it names."""
-    all_apps: bool = False
-    """That every application may use a key is something that can be said there."""
-
-
-Finding = Callable[[Device], Ways]
-"""For a device with its registration and channels loaded. Asks nothing."""
-WAYS: dict[str, Finding] = {}
-
-
-def register(platform: str, finding: Finding) -> None:
-    """By an adapter at start-up. Devices of other platforms are sent nothing."""
-    WAYS[platform] = finding
 
 
 def of_configuration(configuration_id: UUID) -> None:
@@ -242,17 +220,23 @@ def _reached(devices: Sequence[Device], supplied: resolve.Supply) -> Sequence[tu
         (
             device,
             [one for one, assignment in assignments if _reaches(assignment, device, groups.get(device.owner_id, set()))]
-            if device.platform in WAYS
+            if _ways(device) is not None
             else [],
         )
         for device in devices
     ]
 
 
+def _ways(device: Device) -> Ways | None:
+    return platform_of(device).ways(device)
+
+
 def _targets(device: Device, reached: Sequence[Configuration], supplied: resolve.Supply) -> Mapping[Place, _Target]:
     if not reached:
         return {}
-    ways = WAYS[device.platform](device)
+    ways = _ways(device)
+    if ways is None:
+        return {}
     found = _pieces(device, ways, reached, supplied, keys_held=_holds(device.registration))
     gone = frozenset(one for person_id, _type, one in supplied.withdrawn if person_id == device.owner_id)
     return {
@@ -463,9 +447,10 @@ def withheld(device: Device) -> Sequence[resolve.Identity]:
 def _wanted(device: Device, *, keys_held: bool) -> Sequence[resolve.Piece]:
     supplied = resolve.supply([device.owner_id])
     ((_device, reached),) = _reached([device], supplied)
-    if not reached:
+    ways = _ways(device)
+    if not reached or ways is None:
         return ()
-    return _pieces(device, WAYS[device.platform](device), reached, supplied, keys_held=keys_held)
+    return _pieces(device, ways, reached, supplied, keys_held=keys_held)
 
 
 def _pieces(
@@ -495,7 +480,7 @@ def unsendable(*, installation_id: int, digest: str, why: str, now: datetime) ->
 
 @transaction.atomic
 def answered(
-    *, installation_id: int, request_type: str, outcome: State, reason: str, now: datetime
+    *, installation_id: int, request_type: str, outcome: str, reason: str, now: datetime
 ) -> Installation | None:
     """A device has answered: keep what it says, or go on where something else is wanted meanwhile. What is installed
     now, and was not before."""

@@ -1,11 +1,12 @@
 """The forms of configurations, one per kind, with the fields in the order and the groups in which administrators know
 them from other consoles. A kind checks itself; a form lays it out."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, cast
 
 from django import forms
 from django.core.validators import FileExtensionValidator
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from mydevices.configurations.kinds.email import Email
@@ -14,6 +15,7 @@ from mydevices.configurations.kinds.identity_certificate import IdentityCertific
 from mydevices.configurations.kinds.web_clip import WebClip
 from mydevices.configurations.models import Configuration
 from mydevices.console.policy_forms import KindForm
+from mydevices.port.platform import PLATFORMS
 
 _VARIABLES: Final = _("Variables are filled in for each person.")
 
@@ -44,11 +46,41 @@ class ConfigurationForm(KindForm):
     def __init__(self, *args: Any, present: Configuration | None = None, **options: Any) -> None:
         super().__init__(*args, **options)
         self.present = present
+        for _title, names in self.layout:
+            if not self._shared_readers(names):
+                for name in names:
+                    self.fields[name].label = _with_readers(self.fields[name].label, self._readers(name))
 
     @property
     def file_field(self) -> forms.BoundField | None:
         """A field for a file, which is kept beside the values."""
         return None
+
+    def sections(self) -> list[tuple[str, list[forms.BoundField]]]:
+        """What some devices alone read says so: in the title where the whole section is read by them, or else in each
+        label."""
+        return [
+            (_with_readers(title, self._shared_readers(names)), [self[name] for name in names])
+            for title, names in self.layout
+        ]
+
+    def _shared_readers(self, names: Sequence[str]) -> tuple[str, ...]:
+        """Whose devices alone read each of these fields; nothing where they differ."""
+        of = {self._readers(name) for name in names}
+        return of.pop() if len(of) == 1 else ()
+
+    def _readers(self, name: str) -> tuple[str, ...]:
+        """Whose devices alone read this field; nothing where all do, of those that are sent this kind at all."""
+        every = [reader for platform in PLATFORMS.values() for reader in platform.readers]
+        sent = [reader for reader in every if self.kind.name() in reader.fields]
+        reading = [reader for reader in sent if name in reader.fields[self.kind.name()]]
+        return tuple(str(reader.name) for reader in reading) if reading and len(reading) < len(sent) else ()
+
+
+def _with_readers(text: object, readers: Sequence[str]) -> str:
+    if not readers:
+        return str(text)
+    return gettext("%(text)s (%(devices)s)") % {"text": text, "devices": gettext(", ").join(readers)}
 
 
 class WebClipForm(ConfigurationForm):
@@ -56,7 +88,7 @@ class WebClipForm(ConfigurationForm):
     layout = (
         (_("Web clip"), ("label", "url", "removable")),
         (
-            _("How it opens (iPhone and iPad)"),
+            _("How it opens"),
             ("full_screen", "ignore_manifest_scope", "target_application", "precomposed"),
         ),
     )
@@ -116,7 +148,7 @@ class IdentityForm(ConfigurationForm):
         help_text=_("1 to 30, counted from the upload. Empty: it is kept, sealed."),
     )
     key_download = _tick(_("People may download their certificate with its private key"))
-    macos_all_apps = _tick(_("On a Mac, allow all apps to use the private key"))
+    macos_all_apps = _tick(_("Allow all apps to use the private key"))
     file = forms.FileField(
         label=_("Certificate file"),
         required=False,
@@ -147,11 +179,11 @@ class AccountForm(ConfigurationForm):
 
     SMIME = (
         (
-            _("S/MIME signing (iPhone and iPad)"),
+            _("S/MIME signing"),
             ("smime_signing", "signing_type", "signing_user_may_switch", "signing_user_may_choose"),
         ),
         (
-            _("S/MIME encryption (iPhone and iPad)"),
+            _("S/MIME encryption"),
             (
                 *("smime_encryption", "encryption_type", "encrypt_by_default", "encryption_user_may_switch"),
                 *("encryption_user_may_choose", "per_message_switch"),
@@ -198,14 +230,17 @@ class ExchangeForm(AccountForm):
         (_("Signing in"), ("oauth", "oauth_sign_in_url", "oauth_token_url", "login_identity")),
         *AccountForm.SMIME,
         (
-            _("What the account brings (iPhone and iPad)"),
+            _("What the account brings"),
             (
                 *("mail", "contacts", "calendars", "reminders", "notes"),
                 *("mail_user_may_switch", "contacts_user_may_switch", "calendars_user_may_switch"),
                 *("reminders_user_may_switch", "notes_user_may_switch", "audio_call_application"),
             ),
         ),
-        (_("On a Mac"), ("port", "path", "external_host", "external_port", "external_path", "external_ssl")),
+        (
+            _("Addresses of the server"),
+            ("port", "path", "external_host", "external_port", "external_path", "external_ssl"),
+        ),
         *AccountForm.RULES,
     )
 

@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import ClassVar, Final
 
+from django.utils.translation import gettext as _
+
 from mydevices.actions import ActionKind
 from mydevices.devices import selectors as devices
 from mydevices.devices.assignment import KNOWN_PLATFORMS
@@ -12,6 +14,8 @@ from mydevices.devices.models import Channel, Device, Registration
 from mydevices.errors import MyDevicesError, Unsupported
 from mydevices.port import routes
 from mydevices.port.actions import Capability, Fates, Parameters, Plan
+from mydevices.port.commands import Answered, Due, Outcome
+from mydevices.port.configurations import AppQuestion, Reader, Ways
 from mydevices.port.demonstration import Demonstration
 from mydevices.port.pictures import Appearance, Shape
 from mydevices.port.registering import DeviceKind, Document, System
@@ -130,15 +134,49 @@ class Platform(ABC):
     def fates(self, device: Device, kind: ActionKind) -> Fates:
         """What WIPE or RETIRE takes and leaves."""
 
-    @abstractmethod
-    def wake(self, channels: Sequence[Channel]) -> Mapping[int, NotWoken | None]:
-        """Ask each channel to poll, and answer by channel id: None when the push was accepted, or never will be."""
+    readers: ClassVar[Sequence[Reader]] = ()
+    """Who of its devices reads which fields of which configurations."""
+
+    def ways(self, device: Device) -> Ways | None:
+        """How configurations get to a device with its registration and channels loaded; None where none do. Asks
+        nothing."""
+        del device
+        return None
+
+    def app_question(self, device: Device, scope: str) -> AppQuestion:
+        """How a device, with its registration and channels loaded, is asked for the apps of a scope
+        (`applications.models.Listing.Scope`). Asks nothing. Raises Unsupported, with the reason, where it cannot be."""
+        del device, scope
+        raise Unsupported(_("Devices of this kind do not tell which apps are on them."))
+
+    def outcomes(self) -> Mapping[str, Answered]:
+        """What the end of a command means, by its request type. The same each time."""
+        return {}
 
     # Where its devices knock
 
     def routes(self) -> Mapping[str, Route]:
         """Its addresses on the device plane, anywhere."""
         return {}
+
+
+class Asked(Platform):
+    """Its devices ask: the server wakes them, and they poll."""
+
+    @abstractmethod
+    def wake(self, channels: Sequence[Channel]) -> Mapping[int, NotWoken | None]:
+        """Ask each channel to poll, and answer by channel id: None when the push was accepted, or never will be.
+        Channels come with registration, device, owner, and what is kept beside them."""
+
+
+class Told(Platform):
+    """Its devices are told, by a service that commands are handed to. What becomes of them comes as a notification,
+    which its adapter hands to `commands.queue.report`."""
+
+    @abstractmethod
+    def deliver(self, commands: Sequence[Due]) -> Mapping[int, NotWoken | Outcome | None]:
+        """Hand each command to the service, in this order, and answer by command id: None when the service has it,
+        NotWoken where it is to be tried again, and an Outcome where the service has refused it for good."""
 
 
 PLATFORMS: Final[dict[str, Platform]] = {}

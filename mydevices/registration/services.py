@@ -42,6 +42,7 @@ from mydevices.policies import selectors as policies
 from mydevices.policies.kinds.registration import RegistrationRules
 from mydevices.policies.kinds.self_service import REGISTER, SelfServiceRules
 from mydevices.policies.selectors import Effective
+from mydevices.port.commands import RENEW
 from mydevices.port.platform import device_kind, platform_named, platform_of, platform_of_kind, systems
 from mydevices.port.registering import Document
 from mydevices.port.versions import is_older, is_version
@@ -542,7 +543,7 @@ def renew_due(*, now: datetime, limit: int = 500) -> int:
             )
             command = queue.upkeep(
                 channel=channel,
-                request_type=RENEWAL,
+                request_type=RENEW,
                 parameters={"challenge": str(challenge.id)},
                 exclusive="renewal",
                 now=now,
@@ -552,10 +553,6 @@ def renew_due(*, now: datetime, limit: int = 500) -> int:
             else:
                 queued += 1
     return queued
-
-
-RENEWAL: Final = "InstallProfile"
-"""The one kind of upkeep that every registration knows: its own profile once more, with a new challenge."""
 
 
 def renewal_document(*, registration: Registration, challenge_id: str) -> Document:

@@ -13,7 +13,6 @@ from mydevices.audit.models import Entry
 from mydevices.audit.verbs import Verb
 from mydevices.commands import asking, capabilities, pins, queue, selectors, wakes
 from mydevices.commands.models import Action, Command
-from mydevices.commands.outcomes import Others, Outcome, Reported
 from mydevices.commands.states import State
 from mydevices.devices.models import Device, Registration
 from mydevices.devices.selectors import owned
@@ -22,6 +21,7 @@ from mydevices.organisation import selectors as organisation
 from mydevices.organisation.models import Organisation
 from mydevices.outbox.models import Message
 from mydevices.port.actions import Parameters
+from mydevices.port.commands import Others, Outcome, Reported
 from tests import factories
 from tests.factories import NOW
 
@@ -37,6 +37,7 @@ def reported(command: Command, *, others: Others = Others.DONE) -> Reported:
     return Reported(
         id=command.pk,
         uuid=command.uuid,
+        platform=device.platform,
         request_type=command.request_type,
         parameters=command.parameters,
         state=State(command.state),
@@ -317,14 +318,14 @@ def test_whoever_has_waited_long_since_the_last_push_is_pushed_again() -> None:
 def test_upkeep_is_queued_once() -> None:
     channel = factories.channel(factories.device(factories.person()))
     challenge = {"challenge": str(uuid4())}
-    assert queue.upkeep(channel=channel, request_type="InstallProfile", parameters=challenge, exclusive="renewal")
-    assert not queue.upkeep(channel=channel, request_type="InstallProfile", parameters=challenge, exclusive="renewal")
+    assert queue.upkeep(channel=channel, request_type="RENEW", parameters=challenge, exclusive="renewal")
+    assert not queue.upkeep(channel=channel, request_type="RENEW", parameters=challenge, exclusive="renewal")
 
 
 def test_finished_upkeep_is_let_go_and_people_s_history_is_not() -> None:
     device = factories.device(factories.person())
     long_ago = NOW - timedelta(days=31)
-    upkeep = queue.upkeep(channel=factories.channel(device), request_type="InstallProfile")
+    upkeep = queue.upkeep(channel=factories.channel(device), request_type="RENEW")
     assert upkeep
     lock = only(enqueue(device))
     for command in (upkeep, lock):

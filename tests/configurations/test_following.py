@@ -14,8 +14,9 @@ from mydevices.devices import services as devices
 from mydevices.devices.assignment import Assignment, To
 from mydevices.devices.models import Device
 from mydevices.outbox.models import Message
+from mydevices.port.commands import INSTALL, REMOVE
 from tests import factories
-from tests.configurations.test_identities import INSTALL, IPHONE, MAC, REMOVE, Office, made, office
+from tests.configurations.test_identities import IPHONE, MAC, Office, made, office
 from tests.configurations.test_web_clip import work
 from tests.platforms.apple.conftest import fresh
 

@@ -27,6 +27,7 @@ from mydevices.devices.assignment import EVERYONE, Assignment, To
 from mydevices.devices.models import Device
 from mydevices.errors import Conflict, NotFound
 from mydevices.policies.kinds.kind import Kind
+from mydevices.port.commands import INSTALL, REMOVE
 from tests import factories, smime
 from tests.certificates import identities
 from tests.configurations.test_web_clip import work
@@ -106,7 +107,7 @@ class Office:
                 )
                 if but is not None and row.channel.registration.device_id == but.id:
                     continue
-                if command.request_type == push.INSTALL:
+                if command.request_type == INSTALL:
                     try:
                         due = push.due(installation_id=row.pk, now=timezone.now())
                         for one in due.content.identities:
@@ -142,7 +143,6 @@ def office() -> Office:
 
 
 IPHONE, MAC = "Ines’s iPhone", "Studio MacBook"
-INSTALL, REMOVE = push.INSTALL, push.REMOVE
 
 
 def test_the_account_is_installed_before_there_is_a_certificate(office: Office) -> None:

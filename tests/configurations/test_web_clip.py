@@ -18,6 +18,7 @@ from mydevices.devices.assignment import Assignment, To
 from mydevices.devices.models import Device
 from mydevices.errors import Conflict, Invalid, NotAllowed
 from mydevices.outbox.models import Message
+from mydevices.port.commands import INSTALL
 from simulator.device import Device as Simulated
 from tests import factories
 from tests.platforms.apple.conftest import Registers, fresh
@@ -139,7 +140,7 @@ def test_what_changes_while_the_device_installs_follows_its_answer(owner: Person
     work()
     Command.objects.filter(id=command.pk).update(state="done")
     push.answered(
-        installation_id=row.pk, request_type=push.INSTALL, outcome=CommandState.DONE, reason="", now=timezone.now()
+        installation_id=row.pk, request_type=INSTALL, outcome=CommandState.DONE, reason="", now=timezone.now()
     )
     assert states(device) == [State.PENDING]
     simulated.poll()
@@ -199,7 +200,7 @@ def test_what_failed_says_why_stays_so_and_can_be_sent_again(owner: Person, regi
         Command.objects.filter(id=command.pk).update(state=state)
     push.answered(
         installation_id=row.pk,
-        request_type=push.INSTALL,
+        request_type=INSTALL,
         outcome=CommandState.FAILED,
         reason="Full",
         now=timezone.now(),

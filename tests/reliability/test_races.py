@@ -16,13 +16,13 @@ from mydevices.audit.verbs import Verb
 from mydevices.certificates.models import DeviceCertificate
 from mydevices.commands import asking, queue
 from mydevices.commands.models import Action, Command
-from mydevices.commands.outcomes import Outcome
 from mydevices.commands.queue import Next
 from mydevices.commands.states import State
 from mydevices.devices.models import Channel
 from mydevices.errors import Conflict, Waits
 from mydevices.outbox.models import Message
 from mydevices.platforms.apple import queries
+from mydevices.port.commands import Outcome
 from simulator.connection import Outgoing
 from simulator.device import Device as Simulated
 from simulator.profiles import load_plist

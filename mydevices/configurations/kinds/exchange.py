@@ -1,4 +1,4 @@
-"""An account on an Exchange server: ActiveSync on iPhone and iPad, Exchange Web Services on a Mac."""
+"""An account on an Exchange server, by ActiveSync or by Exchange Web Services, as each device speaks."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,7 +18,8 @@ SERVICES: Final = ("mail", "contacts", "calendars", "reminders", "notes")
 
 @dataclass(frozen=True)
 class Exchange(Account):
-    """`port`, `path` and what begins with `external_` are for Macs, the services and past days for iPhone and iPad."""
+    """`port`, `path` and what begins with `external_` are for Exchange Web Services, the services and past days for
+    ActiveSync."""
 
     host: str = ""
     """May be empty with `oauth`: then the device looks for it."""
@@ -132,9 +133,9 @@ class Exchange(Account):
                 ("mail", _("Services"), _(", ").join(on)),
                 ("mail_user_may_switch", _("Not switched by people"), _(", ").join(fixed)),
                 ("audio_call_application", _("Application for calls"), self.audio_call_application),
-                ("port", _("Port on a Mac"), self.port),
-                ("path", _("Path on a Mac"), self.path),
-                ("external_host", _("External server for a Mac"), self.external_host),
+                ("port", _("Port"), self.port),
+                ("path", _("Path"), self.path),
+                ("external_host", _("External server"), self.external_host),
                 ("external_port", _("External port"), self.external_port),
                 ("external_path", _("External path"), self.external_path),
             ]

@@ -1,4 +1,4 @@
-"""A symbol on the home screen, on a Mac in the Dock, that opens an address."""
+"""A symbol among the apps that opens an address."""
 
 import re
 from collections.abc import Mapping, Sequence

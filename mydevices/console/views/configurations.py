@@ -65,7 +65,7 @@ ABOUT: Final[Mapping[str, Promise]] = {
     ),
     "exchange": gettext_lazy("An Exchange account, with the certificates that sign and encrypt its mail."),
     "email": gettext_lazy("An IMAP or POP account, with the certificates that sign and encrypt its mail."),
-    "web_clip": gettext_lazy("A symbol on the home screen, on a Mac in the Dock, that opens an address."),
+    "web_clip": gettext_lazy("A symbol among the apps that opens an address."),
 }
 """What each kind is for, where one is chosen."""
 

@@ -8,11 +8,11 @@ from django.utils.translation import gettext as _
 
 from mydevices.applications import selectors
 from mydevices.applications.models import Listing
-from mydevices.applications.selectors import Way
 from mydevices.devices.models import Channel, Device
 from mydevices.errors import Conflict, Unsupported
 from mydevices.platforms.apple import registrations
-from mydevices.platforms.apple.systems import NAME, is_mac, noun
+from mydevices.platforms.apple.systems import is_mac, noun
+from mydevices.port.configurations import AppQuestion
 from mydevices.protocols.apple import commands, inventory
 from mydevices.protocols.apple.commands import Payload
 from mydevices.protocols.apple.profiles import AccessRights
@@ -24,12 +24,8 @@ TAKES_ITEMS: Final = 14
 """The first iOS that can be asked for some keys alone."""
 
 
-def register() -> None:
-    selectors.register(NAME, way)
-
-
-def way(device: Device, scope: str) -> Way:
-    """See `applications.selectors.Ways`."""
+def question(device: Device, scope: str) -> AppQuestion:
+    """See `Platform.app_question`."""
     life = device.registration
     channel = (
         next((one for one in life.channels.all() if one.kind == Channel.Kind.DEVICE), None)
@@ -45,7 +41,7 @@ def way(device: Device, scope: str) -> Way:
         raise Unsupported(_("The profile of the %(noun)s gives no right to read its apps.") % {"noun": noun(device)})
     if scope == Listing.Scope.MANAGED and is_mac(device) and version(device.os_version) < TELLS_MANAGED:
         raise Unsupported(_("A Mac tells only from macOS 10.15 on which apps are managed, and so it is not asked."))
-    return Way(channel, REQUEST, {"scope": scope})
+    return AppQuestion(channel, REQUEST, {"scope": scope})
 
 
 def version(text: str) -> tuple[int, ...]:

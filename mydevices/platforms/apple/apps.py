@@ -10,9 +10,6 @@ class Config(AppConfig):
     def ready(self) -> None:
         from mydevices.devices import services as devices  # noqa: PLC0415  the same
         from mydevices.platforms.apple import (  # noqa: PLC0415  models must be loaded first
-            applications,
-            configurations,
-            outcomes,
             periodic,
             registrations,
         )
@@ -29,7 +26,4 @@ class Config(AppConfig):
         registry.column(AppleChannel, "unlock_token")
         devices.forget_at_end(registrations.forget_tokens)
         register(Apple())
-        applications.register()
-        configurations.register()
-        outcomes.register()
         periodic.register()

@@ -16,20 +16,17 @@ from mydevices.errors import Conflict, Invalid
 from mydevices.organisation import selectors as organisation
 from mydevices.platforms.apple import payloads
 from mydevices.platforms.apple.payloads import Place
-from mydevices.platforms.apple.systems import NAME, is_mac
+from mydevices.platforms.apple.systems import is_mac
+from mydevices.port.configurations import Ways
 from mydevices.protocols.apple import profiles
 from mydevices.protocols.pki import cms
 
 NO_RECIPIENT = gettext_noop("The device has no certificate that a private key could be encrypted to.")
 
 
-def register() -> None:
-    push.register(NAME, ways)
-
-
-def ways(device: Device) -> push.Ways:
+def ways(device: Device) -> Ways:
     """On a Mac no account has a key for S/MIME: Mail finds the certificate by its address."""
-    return push.Ways(channels(device), carries=not is_mac(device), all_apps=is_mac(device))
+    return Ways(channels(device), carries=not is_mac(device), all_apps=is_mac(device))
 
 
 def channels(device: Device) -> list[Channel]:

@@ -27,7 +27,6 @@ from mydevices.certificates import services as certificates
 from mydevices.certificates.models import DeviceCertificate
 from mydevices.commands import queue
 from mydevices.commands import selectors as commands_selectors
-from mydevices.commands.outcomes import Outcome
 from mydevices.commands.queue import Next
 from mydevices.commands.states import State
 from mydevices.devices import services as devices
@@ -38,6 +37,7 @@ from mydevices.errors import Conflict, Invalid, NotAllowed, ProtocolError
 from mydevices.platforms.apple import queries, registrations, render, signed
 from mydevices.platforms.apple.outcomes import plain_words
 from mydevices.platforms.apple.registrations import Arrival
+from mydevices.port.commands import Outcome
 from mydevices.port.routes import Request, Response, Route
 from mydevices.protocols.apple import checkin, models, reports
 from mydevices.protocols.apple.checkin import (
@@ -284,7 +284,7 @@ def connect_endpoint(request: Request) -> Response:
         if poll.due is None:
             return DONE
         try:
-            body = render.encode(queries.to_render(poll.due))
+            body = render.encode(poll.due)
         except (Conflict, Invalid) as problem:
             # It cannot be given to anybody, and what waits behind it must not wait for ever.
             queue.give_up(command_id=poll.due.id, reason=problem.message, now=now)
@@ -390,4 +390,4 @@ def _after_the_last_word(poll: Next, report: reports.Report, now: datetime) -> R
     order = commands_selectors.obeyed(life, ActionKind.WIPE)
     if order is None or report.identity.is_user_channel:
         return DONE
-    return Response(200, render.encode(render.given_again(order)), PLIST)
+    return Response(200, render.encode(queue.given(order)), PLIST)

@@ -4,6 +4,7 @@ words."""
 import contextlib
 from collections.abc import Mapping
 from datetime import datetime
+from typing import Final
 
 from django.utils.translation import gettext_noop as _
 
@@ -11,9 +12,8 @@ from mydevices.actions import ActionKind
 from mydevices.applications import services as applications
 from mydevices.applications.selectors import App
 from mydevices.audit.actor import Actor
-from mydevices.commands import asking, outcomes, queue
+from mydevices.commands import asking, queue
 from mydevices.commands import selectors as commands_selectors
-from mydevices.commands.outcomes import Outcome, Reported
 from mydevices.commands.states import State
 from mydevices.configurations import push as configurations
 from mydevices.devices import selectors as devices_selectors
@@ -25,27 +25,10 @@ from mydevices.location import selectors as location
 from mydevices.location import services as location_services
 from mydevices.location.models import Position
 from mydevices.platforms.apple import registrations
+from mydevices.port.commands import INSTALL, REMOVE, Answered, Outcome, Reported
 from mydevices.protocols.apple import inventory, lost_mode, models
 from mydevices.protocols.apple.reports import DeviceError
 from mydevices.registration import services as registration
-
-
-def register() -> None:
-    for request_type, meaning in (
-        ("DeviceInformation", _device_information),
-        ("SecurityInfo", _security_info),
-        ("ProfileList", _profile_list),
-        ("CertificateList", _certificate_list),
-        ("InstalledApplicationList", _installed_applications),
-        ("EnableLostMode", _enable_lost_mode),
-        ("DisableLostMode", _disable_lost_mode),
-        ("DeviceLocation", _device_location),
-        ("EraseDevice", _erase_device),
-        ("InstallProfile", _configuration),
-        ("RemoveProfile", _remove_profile),
-    ):
-        outcomes.on(request_type, meaning)
-    outcomes.on("DeviceLock", _device_lock, shown=_what_a_lock_showed)
 
 
 def plain_words(errors: tuple[DeviceError, ...]) -> str:
@@ -261,10 +244,10 @@ def _erase_device(command: Reported, outcome: Outcome) -> None:
 
 
 def _configuration(command: Reported, outcome: Outcome) -> None:
-    """A profile other than that of the registration was installed, or removed."""
-    installation = command.parameters.get("installation")
+    """Its profile was installed, or removed."""
+    installation = command.parameters["installation"]
     if not isinstance(installation, int):
-        return
+        raise TypeError(installation)
     installed = configurations.answered(
         installation_id=installation,
         request_type=command.request_type,
@@ -278,12 +261,29 @@ def _configuration(command: Reported, outcome: Outcome) -> None:
         _list(installed.channel, request_type, outcome.at, confirms=True)
 
 
-def _remove_profile(command: Reported, outcome: Outcome) -> None:
-    _configuration(command, outcome)
-    if outcome.state == State.DONE and command.action_kind:
+def _end_of_management(command: Reported, outcome: Outcome) -> None:
+    if outcome.state == State.DONE:
         life, reason = _life(command), Registration.Ending.ACKNOWLEDGED
         registration.retired(registration=life, reason=reason, now=outcome.at)
 
 
 def _life(command: Reported) -> Registration:
     return Registration.objects.select_related("device__owner").get(id=command.registration_id)
+
+
+OUTCOMES: Final[Mapping[str, Answered]] = {
+    "DeviceInformation": Answered(_device_information),
+    "SecurityInfo": Answered(_security_info),
+    "ProfileList": Answered(_profile_list),
+    "CertificateList": Answered(_certificate_list),
+    "InstalledApplicationList": Answered(_installed_applications),
+    "EnableLostMode": Answered(_enable_lost_mode),
+    "DisableLostMode": Answered(_disable_lost_mode),
+    "DeviceLocation": Answered(_device_location),
+    "DeviceLock": Answered(_device_lock, shown=_what_a_lock_showed),
+    "EraseDevice": Answered(_erase_device),
+    "RemoveProfile": Answered(_end_of_management),
+    INSTALL: Answered(_configuration),
+    REMOVE: Answered(_configuration),
+}
+"""By request type."""

@@ -6,20 +6,32 @@ from typing import ClassVar
 
 from mydevices.actions import ActionKind
 from mydevices.devices.models import Channel, Device, Registration
-from mydevices.platforms.apple import capabilities, endpoints, enrollment_profile, push, registrations
+from mydevices.platforms.apple import (
+    applications,
+    capabilities,
+    configurations,
+    endpoints,
+    enrollment_profile,
+    outcomes,
+    push,
+    registrations,
+)
 from mydevices.platforms.apple import systems as own
+from mydevices.platforms.apple.configuration_fields import READERS
 from mydevices.platforms.apple.demonstration import AppleDemonstration
 from mydevices.platforms.apple.registrations import Arrival
 from mydevices.platforms.apple.settings_page import PushCertificatePage
 from mydevices.port.actions import Capability, Fates, Parameters, Plan
+from mydevices.port.commands import Answered
+from mydevices.port.configurations import AppQuestion, Ways
 from mydevices.port.pictures import Appearance
-from mydevices.port.platform import NotWoken, Platform, Promise
+from mydevices.port.platform import Asked, NotWoken, Promise
 from mydevices.port.registering import Document
 from mydevices.port.routes import Route
 from mydevices.protocols.apple.profiles import AccessRights
 
 
-class Apple(Platform):
+class Apple(Asked):
     name: ClassVar = own.NAME
     title: ClassVar = "Apple"
     systems: ClassVar = own.SYSTEMS
@@ -28,6 +40,7 @@ class Apple(Platform):
     family: ClassVar = own.FAMILY
     beside: ClassVar = "apple"
     settings: ClassVar = PushCertificatePage()
+    readers: ClassVar = READERS
     demonstration: ClassVar = AppleDemonstration()
 
     def appearance(self, device: Device) -> Appearance:
@@ -75,6 +88,15 @@ class Apple(Platform):
 
     def wake(self, channels: Sequence[Channel]) -> Mapping[int, NotWoken | None]:
         return push.wake(channels)
+
+    def ways(self, device: Device) -> Ways:
+        return configurations.ways(device)
+
+    def app_question(self, device: Device, scope: str) -> AppQuestion:
+        return applications.question(device, scope)
+
+    def outcomes(self) -> Mapping[str, Answered]:
+        return outcomes.OUTCOMES
 
     def routes(self) -> Mapping[str, Route]:
         return endpoints.routes()

@@ -1,4 +1,4 @@
-"""What the poll of an Apple device reads beside the queue's own: the columns that its answers are made of."""
+"""What the poll of an Apple device reads beside the queue's own."""
 
 from datetime import datetime
 from typing import Final
@@ -6,8 +6,6 @@ from uuid import UUID
 
 from mydevices.commands import queue
 from mydevices.commands.queue import Next
-from mydevices.platforms.apple.render import Due
-from mydevices.protocols.apple import models
 
 READING: Final = queue.Reading("reg.old_digest_since")
 ON_LOOP: Final = queue.LoopReader(READING)
@@ -28,18 +26,3 @@ def idle_poll(*, fingerprint: str, user_id: str, now: datetime) -> Next | None:
 def has_old_digest(found: Next) -> bool:
     """What is written down of how the device signs; `signed.Proof` says how it signed this time."""
     return found.own[0] is not None
-
-
-def to_render(due: queue.Due) -> Due:
-    """A command with what only Apple's answers need."""
-    return Due(
-        id=due.id,
-        uuid=due.uuid,
-        request_type=due.request_type,
-        parameters=due.parameters,
-        registration_id=due.registration_id,
-        device_id=due.device_id,
-        is_mac=models.kind(due.device_model) == "mac",
-        action_id=due.action_id,
-        secret=due.secret,
-    )

@@ -202,7 +202,7 @@ def test_not_now_is_offered_again_at_the_next_idle_and_never_within_the_same_ses
     assert session.commands == [("InstallProfile", "NotNow"), ("DeviceLock", "Acknowledged")]
     assert session.ended == "empty"
     assert state(lock) == State.DONE
-    assert Command.objects.get(request_type="InstallProfile").state == State.DEFERRED
+    assert Command.objects.get(request_type="RENEW").state == State.DEFERRED
     simulated.behaviour.busy = False
     simulated.unlock(simulated.memory.passcode or "")
     assert ("InstallProfile", "Acknowledged") in simulated.poll().commands

@@ -184,7 +184,7 @@ def test_renewal_is_not_a_new_life(owner: Person, register: Registers, quiet: bo
     assert registration.renew_due(now=now + timedelta(days=336)) == 1
     assert registration.renew_due(now=now + timedelta(days=336)) == 0
     simulated.poll()
-    assert Command.objects.get(request_type="InstallProfile").state == State.DONE
+    assert Command.objects.get(request_type="RENEW").state == State.DONE
     simulated.poll()
     certificates = {
         c.fingerprint: c.state for c in DeviceCertificate.objects.filter(registration=device.registration_id)
@@ -233,7 +233,7 @@ def test_dead_devices_hold_up_nobody_s_renewal(owner: Person, register: Register
         not_after=now - timedelta(days=10)
     )
     assert registration.renew_due(now=now, limit=1) == 1
-    renewal = Command.objects.get(request_type="InstallProfile")
+    renewal = Command.objects.get(request_type="RENEW")
     assert renewal.channel.registration.device.hardware_id == healthy.udid
 
 
@@ -244,7 +244,7 @@ def test_a_device_that_refuses_a_new_certificate_is_left_alone_for_a_day(owner: 
     assert registration.renew_due(now=soon) == 1
     simulated.behaviour.fail_next = True
     simulated.poll()
-    Command.objects.filter(request_type="InstallProfile").update(finished_at=soon)
+    Command.objects.filter(request_type="RENEW").update(finished_at=soon)
     assert registration.renew_due(now=soon + timedelta(hours=1)) == 0
     assert registration.renew_due(now=soon + timedelta(days=1, minutes=1)) == 1
 

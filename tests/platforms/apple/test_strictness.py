@@ -94,7 +94,7 @@ def test_a_configuration_that_is_wanted_again_is_not_removed(owner: Person, regi
     simulated.poll()
     changed(configuration, assignment=Assignment(to=To.NOBODY))
     work()
-    removal = Command.objects.get(request_type="RemoveProfile", state=State.QUEUED)
+    removal = Command.objects.get(request_type="REMOVE", state=State.QUEUED)
     Installation.objects.update(state=Installation.State.INSTALLED)
     simulated.poll()
     removal.refresh_from_db()
