@@ -162,6 +162,18 @@ def test_human_edges_stand_in_the_contract_that_keeps_them_from_protocols() -> N
     assert present == set(contract["source_modules"])
 
 
+def test_edges_ask_selectors_and_services_and_never_the_database_themselves() -> None:
+    """`objects` is the door of every model: a question belongs to a selector, a change to a service."""
+    sources = [
+        path for edge in ("portal", "console", "presentation") for path in (ROOT / "mydevices" / edge).rglob("*.py")
+    ]
+    assert sources
+    for path in sources:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Attribute):
+                assert node.attr != "objects", f"{path.relative_to(ROOT)}:{node.lineno} uses `objects`"
+
+
 def test_protocols_read_no_clock_draw_no_lots_and_touch_no_files() -> None:
     sources = sorted((ROOT / "mydevices" / "protocols").rglob("*.py"))
     assert sources

@@ -224,6 +224,12 @@ def since(change: EmailChange) -> datetime:
     return change.asked_at - BEFORE
 
 
+def has_factor_from_before(change: EmailChange, *kinds: str) -> bool:
+    """Whether the person has a factor of one of these kinds that is theirs for certain."""
+    own = Authenticator.objects.filter(user=change.person, type__in=kinds)
+    return bool(own.filter(created_at__lt=since(change)).exists())
+
+
 def prove(change: EmailChange, *, password: str = "", factor: Authenticator | None = None) -> str:
     """What shows for ten minutes that somebody gave the password that the person had when the change was asked for, or
     has just used a factor from before it. `undo` and `settle` take it.

@@ -15,7 +15,7 @@ from allauth.core import context
 from allauth.mfa.adapter import DefaultMFAAdapter
 from allauth.mfa.models import Authenticator
 from django.db import transaction
-from django.db.models import Max, Model
+from django.db.models import Max, Model, QuerySet
 from django.db.models.signals import post_delete, post_save
 from django.http import HttpRequest
 from django.utils import timezone
@@ -168,6 +168,21 @@ def _move(model: type[Model], where: object, old: bytes, new: bytes) -> bool:
         row.data[name] = base64.b64encode(new).decode()
         row.save(update_fields=["data"])
     return True
+
+
+def of(person: Person) -> "QuerySet[Authenticator]":
+    """All that somebody has, recovery codes included, in the order in which they came."""
+    own: QuerySet[Authenticator] = Authenticator.objects.filter(user=person).order_by("created_at")
+    return own
+
+
+def besides_codes(person: Person) -> "QuerySet[Authenticator]":
+    """Those that stand by themselves, in the order in which they came."""
+    return of(person).exclude(type=Authenticator.Type.RECOVERY_CODES)
+
+
+def recovery_codes_of(person: Person) -> Authenticator | None:
+    return Authenticator.objects.filter(user=person, type=Authenticator.Type.RECOVERY_CODES).first()
 
 
 def has_one(person: Person) -> bool:

@@ -66,6 +66,14 @@ def by_id(provider_id: str) -> Provider:
     return found
 
 
+def kept(provider_id: str) -> Provider:
+    """One that the console keeps, be it switched off. Raises NotFound."""
+    found = Provider.objects.filter(id=provider_id).first()
+    if found is None:
+        raise NotFound(_("There is no such provider."))
+    return found
+
+
 def of(person: Person) -> Provider | None:
     """The provider that manages this person, where it is still there."""
     return (

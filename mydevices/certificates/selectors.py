@@ -93,6 +93,16 @@ def purpose_of(one: CertificateType) -> Literal["signing", "encryption", "both"]
     return "encryption" if one.purpose == CertificateType.Purpose.ENCRYPTION else "both"
 
 
+def all_certificates() -> "QuerySet[Certificate]":
+    """For a list that narrows and orders them itself; what it shows is `listed`."""
+    return Certificate.objects.all()
+
+
+def number_of_type(type_id: UUID) -> int:
+    """How many certificates people have uploaded for a type, the replaced ones included."""
+    return Certificate.objects.filter(type=type_id).count()
+
+
 def listed() -> "QuerySet[Certificate]":
     """Certificates without what is secret or large, each with its person and type."""
     return Certificate.objects.defer("key", "der", "chain").select_related("person", "type")

@@ -13,7 +13,7 @@ from mydevices.configurations.models import Configuration, Installation, Withdra
 from mydevices.devices import assignment
 from mydevices.devices.models import Device, Registration
 from mydevices.errors import NotFound
-from mydevices.policies.kinds.kind import Line
+from mydevices.policies.kinds.kind import Kind, Line
 
 
 def by_id(configuration_id: UUID) -> Configuration:
@@ -26,6 +26,20 @@ def by_id(configuration_id: UUID) -> Configuration:
 
 def every() -> QuerySet[Configuration]:
     return Configuration.objects.prefetch_related("groups").order_by("name", "id")
+
+
+def all_configurations() -> QuerySet[Configuration]:
+    """For a list that narrows and orders them itself."""
+    return Configuration.objects.all()
+
+
+def of_kind(kind: type[Kind]) -> QuerySet[Configuration]:
+    """By name."""
+    return Configuration.objects.filter(kind=kind.name()).order_by("name", "id")
+
+
+def names_in_use() -> frozenset[str]:
+    return frozenset(Configuration.objects.values_list("name", flat=True))
 
 
 def of_device(device: Device) -> QuerySet[Installation]:

@@ -9,6 +9,7 @@ from django.core.validators import FileExtensionValidator
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from mydevices.configurations import selectors as configurations
 from mydevices.configurations.kinds.email import Email
 from mydevices.configurations.kinds.exchange import Exchange
 from mydevices.configurations.kinds.identity_certificate import IdentityCertificate
@@ -210,7 +211,7 @@ class AccountForm(ConfigurationForm):
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        kept = Configuration.objects.filter(kind=IdentityCertificate.name()).order_by("name", "id")
+        kept = configurations.of_kind(IdentityCertificate)
         known = [(str(one.id), one.name, IdentityCertificate.read(one.values)) for one in kept]
         for name, purpose in (("signing_type", "signing"), ("encryption_type", "encryption")):
             fitting = [(key, title) for key, title, of in known if of.is_user_provided and of.fits(purpose)]

@@ -10,8 +10,9 @@ from django.utils.translation import gettext_lazy as _
 
 from mydevices import names
 from mydevices.accounts import providers, rights
+from mydevices.accounts import selectors as accounts
 from mydevices.accounts.fields import AddressField
-from mydevices.accounts.models import Group, Person, Provider
+from mydevices.accounts.models import Person, Provider
 from mydevices.accounts.rights import Right
 from mydevices.actions import Says
 from mydevices.audit.actor import Actor
@@ -169,7 +170,7 @@ class PersonForm(forms.Form):
     )
     groups = forms.ModelMultipleChoiceField(
         label=_("Groups"),
-        queryset=Group.objects.order_by("name"),
+        queryset=accounts.all_groups().order_by("name"),
         required=False,
         widget=forms.CheckboxSelectMultiple,
     )
@@ -317,14 +318,16 @@ class BatchForm(forms.Form):
 class CrowdForm(forms.Form):
     """What is asked before something is done to many people: a group, where it is about one."""
 
-    group = forms.ModelChoiceField(label=_("Group"), queryset=Group.objects.none(), empty_label=_("Choose a group"))
+    group = forms.ModelChoiceField(
+        label=_("Group"), queryset=accounts.all_groups().none(), empty_label=_("Choose a group")
+    )
 
     def __init__(self, *args: Any, names_group: bool, **options: Any) -> None:
         super().__init__(*args, **options)
         if names_group:
             field = self.fields["group"]
             if isinstance(field, forms.ModelChoiceField):
-                field.queryset = Group.objects.order_by("name")
+                field.queryset = accounts.all_groups().order_by("name")
         else:
             del self.fields["group"]
 
@@ -496,7 +499,7 @@ class InviteForm(forms.Form):
     )
     email = AddressField(label=_("E-mail"), widget=forms.EmailInput(attrs={"autocomplete": "off"}))
     groups = forms.ModelMultipleChoiceField(
-        label=_("Groups"), queryset=Group.objects.none(), required=False, widget=forms.CheckboxSelectMultiple
+        label=_("Groups"), queryset=accounts.all_groups().none(), required=False, widget=forms.CheckboxSelectMultiple
     )
     language = forms.ChoiceField(label=_("Language of the mail"), required=False)
 
@@ -505,7 +508,7 @@ class InviteForm(forms.Form):
         groups, language = self.fields["groups"], self.fields["language"]
         if not isinstance(groups, forms.ModelMultipleChoiceField) or not isinstance(language, forms.ChoiceField):
             raise TypeError(self.fields)
-        groups.queryset = Group.objects.order_by("name")
+        groups.queryset = accounts.all_groups().order_by("name")
         if Right.MANAGE_PEOPLE not in rights.of(actor):
             groups.queryset = groups.queryset.filter(open_to_helpdesk=True)
         language.choices = [("", _("The organisation’s")), *settings.LANGUAGES]

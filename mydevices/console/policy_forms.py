@@ -7,6 +7,7 @@ from typing import Any, Final, cast
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
+from mydevices.accounts import selectors as accounts
 from mydevices.accounts.models import Group
 from mydevices.actions import ACTIONS
 from mydevices.devices.assignment import Assignment, To
@@ -29,7 +30,7 @@ class AssignmentForm(forms.Form):
         choices=[(To.EVERYONE, _("Everyone")), (To.GROUPS, _("Chosen groups")), (To.NOBODY, _("Nobody yet"))],
     )
     groups = forms.ModelMultipleChoiceField(
-        label=_("Groups"), queryset=Group.objects.none(), required=False, widget=forms.CheckboxSelectMultiple
+        label=_("Groups"), queryset=accounts.all_groups().none(), required=False, widget=forms.CheckboxSelectMultiple
     )
     platforms = forms.MultipleChoiceField(
         label=_("Only devices of these platforms"),
@@ -45,7 +46,8 @@ class AssignmentForm(forms.Form):
 
     def __init__(self, *args: Any, of_devices: bool, **options: Any) -> None:
         super().__init__(*args, **options)
-        cast("forms.ModelMultipleChoiceField[Group]", self.fields["groups"]).queryset = Group.objects.order_by("name")
+        groups = cast("forms.ModelMultipleChoiceField[Group]", self.fields["groups"])
+        groups.queryset = accounts.all_groups().order_by("name")
         cast("forms.MultipleChoiceField", self.fields["platforms"]).choices = [
             (platform.name, platform.title) for platform in PLATFORMS.values()
         ]

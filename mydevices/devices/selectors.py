@@ -52,6 +52,16 @@ def _whole(rows: QuerySet[Device]) -> QuerySet[Device]:
     return rows
 
 
+def all_devices() -> QuerySet[Device]:
+    """For a list that narrows and orders them itself; what its rows need, it loads for those of a page."""
+    return Device.objects.all()
+
+
+def lost() -> QuerySet[Device]:
+    """Marked lost, whatever has become of their registration."""
+    return Device.objects.filter(lost_since__isnull=False)
+
+
 def owned_by(person: Person) -> QuerySet[Device]:
     """A person's devices, with their present registration and inventory. The only way for the portal to get at a
     device."""
@@ -142,7 +152,7 @@ def fleet(now: datetime) -> Fleet:
         by_system={(system, state): number for system, state, number in counted if state},
         silent=silent(now).count(),
         unreachable=unreachable().count(),
-        lost=Device.objects.filter(lost_since__isnull=False).count(),
+        lost=lost().count(),
     )
 
 

@@ -90,6 +90,10 @@ def of_kind(kind: type[Kind]) -> QuerySet[Policy]:
     return Policy.objects.filter(kind=kind.name()).order_by("precedence", "id")
 
 
+def has_policies() -> bool:
+    return Policy.objects.exists()
+
+
 def by_id(policy_id: UUID) -> Policy:
     """Raises NotFound."""
     policy = Policy.objects.prefetch_related("groups").filter(id=policy_id).first()

@@ -4,7 +4,7 @@ from typing import Final
 from uuid import UUID
 
 from django.conf import settings
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Count, OuterRef, Q, QuerySet
 from django.utils.translation import gettext as _
 
 from mydevices.accounts.models import Person
@@ -151,6 +151,17 @@ def unanswered(now: datetime) -> Unanswered:
         expired=Count("id", filter=~is_open),
     )
     return Unanswered(**found)
+
+
+def open_invitations(person: Person | OuterRef) -> QuerySet[Invitation]:
+    """A person's that are neither accepted nor revoked, expired or not; for a subquery, those of the person that its
+    outer query names."""
+    return Invitation.objects.filter(person=person, accepted_at=None, revoked_at=None)
+
+
+def has_invited() -> bool:
+    """Whether anybody was ever invited."""
+    return Invitation.objects.exists()
 
 
 def invitation(invitation_id: UUID) -> Invitation:

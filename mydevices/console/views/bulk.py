@@ -21,7 +21,7 @@ from mydevices.commands.models import Batch
 from mydevices.console.access import console_page
 from mydevices.console.forms import BatchForm
 from mydevices.console.views.devices import wanted
-from mydevices.devices.models import Device
+from mydevices.devices import selectors as devices
 from mydevices.errors import Conflict, NotFound
 from mydevices.port.actions import Parameters
 from mydevices.presentation import changes, moments, present
@@ -76,7 +76,7 @@ def _chosen(given: QueryDict, query: str) -> list[UUID]:
     if given.get("all"):
         found = wanted(QueryDict(query.removeprefix("?")))
     else:
-        found = Device.objects.filter(id__in=list(filter(None, map(_uuid, given.getlist("id")[: batches.MOST]))))
+        found = devices.all_devices().filter(id__in=list(filter(None, map(_uuid, given.getlist("id")[: batches.MOST]))))
     return list(found.order_by("id").values_list("id", flat=True)[: batches.MOST + 1])
 
 
@@ -103,7 +103,7 @@ def _start(request: HttpRequest, kind: ActionKind, ids: list[UUID], form: BatchF
 
 def _question(request: HttpRequest, kind: ActionKind, ids: list[UUID], form: BatchForm) -> HttpResponse:
     given = request.POST if request.method == "POST" else request.GET
-    some = Device.objects.select_related("owner").filter(id__in=ids[:NAMED])
+    some = devices.all_devices().select_related("owner").filter(id__in=ids[:NAMED])
     query = given.get("query", "")[:LONGEST]
     context = {
         "title": batches.title(kind, len(ids)),

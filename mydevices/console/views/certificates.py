@@ -74,7 +74,7 @@ def _filters() -> "Sequence[Filter[Certificate]]":
 @console_page(Right.SEE_PEOPLE)
 def index(request: HttpRequest) -> HttpResponse:
     page = listing.page(
-        Certificate.objects.all(),
+        selectors.all_certificates(),
         request.GET,
         columns=COLUMNS,
         filters=_filters(),
@@ -91,7 +91,7 @@ def index(request: HttpRequest) -> HttpResponse:
 @console_page(Right.EXPORT)
 def export(request: HttpRequest) -> HttpResponse:
     """The certificates that the list shows, all pages of it, as a file."""
-    wanted = listing.narrowed(Certificate.objects.all(), request.GET, search=selectors.searched, filters=_filters())
+    wanted = listing.narrowed(selectors.all_certificates(), request.GET, search=selectors.searched, filters=_filters())
     audit.record(Verb.LIST_EXPORTED, actor=actor_of(request), details={"list": "certificates"})
     head = [_("Certificate Name"), _("Person"), _("E-mail"), _("Issued By"), _("Subject"), _("Addresses")]
     head += [_("Serial number"), _("SHA-256"), _("Kind of key"), _("Uploaded On"), _("Expiration Date")]

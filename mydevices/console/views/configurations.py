@@ -24,7 +24,7 @@ from mydevices.accounts import rights
 from mydevices.accounts.models import Person
 from mydevices.accounts.requests import actor_of, person_of, rights_of
 from mydevices.accounts.rights import Right
-from mydevices.certificates.models import Certificate
+from mydevices.certificates import selectors as certificates
 from mydevices.configurations import portal_clip as clip_icon
 from mydevices.configurations import selectors, services, variables
 from mydevices.configurations.kinds import KINDS
@@ -39,7 +39,6 @@ from mydevices.console.listing import Column, Filter
 from mydevices.console.policy_forms import AssignmentForm
 from mydevices.devices import assignment
 from mydevices.devices.assignment import EVERYONE
-from mydevices.devices.models import Registration
 from mydevices.errors import Conflict, Invalid, NotFound, TooMany
 from mydevices.organisation import selectors as organisation
 from mydevices.policies.kinds.kind import Kind, Line
@@ -112,7 +111,7 @@ def _kinds() -> list[dict[str, object]]:
 @console_page(Right.SEE_SETTINGS)
 def index(request: HttpRequest) -> HttpResponse:
     page = listing.page(
-        Configuration.objects.all(),
+        selectors.all_configurations(),
         request.GET,
         columns=LIST,
         filters=(
@@ -139,7 +138,7 @@ def index(request: HttpRequest) -> HttpResponse:
             }
             for one in page.rows
         ],
-        "is_empty": not Configuration.objects.exists(),
+        "is_empty": not selectors.all_configurations().exists(),
         "kinds": _kinds(),
         "may_change": _may_change(request),
         "has_clip": _portal_clip() is not None,
@@ -268,7 +267,7 @@ def one_now(request: HttpRequest, configuration_id: UUID) -> HttpResponse:
 
 def _one(request: HttpRequest, found: Configuration) -> dict[str, object]:
     now = timezone.now()
-    rows = Installation.objects.filter(configuration=found, channel__registration__state__in=Registration.LIVING)
+    rows = selectors.of_configuration(found)
     tally: dict[str, int] = dict(rows.order_by().values_list("state").annotate(Count("id")))
     page = listing.page(
         rows,
@@ -346,10 +345,7 @@ def _searched(rows: "QuerySet[Installation]", text: str) -> "QuerySet[Installati
 def lines(configuration: Configuration) -> Sequence[Line]:
     """What it says in words, with the names of the certificates that it names."""
     said = KINDS[configuration.kind].read(configuration.values).summary()
-    named = {
-        str(one.id): one.name
-        for one in Configuration.objects.filter(kind=IdentityCertificate.name()).only("id", "name")
-    }
+    named = {str(one.id): one.name for one in selectors.of_kind(IdentityCertificate).only("id", "name")}
     return [Line(line.field, line.label, named.get(line.text, line.text)) for line in said]
 
 
@@ -402,7 +398,7 @@ def _failed(configuration: Configuration, chosen: str) -> Installation:
 def delete(request: HttpRequest, configuration_id: UUID) -> HttpResponse:
     """Take it away, after the page has said from how many devices, and which certificates go with it."""
     found = selectors.by_id(configuration_id)
-    uploaded = Certificate.objects.filter(type=found.id).count()
+    uploaded = certificates.number_of_type(found.id)
     on_devices = selectors.of_configuration(found).exclude(state=Installation.State.REMOVED).count()
     refusal = ""
     if request.method == "POST":
@@ -424,7 +420,7 @@ def _portal_clip() -> Configuration | None:
     return next(
         (
             one
-            for one in Configuration.objects.filter(kind=WebClip.name())
+            for one in selectors.of_kind(WebClip)
             if one.values.get("url", "").rstrip("/") == settings.PUBLIC_URL.rstrip("/")
         ),
         None,
@@ -441,7 +437,7 @@ def portal_clip(request: HttpRequest) -> HttpResponse:
     if present_clip is not None:
         return _see("console:configurations_one", present_clip.id)
     name = _("My Devices")
-    taken = set(Configuration.objects.values_list("name", flat=True))
+    taken = selectors.names_in_use()
     about = organisation.current()
     logo = about.logo
     made = services.create(

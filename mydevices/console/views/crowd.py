@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_http_methods
 
 from mydevices.accounts import people, rights
+from mydevices.accounts import selectors as accounts
 from mydevices.accounts.models import Group, Person
 from mydevices.accounts.requests import actor_of
 from mydevices.accounts.rights import Right
@@ -194,7 +195,7 @@ def _people(ids: Sequence[str]) -> list[Person]:
             found.append(UUID(text))
         except ValueError:
             continue
-    return list(Person.objects.filter(id__in=found).order_by("name", "id"))
+    return list(accounts.people_of(found))
 
 
 def _do(request: HttpRequest, deed: Deed, chosen: Sequence[Person], group: Group | None) -> None:

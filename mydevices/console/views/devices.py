@@ -19,7 +19,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from mydevices.accounts import rights
-from mydevices.accounts.models import Group, Membership
+from mydevices.accounts import selectors as accounts
 from mydevices.accounts.requests import actor_of, person_of, rights_of
 from mydevices.accounts.rights import Right
 from mydevices.actions import ACTIONS, ActionKind, Proof
@@ -97,7 +97,7 @@ def _in_state(rows: "QuerySet[Device]", state: str) -> "QuerySet[Device]":
 
 
 def _filters() -> "Sequence[Filter[Device]]":
-    groups = [(str(group.id), group.name) for group in Group.objects.order_by(Lower("name"))[:200]]
+    groups = [(str(group.id), group.name) for group in accounts.all_groups().order_by(Lower("name"))[:200]]
     states = [
         ("active", _("Managed")),
         ("pending", _("Registering")),
@@ -122,7 +122,7 @@ def _filters() -> "Sequence[Filter[Device]]":
             "group",
             _("Any group"),
             groups,
-            lambda rows, group: rows.filter(owner__in=Membership.objects.filter(group=UUID(group)).values("person")),
+            lambda rows, group: rows.filter(owner__in=accounts.memberships_of_group(UUID(group)).values("person")),
             gathers=True,
         ),
     )
@@ -134,14 +134,14 @@ def _full(rows: "QuerySet[Device]") -> "QuerySet[Device]":
 
 def wanted(query: QueryDict) -> "QuerySet[Device]":
     """The devices that the list's address asks for, all pages of it."""
-    return listing.narrowed(Device.objects.all(), query, search=devices.searched, filters=_filters())
+    return listing.narrowed(devices.all_devices(), query, search=devices.searched, filters=_filters())
 
 
 @require_safe
 @console_page(Right.SEE_DEVICES)
 def index(request: HttpRequest) -> HttpResponse:
     page = listing.page(
-        Device.objects.all(),
+        devices.all_devices(),
         request.GET,
         columns=COLUMNS,
         filters=_filters(),

@@ -36,7 +36,7 @@ from mydevices.devices.models import Registration
 from mydevices.devices.selectors import Fleet
 from mydevices.organisation import outgoing
 from mydevices.outbox import selectors as outbox
-from mydevices.policies.models import Policy
+from mydevices.policies import selectors as policies
 from mydevices.port.platform import settings_pages, systems
 from mydevices.port.registering import Words
 from mydevices.port.settings import Countdown
@@ -435,14 +435,14 @@ def _steps() -> Sequence[Step]:
             _("Whose devices, how many, and what people prove themselves with. Until you decide, sound defaults hold."),
             reverse("console:policies"),
             _("Open policies"),
-            Policy.objects.exists(),
+            policies.has_policies(),
         ),
         Step(
             _("Invite somebody, or a list of people"),
             _("They choose how they sign in, and are led to registering their device. Begin with yourself."),
             reverse("console:invitations_new"),
             _("Invite somebody"),
-            Invitation.objects.exists(),
+            registration.has_invited(),
         ),
     ]
     following = next((step for step in steps if not step.is_done), None)

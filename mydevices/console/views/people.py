@@ -16,6 +16,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from mydevices.accounts import factors, people, rights, services, sessions
+from mydevices.accounts import selectors as accounts
 from mydevices.accounts.models import Group, Person
 from mydevices.accounts.requests import actor_of, person_of, rights_of
 from mydevices.accounts.rights import Right
@@ -30,17 +31,16 @@ from mydevices.console.forms import GroupForm, PersonForm
 from mydevices.console.listing import Column, Filter
 from mydevices.console.views.crowd import DEEDS
 from mydevices.devices import selectors as devices
-from mydevices.devices.models import Device
-from mydevices.errors import Conflict, Invalid, NotFound, Waits
+from mydevices.errors import Conflict, Invalid, Waits
 from mydevices.organisation import selectors as organisation
 from mydevices.presentation import changes, files, moments, past, present
 from mydevices.presentation.access import freshly_signed_in, sent
-from mydevices.registration.models import Invitation
+from mydevices.registration import selectors as registration
 
 EITHER = require_http_methods(["GET", "HEAD", "POST"])
 SHOWN: Final = 20
 HISTORY: Final = 200
-OPEN: Final = Invitation.objects.filter(person=OuterRef("pk"), accepted_at=None, revoked_at=None)
+OPEN: Final = registration.open_invitations(OuterRef("pk"))
 
 COLUMNS: Final = (
     Column("name", gettext_lazy("Person"), (Lower("name"), "id")),
@@ -59,13 +59,13 @@ def _in_state(rows: "QuerySet[Person]", state: str) -> "QuerySet[Person]":
 
 def _with_devices(rows: "QuerySet[Person]", which: str) -> "QuerySet[Person]":
     if which == "lost":
-        return rows.filter(id__in=Device.objects.filter(lost_since__isnull=False).values("owner"))
-    own = Device.objects.filter(owner=OuterRef("pk"))
+        return rows.filter(id__in=devices.lost().values("owner"))
+    own = devices.all_devices().filter(owner=OuterRef("pk"))
     return rows.filter(Exists(own) if which == "some" else ~Exists(own))
 
 
 def _filters() -> Sequence["Filter[Person]"]:
-    groups = [(str(group.id), group.name) for group in Group.objects.order_by(Lower("name"))[:200]]
+    groups = [(str(group.id), group.name) for group in accounts.all_groups().order_by(Lower("name"))[:200]]
     states = [("active", _("Active")), ("invited", _("Invited")), ("suspended", _("Suspended"))]
     some = [("some", _("Some")), ("none", _("None")), ("lost", _("One is lost"))]
     return (
@@ -78,7 +78,7 @@ def _filters() -> Sequence["Filter[Person]"]:
 
 def _full(rows: "QuerySet[Person]") -> "QuerySet[Person]":
     return rows.annotate(number=Count("devices", distinct=True), is_invited=Exists(OPEN)).prefetch_related(
-        Prefetch("groups", queryset=Group.objects.order_by(Lower("name")))
+        Prefetch("groups", queryset=accounts.all_groups().order_by(Lower("name")))
     )
 
 
@@ -86,7 +86,7 @@ def _full(rows: "QuerySet[Person]") -> "QuerySet[Person]":
 @console_page(Right.SEE_PEOPLE)
 def index(request: HttpRequest) -> HttpResponse:
     page = listing.page(
-        Person.objects.all(),
+        accounts.all_people(),
         request.GET,
         columns=COLUMNS,
         filters=_filters(),
@@ -115,7 +115,7 @@ def index(request: HttpRequest) -> HttpResponse:
 def export(request: HttpRequest) -> HttpResponse:
     """The people that the list shows, all pages of it, as a file."""
     rights.require(actor_of(request), Right.EXPORT)
-    wanted = listing.narrowed(Person.objects.all(), request.GET, search=devices.searched_people, filters=_filters())
+    wanted = listing.narrowed(accounts.all_people(), request.GET, search=devices.searched_people, filters=_filters())
     audit_services.record(Verb.LIST_EXPORTED, actor=actor_of(request), details={"list": "people"})
     head = [_("Name"), _("E-mail"), _("Role"), _("Groups"), _("Devices"), _("Last sign-in"), _("Active")]
 
@@ -129,17 +129,10 @@ def export(request: HttpRequest) -> HttpResponse:
     return files.file("people", head, lines())
 
 
-def _person(person_id: UUID) -> Person:
-    found = Person.objects.filter(id=person_id).first()
-    if found is None:
-        raise NotFound(_("There is no such person."))
-    return found
-
-
 @require_safe
 @console_page(Right.SEE_PEOPLE)
 def person(request: HttpRequest, person_id: UUID) -> HttpResponse:
-    found, now = _person(person_id), timezone.now()
+    found, now = accounts.person_by_id(person_id), timezone.now()
     owned = list(devices.owned_by(found))
     recent = commands.recent_of_each(owned)
     name = organisation.current().name
@@ -157,7 +150,7 @@ def person(request: HttpRequest, person_id: UUID) -> HttpResponse:
         else [],
         "joined": moments.day(found.joined_at),
         "signed_in": moments.ago(found.signed_in_at, now) if found.signed_in_at else "",
-        "is_invited": _is_invited(found),
+        "is_invited": registration.open_invitations(found).exists(),
         "has_factor": factors.has_one(found),
         "sessions": len(sessions.of(found)),
         "may_manage": Right.MANAGE_PEOPLE in may,
@@ -165,16 +158,12 @@ def person(request: HttpRequest, person_id: UUID) -> HttpResponse:
     return render(request, "console/person.html", context)
 
 
-def _is_invited(person: Person) -> bool:
-    return Invitation.objects.filter(person=person, accepted_at=None, revoked_at=None).exists()
-
-
 @EITHER
 @console_page(Right.MANAGE_PEOPLE)
 @freshly_signed_in
 def change(request: HttpRequest, person_id: UUID) -> HttpResponse:
     """Name, role and groups."""
-    found, actor = _person(person_id), actor_of(request)
+    found, actor = accounts.person_by_id(person_id), actor_of(request)
     initial = {"name": found.name, "role": found.role, "groups": list(found.groups.values_list("id", flat=True))}
     form = PersonForm(sent(request), initial=initial, is_self=found == person_of(request), is_kept=bool(found.provider))
     if request.method == "POST" and form.is_valid():
@@ -213,7 +202,7 @@ def _see(found: Person) -> HttpResponse:
 @console_page(Right.MANAGE_PEOPLE)
 @freshly_signed_in
 def suspend(request: HttpRequest, person_id: UUID) -> HttpResponse:
-    found = _person(person_id)
+    found = accounts.person_by_id(person_id)
     if request.method != "POST":
         context = {"person": found, "number": devices.owned_by(found).count()}
         return render(request, "console/person_suspend.html", context)
@@ -232,20 +221,20 @@ def _done(request: HttpRequest, found: Person, verb: Any, words: str) -> HttpRes
 @require_POST
 @console_page(Right.MANAGE_PEOPLE)
 def resume(request: HttpRequest, person_id: UUID) -> HttpResponse:
-    return _done(request, _person(person_id), people.resume, _("%(name)s may sign in again."))
+    return _done(request, accounts.person_by_id(person_id), people.resume, _("%(name)s may sign in again."))
 
 
 @require_POST
 @console_page(Right.MANAGE_PEOPLE)
 def end_sessions(request: HttpRequest, person_id: UUID) -> HttpResponse:
-    return _done(request, _person(person_id), sessions.end_all, _("%(name)s is signed out everywhere."))
+    return _done(request, accounts.person_by_id(person_id), sessions.end_all, _("%(name)s is signed out everywhere."))
 
 
 @EITHER
 @console_page(Right.MANAGE_PEOPLE)
 @freshly_signed_in
 def take_factors(request: HttpRequest, person_id: UUID) -> HttpResponse:
-    found = _person(person_id)
+    found = accounts.person_by_id(person_id)
     if request.method != "POST":
         return render(request, "console/person_factors.html", {"person": found})
     return _done(
@@ -259,7 +248,7 @@ def take_factors(request: HttpRequest, person_id: UUID) -> HttpResponse:
 @require_safe
 @console_page(Right.SEE_PEOPLE)
 def groups(request: HttpRequest) -> HttpResponse:
-    rows = Group.objects.annotate(members=Count("memberships")).order_by(Lower("name"))
+    rows = accounts.all_groups().annotate(members=Count("memberships")).order_by(Lower("name"))
     return render(
         request, "console/groups.html", {"groups": rows, "may_manage": Right.MANAGE_PEOPLE in rights_of(request)}
     )
@@ -274,14 +263,7 @@ def group_new(request: HttpRequest) -> HttpResponse:
 @EITHER
 @console_page(Right.MANAGE_PEOPLE)
 def group(request: HttpRequest, group_id: UUID) -> HttpResponse:
-    return _group(request, _kept(group_id))
-
-
-def _kept(group_id: UUID) -> Group:
-    found = Group.objects.filter(id=group_id).first()
-    if found is None:
-        raise NotFound(_("There is no such group."))
-    return found
+    return _group(request, accounts.group_by_id(group_id))
 
 
 def _group(request: HttpRequest, row: Group) -> HttpResponse:
@@ -311,7 +293,7 @@ def _group(request: HttpRequest, row: Group) -> HttpResponse:
 @console_page(Right.MANAGE_PEOPLE)
 @freshly_signed_in
 def group_delete(request: HttpRequest, group_id: UUID) -> HttpResponse:
-    row = _kept(group_id)
+    row = accounts.group_by_id(group_id)
     if request.method == "POST":
         people.delete_group(actor=actor_of(request), group=row)
         messages.success(request, _("“%(name)s” is deleted.") % {"name": row.name})

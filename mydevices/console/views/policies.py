@@ -3,7 +3,6 @@
 from uuid import UUID
 
 from django.contrib import messages
-from django.db.models import Q
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
@@ -11,6 +10,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from mydevices.accounts import approvals, rights
+from mydevices.accounts import selectors as accounts
 from mydevices.accounts.models import Person
 from mydevices.accounts.requests import actor_of, rights_of
 from mydevices.accounts.rights import Right
@@ -175,8 +175,7 @@ def who(request: HttpRequest) -> HttpResponse:
     asked = request.GET.get("q", "").strip()[:200]
     people: list[Person] = []
     if asked:
-        like = Q(name__icontains=asked) | Q(email__icontains=asked)
-        people = list(Person.objects.filter(like).order_by("name", "id")[: FOUND + 1])
+        people = list(accounts.people_containing(asked)[: FOUND + 1])
     person = people[0] if len(people) == 1 else _chosen(request)
     context = {
         "asked": asked,
@@ -202,6 +201,6 @@ def _gets(person: Person) -> list[dict[str, object]]:
 
 def _chosen(request: HttpRequest) -> Person | None:
     try:
-        return Person.objects.filter(id=UUID(request.GET.get("person", ""))).first()
-    except ValueError:
+        return accounts.person_by_id(UUID(request.GET.get("person", "")))
+    except (ValueError, NotFound):
         return None

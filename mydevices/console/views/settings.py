@@ -309,14 +309,7 @@ def provider_new(request: HttpRequest) -> HttpResponse:
 @console_page(Right.MANAGE_SETTINGS)
 @freshly_signed_in
 def provider(request: HttpRequest, provider_id: str) -> HttpResponse:
-    return _provider(request, _kept(provider_id), is_new=False)
-
-
-def _kept(provider_id: str) -> Provider:
-    found = Provider.objects.filter(id=provider_id).first()
-    if found is None:
-        raise NotFound(_("There is no such provider."))
-    return found
+    return _provider(request, providers.kept(provider_id), is_new=False)
 
 
 def _provider(request: HttpRequest, row: Provider, *, is_new: bool) -> HttpResponse:
@@ -339,7 +332,7 @@ def _provider(request: HttpRequest, row: Provider, *, is_new: bool) -> HttpRespo
 @console_page(Right.MANAGE_SETTINGS)
 @freshly_signed_in
 def provider_remove(request: HttpRequest, provider_id: str) -> HttpResponse:
-    row, fault = _kept(provider_id), ""
+    row, fault = providers.kept(provider_id), ""
     if request.method == "POST":
         try:
             providers.remove(actor=actor_of(request), provider=row)

@@ -70,7 +70,7 @@ def _added(request: HttpRequest) -> HttpResponse:
     """After another way to sign in: the recovery codes that come with the first one, in this very answer, for they are
     kept as hashes only."""
     person = person_of(request)
-    if Authenticator.objects.filter(user=person, type=Authenticator.Type.RECOVERY_CODES).exists():
+    if factors.recovery_codes_of(person) is not None:
         return _changed()
     return _show(request, codes.make(person))
 
@@ -215,8 +215,7 @@ class TurnOffApp(DeactivateTOTPView):  # type: ignore[misc]  # the same
 
 
 def _is_last(request: HttpRequest) -> bool:
-    own = Authenticator.objects.filter(user=person_of(request)).exclude(type=Authenticator.Type.RECOVERY_CODES)
-    return bool(own.count() == 1)
+    return factors.besides_codes(person_of(request)).count() == 1
 
 
 def _guarded(view: View) -> View:
@@ -256,7 +255,7 @@ def _new_codes(request: HttpRequest) -> HttpResponse:
 
 
 def _codes_left(person: Person) -> int | None:
-    own = Authenticator.objects.filter(user=person, type=Authenticator.Type.RECOVERY_CODES).first()
+    own = factors.recovery_codes_of(person)
     return None if own is None else codes.left(own)
 
 
@@ -297,7 +296,7 @@ def secure(request: HttpRequest) -> HttpResponse:
 def ways_in(request: HttpRequest) -> dict[str, object]:
     """What the person signs in with beside a password, for their page."""
     person, now = person_of(request), timezone.now()
-    own = list(Authenticator.objects.filter(user=person).order_by("created_at"))
+    own = list(factors.of(person))
     by_type = {factor.type: factor for factor in own}
     recovery = by_type.get(Authenticator.Type.RECOVERY_CODES)
     has_one = any(factor.type != Authenticator.Type.RECOVERY_CODES for factor in own)
@@ -327,10 +326,9 @@ def ways_in(request: HttpRequest) -> dict[str, object]:
 def factors_of(person: Person) -> list[dict[str, object]]:
     """What somebody signs in with beside a password, named for them."""
     now = timezone.now()
-    own = Authenticator.objects.filter(user=person).exclude(type=Authenticator.Type.RECOVERY_CODES)
     return [
         {"id": factor.pk, "name": factors.named(factor), "text": _used(factor, now)}
-        for factor in own.order_by("created_at")
+        for factor in factors.besides_codes(person)
     ]
 
 

@@ -153,7 +153,7 @@ def _somebody(request: HttpRequest) -> tuple[Person, Actor, str] | None:
     proved = request.session.get(PROVED)
     if not isinstance(proved, dict) or str(proved.get("until", "")) < timezone.now().isoformat():
         return None
-    person = Person.objects.filter(id=UUID(str(proved["person"])), is_active=True).first()
+    person = accounts.all_people().filter(id=UUID(str(proved["person"])), is_active=True).first()
     # A new password ends what was proved before it, as it ends sessions.
     changed_at = person.password_changed_at if person is not None else None
     if person is None or (changed_at is not None and str(proved.get("at", "")) < changed_at.isoformat()):

@@ -53,7 +53,9 @@ def _prove(request: HttpRequest, token: str, change: EmailChange) -> HttpRespons
     form = BeforeForm(
         request.POST if request.method == "POST" and "before" in request.POST else None,
         with_password=bool(change.password) and change.undone_at is not None,
-        with_code=_has(change, Authenticator.Type.TOTP, Authenticator.Type.RECOVERY_CODES),
+        with_code=email_change.has_factor_from_before(
+            change, Authenticator.Type.TOTP, Authenticator.Type.RECOVERY_CODES
+        ),
     )
     refusal = ""
     if request.method == "POST":
@@ -74,15 +76,10 @@ def _prove(request: HttpRequest, token: str, change: EmailChange) -> HttpRespons
         "form": form,
         "refusal": refusal,
         "options": passkeys.begin(request, passkeys.Ceremony.UNDO, person)
-        if _has(change, Authenticator.Type.WEBAUTHN)
+        if email_change.has_factor_from_before(change, Authenticator.Type.WEBAUTHN)
         else None,
     }
     return render(request, "portal/account/restore_prove.html", context, status=400 if refusal else 200)
-
-
-def _has(change: EmailChange, *kinds: str) -> bool:
-    own = Authenticator.objects.filter(user=change.person, type__in=kinds)
-    return bool(own.filter(created_at__lt=email_change.since(change)).exists())
 
 
 def _used_factor(request: HttpRequest, change: EmailChange) -> Authenticator | None:
