@@ -1,6 +1,10 @@
-"""Whose request this is: the client's IP address, as pages, the device plane, counts and the audit know it."""
+"""Whose request this is: the client's IP address, as pages, the device plane, counts and the audit know it, and the
+certificate with which a client has proved itself to the proxy in front."""
 
 import ipaddress
+from base64 import b64decode
+from typing import Final
+from urllib.parse import unquote
 
 
 def address(peer: str, forwarded_for: str, *, proxies: int) -> str:
@@ -23,3 +27,27 @@ def _without_port(text: str) -> str:
     if text.startswith("["):
         return text[1:].partition("]")[0]
     return text.partition(":")[0] if text.count(":") == 1 else text
+
+
+LONGEST_CERTIFICATE: Final = 16 * 1024
+"""Characters of a header that carries one. Real ones have 1,500 to 6,000."""
+
+
+def certificate(header: str) -> bytes:
+    """The certificate that a proxy passes on, in DER: as RFC 9440 writes it (`:MII...=:`), or as PEM with per cent
+    signs, as nginx does (`$ssl_client_escaped_cert`). Empty for anything else. Not read any further."""
+    if not header or len(header) > LONGEST_CERTIFICATE:
+        return b""
+    text = header.strip()
+    if len(text) > 1 and text[0] == text[-1] == ":":
+        encoded = text[1:-1]
+    else:
+        before, begin, rest = unquote(text).strip().partition("-----BEGIN CERTIFICATE-----")
+        encoded, end, after = rest.partition("-----END CERTIFICATE-----")
+        if before or not begin or not end or after:
+            return b""  # of two, one is not the proxy's
+        encoded = "".join(encoded.split())
+    try:
+        return b64decode(encoded, validate=True)
+    except ValueError:
+        return b""

@@ -168,6 +168,10 @@ class Environment(BaseSettings):
     trusted_proxies: int = Field(default=0, ge=0, le=8)
     """How many reverse proxies in front append to X-Forwarded-For."""
 
+    client_certificate_header: str = ""
+    """The header in which the reverse proxy passes on the certificate that a device has proved itself with in TLS. The
+    proxy must set or remove it on every request."""
+
     allowed_hosts: Annotated[list[str], NoDecode] = []
     """Further host names that this server answers to, separated by commas."""
 
@@ -179,7 +183,7 @@ class Environment(BaseSettings):
     """Sign profiles. Some clients read unsigned ones only."""
 
     encrypt_for_users: bool = True
-    """Encrypt profiles with private keys also for the users of Macs, to the Mac's own certificate."""
+    """Encrypt profiles with private keys also for the users of a computer, to the computer's own certificate."""
 
     allow_weak_scep: bool = True
     """Accept single DES, 3DES and SHA-1 in certificate requests (SCEP). Never sent."""
@@ -278,6 +282,13 @@ class Environment(BaseSettings):
         # Not told of one that was refused itself.
         if value and info.data.get("database_url") == "":
             raise ValueError("needs DATABASE_URL beside it: SQLite has no roles")
+        return value
+
+    @field_validator("client_certificate_header")
+    @classmethod
+    def _behind_a_proxy(cls, value: str, info: ValidationInfo) -> str:
+        if value and not info.data.get("trusted_proxies"):
+            raise ValueError("needs MYDEVICES_TRUSTED_PROXIES: without a proxy in front, anybody sets this header")
         return value
 
     @field_validator("audit_head_to")

@@ -313,7 +313,7 @@ class Front:
             raise Refused(wsgi.healthz())
         if settings.ENVIRONMENT.trusted_proxies and _hides(arrival):
             raise Refused(NOBODY)
-        on_plane = path.startswith(wsgi.PLANE)
+        on_plane = wsgi.is_on_plane(path)
         pool = self._pool(arrival, on_plane=on_plane)
         pool.check()
         limit = self._body_limit(path, on_plane=on_plane)
@@ -384,7 +384,7 @@ class Front:
         path = arrival.path
         response, status, headers, content = FAILED, 0, Pairs(), b""
         try:
-            if path.startswith(wsgi.PLANE):
+            if wsgi.is_on_plane(path):
                 response = self._plane(_request(arrival, body))
             elif path in wsgi.HEALTH:
                 response = wsgi.HEALTH[path]()
@@ -493,6 +493,7 @@ def _request(arrival: Arrival, body: bytes) -> routes.Request:
         headers=headers,
         body=body,
         address=wsgi.client_address(_host(arrival.client), headers.get("x-forwarded-for", "")),
+        certificate=wsgi.client_certificate(headers),
     )
 
 

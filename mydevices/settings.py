@@ -40,7 +40,7 @@ INSTALLED_APPS = [
     "mydevices.location",
     "mydevices.configurations",
     "mydevices.registration",
-    "mydevices.platforms.apple",
+    *(f"mydevices.platforms.{app.parent.name}" for app in sorted((BASE / "platforms").glob("*/apps.py"))),
     "mydevices.portal",
     "mydevices.console",
     "mydevices.cli",

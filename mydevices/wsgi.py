@@ -8,7 +8,7 @@ place that finds it, translates what it raises and leaves the thread's database 
 
 import logging
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from http import HTTPStatus
 from typing import Final
 from wsgiref.types import StartResponse, WSGIEnvironment
@@ -131,6 +131,18 @@ def _tidy() -> None:
         database.close_if_unusable_or_obsolete()
 
 
+def client_certificate(headers: Mapping[str, str]) -> bytes:
+    """The certificate that the client proved itself with in TLS, where a trusted proxy says so
+    (`MYDEVICES_CLIENT_CERTIFICATE_HEADER`). Header names are lower case."""
+    name = settings.ENVIRONMENT.client_certificate_header.lower()
+    return clients.certificate(headers.get(name, "")) if name else b""
+
+
+def is_on_plane(path: str) -> bool:
+    """Whether a path is the device plane's: one of its addresses, or below PLANE, where nothing else is."""
+    return path in routes.ROUTES or path.startswith(PLANE)
+
+
 def client_address(peer: str, forwarded_for: str) -> str:
     """The client's address, by the number of proxies that are trusted (`MYDEVICES_TRUSTED_PROXIES`)."""
     return clients.address(peer, forwarded_for, proxies=settings.ENVIRONMENT.trusted_proxies)
@@ -182,7 +194,7 @@ def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iter
     method: str = environ["REQUEST_METHOD"]
     if method in NEVER or (path in HEALTH and method not in READING):
         response = plain(405, NO_METHOD)
-    elif path.startswith(PLANE):
+    elif is_on_plane(path):
         response = _from_environ(environ, path, method)
     elif path in HEALTH:
         response = HEALTH[path]()
@@ -220,5 +232,6 @@ def _from_environ(environ: WSGIEnvironment, path: str, method: str) -> routes.Re
             headers=headers,
             body=body,
             address=client_address(environ.get("REMOTE_ADDR", ""), environ.get("HTTP_X_FORWARDED_FOR", "")),
+            certificate=client_certificate(headers),
         )
     )

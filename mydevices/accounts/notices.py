@@ -3,7 +3,7 @@ language, from `templates/mail/<notice>.html` and `.txt`.
 
 Each notice has facts, the names that its templates may use. Times are ISO 8601 with offset (`at`: when it happened;
 `until`: how long the mail is of use: after that it is not sent any more). `browser` is in words ("Safari on an
-iPhone"), `address` an IP address, `by` the name of who did it, where that was not the reader. What begins with
+phone"), `address` an IP address, `by` the name of who did it, where that was not the reader. What begins with
 `secret_` is sealed in the outbox. Facts may be missing: the templates do without them.
 
 | Notice | Facts |

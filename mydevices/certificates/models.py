@@ -108,8 +108,8 @@ class CertificateType(models.Model):
     purpose = models.CharField(max_length=12, choices=Purpose.choices)
     delete_key_after = models.PositiveSmallIntegerField(null=True)
     """Days after the upload, from 1 to 30; null: the private key is kept."""
-    macos_all_apps = models.BooleanField(default=False)
-    """On a Mac every application may use the key, not Mail alone."""
+    all_apps = models.BooleanField(default=False)
+    """Every application may use the key, not the one for mail alone, where the device makes that difference."""
     key_download = models.BooleanField(default=False)
     """People may download their certificate with its private key."""
 

@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
     PrivateFormat,
+    PublicFormat,
     load_der_private_key,
 )
 from django.conf import settings
@@ -25,7 +26,7 @@ from mydevices.certificates.models import Authority as AuthorityRow
 from mydevices.certificates.models import Challenge, DeviceCertificate
 from mydevices.devices.models import Registration
 from mydevices.errors import Conflict, NotAllowed
-from mydevices.protocols.pki import csr, x509
+from mydevices.protocols.pki import x509
 from mydevices.vault import services as vault
 
 AUTHORITY_YEARS: Final = 20
@@ -103,7 +104,8 @@ def password_of(challenge_id: UUID, *, key: str = "") -> str:
     return f"{challenge_id.hex}-{base64.b32encode(digest).decode().lower()}"
 
 
-def _challenge_id(password: str) -> UUID | None:
+def challenge_of(password: str) -> UUID | None:
+    """The challenge that a password is of; None for one that was not made here."""
     try:
         challenge_id = UUID(hex=password.partition("-")[0])
     except ValueError:
@@ -116,21 +118,23 @@ def _challenge_id(password: str) -> UUID | None:
 
 
 @transaction.atomic
-def issue(*, request: csr.CertificateRequest, signer: str | None, is_weak: bool, now: datetime) -> DeviceCertificate:
-    """Give a certificate for a challenge. Spent by one key; that key asking again gets the same certificate.
+def issue(
+    *, challenge_id: UUID | None, public_key: rsa.RSAPublicKey, signer: str | None, is_weak: bool, now: datetime
+) -> DeviceCertificate:
+    """Give a certificate for a challenge, which its platform has found in the request for it (None: it found none).
+    Spent by one key; that key asking again gets the same certificate.
 
     `signer` is the fingerprint of the certificate that signed the request, where it is one of ours: it must be the
     present one of the registration that the challenge renews. `is_weak`: it was asked for with what is only accepted
     because it is allowed. Raises NotAllowed for another, and for a wrong, expired
     or otherwise spent challenge."""
-    challenge_id = _challenge_id(request.challenge or "")
     # Locked: of two keys that come at once, one waits and finds the challenge spent.
     challenge = Challenge.objects.select_for_update().filter(id=challenge_id).first() if challenge_id else None
     if challenge is None:
         raise NotAllowed("The challenge of this certificate request is not one of ours.")
     if signer is not None and not _is_present(signer, challenge.registration_id, now):
         raise NotAllowed("The certificate that signed this request is not the one that the challenge renews.")
-    spender = hashlib.sha256(request.public_key_der).hexdigest()
+    spender = hashlib.sha256(public_key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).hexdigest()
     if challenge.spent_by:
         if challenge.spent_by != spender:
             raise NotAllowed("This challenge has been spent by another key.")
@@ -142,7 +146,7 @@ def issue(*, request: csr.CertificateRequest, signer: str | None, is_weak: bool,
     ours = authority()
     certificate = x509.issue(
         authority=ours,
-        public_key=request.public_key,
+        public_key=public_key,
         common_name=f"MyDevices {challenge.id}",
         serial=_serial(),
         not_before=now - CLOCK_SKEW,

@@ -25,7 +25,7 @@ class TypeRules:
     label: str
     purpose: str
     delete_key_after: int | None = 2
-    macos_all_apps: bool = False
+    all_apps: bool = False
     key_download: bool = False
 
 
@@ -90,7 +90,7 @@ def _save(one: CertificateType, rules: TypeRules, *, is_new: bool) -> None:
     one.label = label
     one.purpose = rules.purpose
     one.delete_key_after = rules.delete_key_after
-    one.macos_all_apps = rules.macos_all_apps
+    one.all_apps = rules.all_apps
     one.key_download = rules.key_download
     taken = _("There is another certificate type called “%(label)s”.") % {"label": label}
     if CertificateType.objects.filter(label__iexact=label).exclude(id=one.id).exists():
@@ -107,7 +107,7 @@ def _record(verb: Verb, one: CertificateType, actor: Actor) -> None:
         "type": str(one.id),
         "label": one.label,
         "purpose": one.purpose,
-        "macos_all_apps": one.macos_all_apps,
+        "all_apps": one.all_apps,
         "download_allowed": one.key_download,
     }
     if one.delete_key_after is not None:

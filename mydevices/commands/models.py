@@ -35,7 +35,7 @@ class Action(models.Model):
     parameters = models.JSONField(default=dict)
     """What may be shown: a message, a phone number."""
     secret = models.BinaryField(null=True)
-    """Sealed: a PIN. Kept as long as the action, and the action until the Mac has spoken again, however long."""
+    """Sealed: a PIN. Kept as long as the action, and the action until the device has spoken again, however long."""
     held_until = models.DateTimeField(null=True)
     """The end of its undo window. None where there is none, or none yet: it begins when a wipe is approved."""
     approval = models.CharField(max_length=8, choices=Approval, blank=True)
@@ -67,7 +67,7 @@ class Command(models.Model):
     request_type = models.CharField(max_length=64)
     parameters = models.JSONField(default=dict)
     exclusive = models.CharField(max_length=40, null=True, blank=True)  # noqa: DJ001  null keeps it out of the constraint
-    """Only one open command of a channel may carry the same word: it makes the second Lock of a Mac a refusal."""
+    """Only one open command of a channel may carry the same word: it makes the second Lock by a PIN a refusal."""
     state = models.CharField(max_length=12, default=State.QUEUED)
     queued_at = models.DateTimeField()
     sent_at = models.DateTimeField(null=True)

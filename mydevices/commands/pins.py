@@ -29,7 +29,7 @@ def sealed(secret: bytes, *, action_id: UUID, device_id: UUID) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Pin:
-    """A PIN that a Mac was, or may have been, locked or erased with."""
+    """A PIN that a computer was, or may have been, locked or erased with."""
 
     value: str
     kind: str
@@ -37,7 +37,7 @@ class Pin:
 
 
 def reveal_pins(*, device: Device, actor: Actor, now: datetime | None = None) -> Sequence[Pin]:
-    """Every PIN that may have reached this Mac, newest first. For its owner alone, freshly authenticated, and
+    """Every PIN that may have reached this device, newest first. For its owner alone, freshly authenticated, and
     recorded."""
     now = now or timezone.now()
     if actor.id != str(device.owner_id):

@@ -7,7 +7,7 @@ from typing import Final
 BLUE: Final = "#1b54c0"
 """Where the organisation has no colour of its own."""
 SIDE: Final = 180
-"""Pixels: what an iPhone shows at three times its points."""
+"""Pixels: 60 points, at three pixels each."""
 
 
 def picture(colour: str) -> bytes:

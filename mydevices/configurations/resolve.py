@@ -232,7 +232,7 @@ class Supply:
         configuration, values = self.identities.get(type_id, (None, None))
         if configuration is None or values is None:
             return None
-        all_apps = all_apps and values.macos_all_apps
+        all_apps = all_apps and values.all_apps
         if not values.is_user_provided:
             return self.shared(configuration, all_apps=all_apps)
         for certificate in self.held.get((person.id, type_id), ()):
@@ -394,7 +394,7 @@ def _account(
 def _identities(type_id: UUID, owner: Person, supplied: Supply, *, is_inside: bool, all_apps: bool) -> Sequence[Piece]:
     """The profiles of an identity certificate itself."""
     configuration, values = supplied.identities[type_id]
-    all_apps = all_apps and values.macos_all_apps
+    all_apps = all_apps and values.all_apps
     if not values.is_user_provided:
         shared = supplied.shared(configuration, all_apps=all_apps)
         if shared is None or is_inside:

@@ -395,7 +395,7 @@ def _rules(name: str, values: IdentityCertificate) -> TypeRules:
         label=name,
         purpose=values.purpose,
         delete_key_after=values.delete_key_after,
-        macos_all_apps=values.macos_all_apps,
+        all_apps=values.all_apps,
         key_download=values.key_download,
     )
 

@@ -121,7 +121,7 @@ class IdentityForm(ConfigurationForm):
     kind = IdentityCertificate
     layout = (
         (_("Certificate"), ("source", "purpose")),
-        (_("What happens to the private key"), ("delete_key_after", "key_download", "macos_all_apps")),
+        (_("What happens to the private key"), ("delete_key_after", "key_download", "all_apps")),
     )
 
     source = forms.ChoiceField(
@@ -149,7 +149,7 @@ class IdentityForm(ConfigurationForm):
         help_text=_("1 to 30, counted from the upload. Empty: it is kept, sealed."),
     )
     key_download = _tick(_("People may download their certificate with its private key"))
-    macos_all_apps = _tick(_("Allow all apps to use the private key"))
+    all_apps = _tick(_("Allow all apps to use the private key"))
     file = forms.FileField(
         label=_("Certificate file"),
         required=False,

@@ -54,7 +54,7 @@ def _phone_number() -> forms.CharField:
 
 class OrganisationForm(forms.Form):
     name = forms.CharField(
-        label=_("Name"), max_length=120, help_text=_("Stands in sentences: “Aldermoor can see”, “Aldermoor’s iPhone”.")
+        label=_("Name"), max_length=120, help_text=_("Stands in sentences: “Aldermoor can see”, “Aldermoor’s phone”.")
     )
     helpdesk_name = forms.CharField(
         label=_("Name of the helpdesk"), max_length=120, required=False, help_text=_("As people know it.")

@@ -15,6 +15,10 @@ class Request:
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
     address: str = ""
+    """Of the client; empty where it is not known."""
+    certificate: bytes = b""
+    """With which the client proved itself in TLS, in DER, as a trusted proxy passes it on; empty where none did. Nobody
+    here has looked who issued it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """How each action is called, drawn and asked: a row of words for each of those in `mydevices.actions`.
 
-Words are lazy, in the language of the page. `%(noun)s` and `%(what)s` are what people call the device (“iPhone”),
+Words are lazy, in the language of the page. `%(noun)s` and `%(what)s` are what people call the device (“phone”),
 `{device}` is its name in bold, `{who}` who asked, `{left}` the seconds of a countdown.
 """
 
@@ -95,8 +95,8 @@ WORDS: Final[Mapping[ActionKind, Words]] = {
         address="lock",
         dialog=Dialog("portal/lock.html"),
         of_many=lazy(
-            "Each of them locks its screen as soon as it answers. A Mac restarts and asks for a PIN that only its "
-            "owner can see here."
+            "Each of them locks its screen as soon as it answers. A computer may restart and ask for a PIN that only "
+            "its owner can see here."
         ),
     ),
     ActionKind.LOST: Words(

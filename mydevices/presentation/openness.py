@@ -187,7 +187,7 @@ def _may_do(device: Device, known: Known, organisation: str) -> Group:
     sights = [_power(kind, known) for kind, words in WORDS.items() if words.meaning and kind in known.others]
     sights.sort(key=lambda sight: sight.icon == "minus")
     if present.appearance(device).has_pins:
-        text = _("The PINs of a locked Mac are shown to you only.")
+        text = _("The PINs of a locked %(noun)s are shown to you only.") % {"noun": present.noun(device)}
         sights.append(Sight("minus", _("See its PIN"), _("Never"), text))
     text = _(
         "Administrators of %(organisation)s, and its helpdesk for all but Retire and Wipe. They give a reason, and you "

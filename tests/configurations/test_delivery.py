@@ -273,7 +273,7 @@ def test_leave_for_all_applications_brings_the_key_to_a_mac_anew(
         actor=fresh(factories.administrator()),
         configuration=office.signing,
         name=office.signing.name,
-        values=IdentityCertificate(purpose="signing", macos_all_apps=True),
+        values=IdentityCertificate(purpose="signing", all_apps=True),
         assignment=NOBODY,
     )
     work()

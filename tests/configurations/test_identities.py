@@ -414,7 +414,7 @@ def test_withdrawing_the_account_takes_its_certificates_along(office: Office) ->
 def test_only_a_mac_is_told_of_all_applications(office: Office) -> None:
     office.upload(office.encryption)
     office.deliver()
-    changed(office.encryption, IdentityCertificate(purpose="encryption", macos_all_apps=True), NOBODY)
+    changed(office.encryption, IdentityCertificate(purpose="encryption", all_apps=True), NOBODY)
     work()
     assert office.waiting() == [(MAC, "Encryption", INSTALL)]
 

@@ -99,9 +99,9 @@ def test_an_identity_certificate_is_a_certificate_type_under_the_same_id(db: Non
     one = made("Signing certificate", IdentityCertificate(purpose="signing", key_download=True))
     of = certificates.type_by_id(one.id)
     assert (of.label, of.purpose, of.delete_key_after, of.key_download) == (one.name, "signing", 2, True)
-    changed(one, IdentityCertificate(purpose="both", delete_key_after=None, macos_all_apps=True), "Mail certificate")
+    changed(one, IdentityCertificate(purpose="both", delete_key_after=None, all_apps=True), "Mail certificate")
     of.refresh_from_db()
-    assert (of.label, of.purpose, of.delete_key_after, of.macos_all_apps) == ("Mail certificate", "both", None, True)
+    assert (of.label, of.purpose, of.delete_key_after, of.all_apps) == ("Mail certificate", "both", None, True)
     services.delete(actor=fresh(factories.administrator()), configuration=one)
     assert not CertificateType.objects.exists()
 

@@ -34,7 +34,7 @@ class Migration(migrations.Migration):
                 ('label', models.CharField(max_length=120)),
                 ('purpose', models.CharField(choices=[('signing', 'Signing'), ('encryption', 'Encryption'), ('both', 'Signing and encryption')], max_length=12)),
                 ('delete_key_after', models.PositiveSmallIntegerField(null=True)),
-                ('macos_all_apps', models.BooleanField(default=False)),
+                ('all_apps', models.BooleanField(default=False)),
                 ('key_download', models.BooleanField(default=False)),
             ],
             options={

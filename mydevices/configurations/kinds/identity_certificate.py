@@ -31,8 +31,8 @@ class IdentityCertificate(Kind):
     """SIGNING, ENCRYPTION or BOTH."""
     delete_key_after: int | None = 2
     """Days after the upload, from 1 to 30; None: the private key is kept."""
-    macos_all_apps: bool = False
-    """On a Mac every application may use the key, not Mail alone."""
+    all_apps: bool = False
+    """Every application may use the key, not the one for mail alone, where the device makes that difference."""
     key_download: bool = False
     """People may download their certificate with its private key."""
 
@@ -72,7 +72,7 @@ class IdentityCertificate(Kind):
             Line("source", _("Source"), _("User provided") if self.is_user_provided else _("Single file")),
             Line("purpose", _("Purpose"), purposes.get(self.purpose, self.purpose)),
         ]
-        all_apps = ("macos_all_apps", _("All applications of a Mac may use the key"), self.macos_all_apps)
+        all_apps = ("all_apps", _("All apps may use the key"), self.all_apps)
         if not self.is_user_provided:
             return lines + checks.said([all_apps])
         days = self.delete_key_after

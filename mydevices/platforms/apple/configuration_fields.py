@@ -56,7 +56,7 @@ READERS: Final = (
     Reader(
         lazy("Mac"),
         {
-            "identity_certificate": _IDENTITY | {"macos_all_apps"},
+            "identity_certificate": _IDENTITY | {"all_apps"},
             "exchange": _EXCHANGE | _WEB_SERVICES,
             "email": _MAIL,
             "web_clip": _CLIP,

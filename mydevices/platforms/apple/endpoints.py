@@ -128,7 +128,8 @@ def _pki_operation(der: bytes) -> Response:
         return _scep_reply(scep.failure(message, authority=authority, fail_info=scep.FailInfo.BAD_REQUEST, nonce=nonce))
     try:
         issued = certificates.issue(
-            request=message.request,
+            challenge_id=certificates.challenge_of(message.request.challenge or ""),
+            public_key=message.request.public_key,
             signer=x509.fingerprint(message.signer_certificate_der) if message.is_signed_by_a_device else None,
             is_weak=message.is_weak,
             now=timezone.now(),

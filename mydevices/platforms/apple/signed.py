@@ -21,7 +21,7 @@ from mydevices.errors import ProtocolError
 from mydevices.port.routes import Request
 from mydevices.protocols.apple import reports
 from mydevices.protocols.apple.reports import Report, Status
-from mydevices.protocols.pki import mdm_signature, x509
+from mydevices.protocols.pki import body_signature, x509
 
 SAYS_IDLE: Final = b">Idle<"
 MOST: Final = 20_000
@@ -112,7 +112,7 @@ def _verified(request: Request, known: Container[bytes] | None) -> tuple[Signer,
     if not header:
         raise ProtocolError("The request carries no Mdm-Signature.")
     weak = settings.ENVIRONMENT.allow_sha1_signatures
-    read = mdm_signature.read(header, request.body, allow_weak=weak, known=known)
+    read = body_signature.read(header, request.body, allow_weak=weak, known=known)
     return _issued(read.certificate_der), read.is_weak
 
 

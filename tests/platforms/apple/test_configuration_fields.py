@@ -109,5 +109,5 @@ def test_every_kind_is_read_or_the_reason_is_said() -> None:
 
 def test_the_key_of_an_identity_is_opened_to_all_apps_on_a_mac_alone() -> None:
     phone, mac = (reader.fields[IdentityCertificate.name()] for reader in READERS)
-    assert mac - phone == {"macos_all_apps"}
+    assert mac - phone == {"all_apps"}
     assert issubclass(Exchange, Account)

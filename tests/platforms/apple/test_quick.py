@@ -30,7 +30,7 @@ from mydevices.platforms.apple import queries, signed
 from mydevices.platforms.apple.endpoints import DONE, connect_endpoint, connect_quickly
 from mydevices.platforms.apple.signed import Memory
 from mydevices.port.routes import Request
-from mydevices.protocols.pki import cms, keys, mdm_signature
+from mydevices.protocols.pki import body_signature, cms, keys
 from simulator.connection import Outgoing
 from simulator.device import Device as Simulated
 from tests.platforms.apple.conftest import Registers, fresh
@@ -221,7 +221,7 @@ def test_the_same_bytes_are_verified_once_and_other_bytes_anew(
 ) -> None:
     simulated, _device = registered
     verified: list[str | bytes] = []
-    read = mdm_signature.read
+    read = body_signature.read
 
     def recorded(
         header: str | bytes, body: bytes, *, allow_weak: bool, known: Container[bytes] | None = None
@@ -229,7 +229,7 @@ def test_the_same_bytes_are_verified_once_and_other_bytes_anew(
         verified.append(header)
         return read(header, body, allow_weak=allow_weak, known=known)
 
-    monkeypatch.setattr(mdm_signature, "read", recorded)
+    monkeypatch.setattr(body_signature, "read", recorded)
     again = idle(simulated)
     assert [connect_quickly(again), connect_quickly(again), connect_endpoint(again)] == [DONE] * 3
     assert len(verified) <= 1

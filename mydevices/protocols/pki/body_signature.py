@@ -1,5 +1,5 @@
-"""The `Mdm-Signature` header: a CMS signature over the body of a request, made with the device's identity certificate
-(Apple, `mdm/profiles/com.apple.mdm.yaml`, SignMessage).
+"""The `Mdm-Signature` header, by which devices of several makers sign: a CMS signature over the body of a request, made
+with the device's identity certificate (Apple, `mdm/profiles/com.apple.mdm.yaml`, SignMessage; MS-MDM, 2.2.1).
 """
 
 import binascii

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mydevices.errors import ProtocolError
-from mydevices.protocols.pki import mdm_signature, x509
+from mydevices.protocols.pki import body_signature, x509
 from tests.protocols.pki import wire
 
 BODY = wire.read("idle.plist")
@@ -24,11 +24,11 @@ def captured(name: str) -> str:
 
 
 def test_a_detached_signature_is_accepted(device: wire.Holder) -> None:
-    assert mdm_signature.verify(captured("sha256"), BODY, allow_weak=False) == device.certificate
+    assert body_signature.verify(captured("sha256"), BODY, allow_weak=False) == device.certificate
 
 
 def test_an_attached_signature_is_accepted(device: wire.Holder) -> None:
-    assert mdm_signature.verify(captured("attached"), BODY, allow_weak=False) == device.certificate
+    assert body_signature.verify(captured("attached"), BODY, allow_weak=False) == device.certificate
 
 
 def test_the_signature_of_an_apple_device_is_accepted(device: wire.Holder) -> None:
@@ -39,17 +39,17 @@ def test_the_signature_of_an_apple_device_is_accepted(device: wire.Holder) -> No
         )
         as_sent = header(wire.indefinite(message))
         assert as_sent.startswith("MIAGCSqGSIb3DQEHAqCAMIACAQEx")
-        assert mdm_signature.verify(as_sent, BODY, allow_weak=True) == device.certificate
+        assert body_signature.verify(as_sent, BODY, allow_weak=True) == device.certificate
 
 
 def test_where_signers_are_named_others_are_refused_before_their_key_is_looked_at(device: wire.Holder) -> None:
     known = {device.certificate}
-    assert mdm_signature.verify(captured("attached"), BODY, allow_weak=False, known=known) == device.certificate
+    assert body_signature.verify(captured("attached"), BODY, allow_weak=False, known=known) == device.certificate
     for body in (BODY, b"another"):
         with pytest.raises(ProtocolError, match="not known"):
-            mdm_signature.verify(captured("attached"), body, allow_weak=False, known=frozenset())
+            body_signature.verify(captured("attached"), body, allow_weak=False, known=frozenset())
     with pytest.raises(ProtocolError, match="another content"):
-        mdm_signature.verify(captured("attached"), b"another", allow_weak=False, known=known)
+        body_signature.verify(captured("attached"), b"another", allow_weak=False, known=known)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -57,31 +57,31 @@ def test_a_captured_header_does_not_authenticate_another_body(name: str) -> None
     other = BODY.replace(b"Idle", b"idle")
     assert len(other) == len(BODY)
     with pytest.raises(ProtocolError, match=r"another content|does not match"):
-        mdm_signature.verify(captured(name), other, allow_weak=True)
+        body_signature.verify(captured(name), other, allow_weak=True)
 
 
 def test_an_attached_copy_does_not_stand_in_for_the_body(device: wire.Holder) -> None:
     """The signature is right for what is attached; what was received is something else."""
     message = wire.signed_data(BODY, device, attached=BODY)
-    assert mdm_signature.verify(header(message), BODY, allow_weak=False) == device.certificate
+    assert body_signature.verify(header(message), BODY, allow_weak=False) == device.certificate
     with pytest.raises(ProtocolError, match="another content"):
-        mdm_signature.verify(header(message), b"<plist/>", allow_weak=False)
+        body_signature.verify(header(message), b"<plist/>", allow_weak=False)
 
 
 def test_an_attached_copy_that_differs_from_the_signed_body_changes_nothing(device: wire.Holder) -> None:
     message = wire.signed_data(BODY, device, attached=b"something else")
-    assert mdm_signature.verify(header(message), BODY, allow_weak=False) == device.certificate
+    assert body_signature.verify(header(message), BODY, allow_weak=False) == device.certificate
 
 
 def test_two_signers_are_refused() -> None:
     with pytest.raises(ProtocolError, match="exactly one signer"):
-        mdm_signature.verify(captured("two-signers"), BODY, allow_weak=True)
+        body_signature.verify(captured("two-signers"), BODY, allow_weak=True)
 
 
 def test_a_signature_without_the_type_of_its_content_is_refused(device: wire.Holder) -> None:
     message = wire.signed_data(BODY, device, attributes=wire.standard_attributes(BODY)[1:])
     with pytest.raises(ProtocolError, match="another type of content"):
-        mdm_signature.verify(header(message), BODY, allow_weak=False)
+        body_signature.verify(header(message), BODY, allow_weak=False)
 
 
 def test_the_checks_come_in_order(device: wire.Holder) -> None:
@@ -95,13 +95,13 @@ def test_the_checks_come_in_order(device: wire.Holder) -> None:
     ):
         message = wire.signed_data(BODY, device, attributes=attributes, to_sign=[b"forged"], signers=signers)
         with pytest.raises(ProtocolError, match=complaint):
-            mdm_signature.verify(header(message), BODY, allow_weak=False)
+            body_signature.verify(header(message), BODY, allow_weak=False)
 
 
 def test_a_valid_signature_by_a_stranger_is_refused_with_the_chain(
     client: wire.Holder, authority: x509.Authority, now: datetime
 ) -> None:
-    certificate = mdm_signature.verify(header(wire.signed_data(BODY, client)), BODY, allow_weak=False)
+    certificate = body_signature.verify(header(wire.signed_data(BODY, client)), BODY, allow_weak=False)
     with pytest.raises(ProtocolError, match="not issued by"):
         x509.check_issued_by(certificate, authority, now)
 
@@ -109,33 +109,33 @@ def test_a_valid_signature_by_a_stranger_is_refused_with_the_chain(
 def test_the_certificate_of_a_device_is_returned_for_its_registration_to_be_found(
     device: wire.Holder, authority: x509.Authority, now: datetime
 ) -> None:
-    certificate = mdm_signature.verify(captured("chain"), BODY, allow_weak=False)
+    certificate = body_signature.verify(captured("chain"), BODY, allow_weak=False)
     x509.check_issued_by(certificate, authority, now)
     assert x509.fingerprint(certificate) == x509.fingerprint(device.certificate)
 
 
 @pytest.mark.parametrize("name", ["sha1", "without-attributes-sha1"])
 def test_sha1_is_accepted_behind_one_switch(name: str, device: wire.Holder) -> None:
-    assert mdm_signature.verify(captured(name), BODY, allow_weak=True) == device.certificate
+    assert body_signature.verify(captured(name), BODY, allow_weak=True) == device.certificate
     with pytest.raises(ProtocolError, match="weak algorithms are switched off"):
-        mdm_signature.verify(captured(name), BODY, allow_weak=False)
+        body_signature.verify(captured(name), BODY, allow_weak=False)
 
 
 def test_md5_is_never_accepted() -> None:
     with pytest.raises(ProtocolError, match="not accepted"):
-        mdm_signature.verify(captured("md5"), BODY, allow_weak=True)
+        body_signature.verify(captured("md5"), BODY, allow_weak=True)
 
 
 def test_a_header_may_be_bytes_and_may_be_folded(device: wire.Holder) -> None:
     folded = base64.encodebytes(wire.read("signed-sha256.der")).replace(b"\n", b"\r\n ")
-    assert mdm_signature.verify(folded, BODY, allow_weak=False) == device.certificate
+    assert body_signature.verify(folded, BODY, allow_weak=False) == device.certificate
 
 
 def test_a_header_of_nine_kilobytes_is_read(device: wire.Holder) -> None:
     chain = [device.certificate, *(bytes([0xA1, 0x81, 0xC8]) + bytes(200) for _ in range(28))]
     long = header(wire.signed_data(BODY, device, certificates=chain))
     assert 9000 < len(long) < 10_000
-    assert mdm_signature.verify(long, BODY, allow_weak=False) == device.certificate
+    assert body_signature.verify(long, BODY, allow_weak=False) == device.certificate
 
 
 @pytest.mark.parametrize(
@@ -152,7 +152,7 @@ def test_it_is_told_whether_a_signature_rests_on_sha1(
     device: wire.Holder, digest: str, algorithm: str, is_weak: bool
 ) -> None:
     message = wire.signed_data(BODY, device, digest=digest, signature_algorithm=algorithm)
-    assert mdm_signature.read(header(message), BODY, allow_weak=True).is_weak == is_weak
+    assert body_signature.read(header(message), BODY, allow_weak=True).is_weak == is_weak
 
 
 def test_sha1_in_the_signature_alone_counts_too(device: wire.Holder) -> None:
@@ -160,9 +160,9 @@ def test_sha1_in_the_signature_alone_counts_too(device: wire.Holder) -> None:
     message = wire.signed_data(
         BODY, device, digest="sha256", signature_algorithm=wire.SIGNATURES["sha1"], signature_digest="sha1"
     )
-    assert mdm_signature.read(header(message), BODY, allow_weak=True).is_weak
+    assert body_signature.read(header(message), BODY, allow_weak=True).is_weak
     with pytest.raises(ProtocolError, match="SHA-1"):
-        mdm_signature.read(header(message), BODY, allow_weak=False)
+        body_signature.read(header(message), BODY, allow_weak=False)
 
 
 @pytest.mark.parametrize(
@@ -181,13 +181,13 @@ def test_sha1_in_the_signature_alone_counts_too(device: wire.Holder) -> None:
 )
 def test_a_header_that_is_no_message_is_refused(value: str | bytes, complaint: str) -> None:
     with pytest.raises(ProtocolError, match=complaint):
-        mdm_signature.verify(value, BODY, allow_weak=True)
+        body_signature.verify(value, BODY, allow_weak=True)
 
 
 def accepted_as(message: bytes, authority: x509.Authority, now: datetime) -> bytes | None:
     """Whom a header stands for after every check of this package: ProtocolError is the only other way out."""
     try:
-        certificate = mdm_signature.verify(header(message), BODY, allow_weak=True)
+        certificate = body_signature.verify(header(message), BODY, allow_weak=True)
         x509.check_issued_by(certificate, authority, now)
     except ProtocolError:
         return None
@@ -233,4 +233,4 @@ def test_an_edited_capture_is_refused_or_still_the_same_device(
 def test_whatever_bytes_are_refused(data: bytes, body: bytes) -> None:
     for value in (data, header(data), header(b"\x30\x80" + data), data.decode("latin-1")):
         with pytest.raises(ProtocolError):
-            mdm_signature.verify(value, body, allow_weak=True)
+            body_signature.verify(value, body, allow_weak=True)
