@@ -13,7 +13,9 @@ class Config(AppConfig):
             arrivals,
             factor_removal,
             factors,
+            groups,
             mail_server,
+            memberships,
             models,
             people,
             post,
@@ -29,6 +31,8 @@ class Config(AppConfig):
         sign_in_rules.register()
         approval_rules.register()
         people.register()
+        memberships.register()
+        groups.register()
         providers.register()
         mail_server.register()
         factors.register()

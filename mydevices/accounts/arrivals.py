@@ -16,7 +16,7 @@ from django.db.models.functions import Lower
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from mydevices.accounts import addresses, following, people, providers, selectors, services
+from mydevices.accounts import addresses, following, memberships, providers, selectors, services
 from mydevices.accounts.models import Group, Membership, Person, Provider, ProviderLink
 from mydevices.accounts.notices import Notice
 from mydevices.audit import services as audit
@@ -317,4 +317,4 @@ def _sort(person: Person, provider: Provider, values: Collection[str], actor: Ac
     Membership.objects.bulk_create(
         [Membership(person=person, group_id=group, provider=provider.id) for group in joining]
     )
-    people.note_groups(actor=actor, person=person, joined=joining, left=leaving)
+    memberships.note_groups(actor=actor, person=person, joined=joining, left=leaving)

@@ -8,7 +8,7 @@ class Config(AppConfig):
     label = "configurations"
 
     def ready(self) -> None:
-        from mydevices.accounts import following, people  # noqa: PLC0415  models must be loaded first
+        from mydevices.accounts import following, memberships  # noqa: PLC0415  models must be loaded first
         from mydevices.certificates import keeping  # noqa: PLC0415  the same
         from mydevices.configurations import push, selectors, services, tasks  # noqa: PLC0415  models must be loaded first
         from mydevices.configurations.models import SharedIdentity  # noqa: PLC0415  the same
@@ -17,7 +17,7 @@ class Config(AppConfig):
         tasks.register()
         services.register()
         following.follow(push.of_people)
-        people.ask_what_comes_with_groups(selectors.brought_by)
+        memberships.ask_what_comes_with_groups(selectors.brought_by)
         devices.ask_what_comes_with_ownership(selectors.is_brought_by_ownership)
         keeping.wait_for(push.waits_for_key)
         registry.column(SharedIdentity, "key")

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from django.db.models import Count, Q, QuerySet
 
-from mydevices.accounts.people import Brought
+from mydevices.accounts.memberships import Brought
 from mydevices.configurations.kinds import KINDS
 from mydevices.configurations.kinds.account import Account
 from mydevices.configurations.models import Configuration, Installation, Withdrawal

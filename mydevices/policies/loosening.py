@@ -10,8 +10,8 @@ from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
 from mydevices import looser
+from mydevices.accounts.memberships import Brought
 from mydevices.accounts.models import Group, Membership
-from mydevices.accounts.people import Brought
 from mydevices.devices.assignment import Assignment, To
 from mydevices.devices.models import Device, Registration
 from mydevices.looser import Values

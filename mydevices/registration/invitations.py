@@ -19,8 +19,7 @@ from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from mydevices.accounts import addresses, following, providers, rights
-from mydevices.accounts import people as crowds
+from mydevices.accounts import addresses, following, memberships, providers, rights
 from mydevices.accounts import selectors as people
 from mydevices.accounts import services as accounts
 from mydevices.accounts.models import Group, Membership, Person
@@ -100,7 +99,7 @@ def invite(
             person.language = language
             person.save(update_fields=["language"])
         # Who has never been in may have devices all the same: a PIN registers them.
-        if crowds.hold_moves(actor, {person.id: [group.id for group in groups]}, {}, now) is None:
+        if memberships.hold_moves(actor, {person.id: [group.id for group in groups]}, {}, now) is None:
             Membership.objects.bulk_create(
                 [Membership(group=group, person=person) for group in groups], ignore_conflicts=True
             )

@@ -15,9 +15,9 @@ from django.conf import settings
 from django.db.models import prefetch_related_objects
 from django.utils.translation import gettext as _
 
-from mydevices.accounts import addresses, people, rights
+from mydevices.accounts import addresses, list_updates, rights
+from mydevices.accounts.list_updates import Difference
 from mydevices.accounts.models import Group, Person
-from mydevices.accounts.people import Difference
 from mydevices.accounts.rights import Right
 from mydevices.audit.actor import Actor
 from mydevices.errors import Invalid, NotAllowed
@@ -194,7 +194,7 @@ def _checked(
     if problems or person is None:
         return checked
     wanted = [groups[name.casefold()] for name in row.groups]
-    return replace(checked, difference=people.difference(person, name=row.name, language=spoken, groups=wanted))
+    return replace(checked, difference=list_updates.difference(person, name=row.name, language=spoken, groups=wanted))
 
 
 def _of_name(name: str) -> str:

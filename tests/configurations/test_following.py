@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 from django.utils import timezone
 
-from mydevices.accounts import people
+from mydevices.accounts import groups, memberships, people
 from mydevices.accounts import services as accounts
 from mydevices.accounts.models import Group, Membership
 from mydevices.configurations import push
@@ -48,16 +48,16 @@ def follows(office: Office, verb: Callable[[], object]) -> list[tuple[str, str]]
 
 def test_whoever_leaves_a_group_loses_what_is_for_it(office: Office, group: Group) -> None:
     boss = fresh(factories.administrator())
-    gone = follows(office, lambda: people.take_from_group(actor=boss, person=office.ines, group=group))
+    gone = follows(office, lambda: memberships.take_from_group(actor=boss, person=office.ines, group=group))
     assert gone == [(IPHONE, REMOVE), (MAC, REMOVE)]
     office.deliver()
-    back = follows(office, lambda: people.put_in_group(actor=boss, person=office.ines, group=group))
+    back = follows(office, lambda: memberships.put_in_group(actor=boss, person=office.ines, group=group))
     assert back == [(IPHONE, INSTALL), (MAC, INSTALL)]
 
 
 def test_a_deleted_group_takes_what_was_for_it_along(office: Office, group: Group) -> None:
     boss = fresh(factories.administrator())
-    assert follows(office, lambda: people.delete_group(actor=boss, group=group)) == [(IPHONE, REMOVE), (MAC, REMOVE)]
+    assert follows(office, lambda: groups.delete_group(actor=boss, group=group)) == [(IPHONE, REMOVE), (MAC, REMOVE)]
 
 
 def test_another_name_is_filled_in_on_the_devices(office: Office, group: Group) -> None:

@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.utils import timezone
 from pytest_django import Settings
 
-from mydevices.accounts import people
+from mydevices.accounts import list_updates
 from mydevices.accounts.models import Group, Membership, Person
 from mydevices.audit.models import Entry
 from mydevices.audit.verbs import Verb
@@ -322,7 +322,7 @@ def test_who_may_invite_but_not_manage_people_changes_nobody_by_a_list(sign_in_a
     answer = helpdesk.post(reverse("console:invitations_send"), {"list": list_of(ines), "change": ["1"]})
     assert answer.status_code == 400
     with pytest.raises(NotAllowed):
-        people.bring_up_to_date(actor=factories.actor(ines), person=ines, name="Me", language="", groups=[])
+        list_updates.bring_up_to_date(actor=factories.actor(ines), person=ines, name="Me", language="", groups=[])
     assert Person.objects.get(id=ines.id).name == "Ines Okafor"
 
 
@@ -338,7 +338,7 @@ def test_a_group_that_is_deleted_meanwhile_leaves_the_person_as_they_were(ines: 
     Group.objects.filter(id=group.id).delete()
     amara = factories.actor(factories.administrator("Amara Diallo"))
     with pytest.raises(Conflict, match="deleted"):
-        people.bring_up_to_date(actor=amara, person=ines, name="Ines Lind", language="", groups=[group])
+        list_updates.bring_up_to_date(actor=amara, person=ines, name="Ines Lind", language="", groups=[group])
     assert Person.objects.get(id=ines.id).name == "Ines Okafor"
     assert not Entry.objects.filter(person_id=ines.id).exists()
 

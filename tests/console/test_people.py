@@ -15,7 +15,7 @@ from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mydevices.accounts import people
+from mydevices.accounts import groups, memberships, people
 from mydevices.accounts.models import Group, Membership, Person
 from mydevices.audit.actor import Actor
 from mydevices.audit.models import Entry
@@ -139,7 +139,7 @@ def test_a_person_is_changed_in_one_form(administrator: Client) -> None:
 def test_groups_that_a_provider_brought_are_not_taken_away_by_hand(boss: Person) -> None:
     ines, theirs = factories.person(), Group.objects.create(name="Theirs")
     Membership.objects.create(group=theirs, person=ines, provider="aldermoor")
-    people.put_in_groups(actor=acting(boss), person=ines, groups=[])
+    memberships.put_in_groups(actor=acting(boss), person=ines, groups=[])
     assert list(ines.groups.all()) == [theirs]
 
 
@@ -171,9 +171,9 @@ def test_only_administrators_do_any_of_it(role: str) -> None:
         lambda: people.suspend(actor=actor, person=ines),
         lambda: people.resume(actor=actor, person=ines),
         lambda: people.change_role(actor=actor, person=ines, role="administrator"),
-        lambda: people.put_in_groups(actor=actor, person=ines, groups=[group.id]),
-        lambda: people.save_group(actor=actor, group=Group(name="Two"), demands_factor=False),
-        lambda: people.delete_group(actor=actor, group=group),
+        lambda: memberships.put_in_groups(actor=actor, person=ines, groups=[group.id]),
+        lambda: groups.save_group(actor=actor, group=Group(name="Two"), demands_factor=False),
+        lambda: groups.delete_group(actor=actor, group=group),
     ]
     for verb in verbs:
         with pytest.raises(NotAllowed):
@@ -189,7 +189,7 @@ def test_what_is_dangerous_needs_a_fresh_proof(boss: Person) -> None:
     with pytest.raises(NeedsFreshAuthentication):
         people.change_role(actor=stale, person=ines, role="helpdesk")
     with pytest.raises(NeedsFreshAuthentication):
-        people.delete_group(actor=stale, group=group)
+        groups.delete_group(actor=stale, group=group)
 
 
 def test_a_role_that_there_is_not_is_refused(boss: Person) -> None:

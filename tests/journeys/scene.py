@@ -21,7 +21,7 @@ from datetime import timedelta
 from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
 from django.db import transaction
 from django.utils import timezone
-from mydevices.accounts import codes, email_change, people, providers, services, sign_in_rules
+from mydevices.accounts import codes, email_change, groups, memberships, providers, services, sign_in_rules
 from mydevices.accounts.models import ApprovalRules, Group, Person, Provider
 from mydevices.audit.actor import Actor
 from mydevices.certificates.models import CertificateType
@@ -55,8 +55,8 @@ codes.make(kofi)
 TOTP.activate(noor, generate_totp_secret())
 hers = Actor("person", str(noor.id), noor.name, noor.role, "127.0.0.1", now)
 email_change.ask(actor=hers, person=noor, email="noor@elsewhere.example")
-group = people.save_group(actor=actor, group=Group(name="Field"), demands_factor=False)
-people.put_in_groups(actor=actor, person=lena, groups=[group.id])
+group = groups.save_group(actor=actor, group=Group(name="Field"), demands_factor=False)
+memberships.put_in_groups(actor=actor, person=lena, groups=[group.id])
 policy = policies.create(
     actor=actor,
     name="Field devices",

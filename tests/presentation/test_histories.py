@@ -3,7 +3,7 @@
 import pytest
 from django.utils import timezone
 
-from mydevices.accounts import people
+from mydevices.accounts import memberships, people
 from mydevices.accounts.factors import KINDS
 from mydevices.accounts.models import Group, Person
 from mydevices.audit import selectors as audit
@@ -128,7 +128,7 @@ def test_what_an_administrator_did_to_an_account_is_told_to_its_owner_and_to_adm
     ines, amara = factories.person(), factories.administrator("Amara Diallo")
     actor = factories.actor(amara, proved=now)
     design = Group.objects.create(name="<Design>")
-    people.put_in_groups(actor=actor, person=ines, groups=[design.id])
+    memberships.put_in_groups(actor=actor, person=ines, groups=[design.id])
     people.change_role(actor=actor, person=ines, role=Person.Role.HELPDESK)
     people.suspend(actor=actor, person=ines)
     people.resume(actor=actor, person=ines)

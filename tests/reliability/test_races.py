@@ -8,7 +8,7 @@ from uuid import UUID
 
 import pytest
 
-from mydevices.accounts import approvals, people, sign_in_rules
+from mydevices.accounts import approvals, memberships, sign_in_rules
 from mydevices.accounts.models import Approval, ApprovalRules, Group, Person, SignInRules
 from mydevices.actions import ActionKind
 from mydevices.audit.models import Entry
@@ -222,10 +222,10 @@ def test_groups_given_to_somebody_at_once_are_all_theirs() -> None:
     groups = [Group.objects.create(name=f"Group {number}") for number in range(4)]
     kept, left, *_joined = groups
     for group in (kept, left):
-        people.put_in_group(actor=boss, person=person, group=group)
-    steps = [partial(people.put_in_group, actor=boss, person=person, group=group) for group in groups[2:]]
-    away = partial(people.take_from_group, actor=boss, person=person, group=left)
-    twice = partial(people.put_in_group, actor=boss, person=person, group=groups[2])
+        memberships.put_in_group(actor=boss, person=person, group=group)
+    steps = [partial(memberships.put_in_group, actor=boss, person=person, group=group) for group in groups[2:]]
+    away = partial(memberships.take_from_group, actor=boss, person=person, group=left)
+    twice = partial(memberships.put_in_group, actor=boss, person=person, group=groups[2])
     outcomes = at_once(*steps, away, twice)
     assert set(person.groups.all()) == {kept, *groups[2:]}
     refused = [outcome for outcome in outcomes if outcome is not None]

@@ -5,7 +5,7 @@ from functools import partial
 import pytest
 from django.utils import timezone
 
-from mydevices.accounts import approvals, people
+from mydevices.accounts import approvals, memberships
 from mydevices.accounts.models import Approval, ApprovalRules, Group, Person
 from mydevices.actions import ActionKind
 from mydevices.commands import asking
@@ -47,7 +47,7 @@ def crowd(number: int) -> list[Person]:
 def test_people_who_are_put_into_a_group_at_once_count_together(
     amara: Person, tomas: Person, pilot: Group, round_: int
 ) -> None:
-    put = partial(people.put_in_group, actor=factories.actor(amara), group=pilot)
+    put = partial(memberships.put_in_group, actor=factories.actor(amara), group=pilot)
     outcomes = at_once(*(partial(put, person=person) for person in crowd(4)))
     assert sorted(str(type(outcome)) for outcome in outcomes) == sorted(map(str, [type(None)] * 2 + [Waits] * 2))
     assert pilot.memberships.count() == 2
@@ -57,7 +57,7 @@ def test_people_who_are_put_into_a_group_at_once_count_together(
 def test_of_two_who_allow_and_stop_at_once_one_is_heard(amara: Person, tomas: Person, pilot: Group) -> None:
     joins = {person.id: [pilot.id] for person in crowd(3)}
     with pytest.raises(Waits):
-        people.ask_to_move(actor=factories.actor(amara), joins=joins)
+        memberships.ask_to_move(actor=factories.actor(amara), joins=joins)
     other = factories.actor(tomas)
     approval = Approval.objects.get().id
     outcomes = at_once(

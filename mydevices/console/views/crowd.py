@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_http_methods
 
-from mydevices.accounts import people, rights
+from mydevices.accounts import memberships, people, rights
 from mydevices.accounts import selectors as accounts
 from mydevices.accounts.models import Group, Person
 from mydevices.accounts.requests import actor_of
@@ -53,23 +53,23 @@ class Deed:
 def _join(actor: Actor, person: Person, group: Group | None) -> None:
     if group is None:
         raise Invalid(_("Choose a group."))
-    people.put_in_group(actor=actor, person=person, group=group)
+    memberships.put_in_group(actor=actor, person=person, group=group)
 
 
 def _ask_to_join(actor: Actor, chosen: Sequence[Person], group: Group | None) -> None:
     if group is not None:
-        people.ask_to_move(actor=actor, joins={person.id: [group.id] for person in chosen})
+        memberships.ask_to_move(actor=actor, joins={person.id: [group.id] for person in chosen})
 
 
 def _ask_to_leave(actor: Actor, chosen: Sequence[Person], group: Group | None) -> None:
     if group is not None:
-        people.ask_to_move(actor=actor, leaves={person.id: [group.id] for person in chosen})
+        memberships.ask_to_move(actor=actor, leaves={person.id: [group.id] for person in chosen})
 
 
 def _leave(actor: Actor, person: Person, group: Group | None) -> None:
     if group is None:
         raise Invalid(_("Choose a group."))
-    people.take_from_group(actor=actor, person=person, group=group)
+    memberships.take_from_group(actor=actor, person=person, group=group)
 
 
 def _suspend(actor: Actor, person: Person, _group: Group | None) -> None:

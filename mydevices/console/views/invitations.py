@@ -22,7 +22,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.clickjacking import xframe_options_sameorigin
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from mydevices.accounts import mail, people
+from mydevices.accounts import list_updates, mail, memberships
 from mydevices.accounts.mail import Reader
 from mydevices.accounts.notices import Notice
 from mydevices.accounts.requests import actor_of, person_of, rights_of
@@ -395,7 +395,7 @@ def _ask_to_join(request: HttpRequest, changing: Sequence[Row]) -> Waits | None:
     if not joins:
         return None
     try:
-        people.ask_to_move(actor=actor_of(request), joins=joins)
+        memberships.ask_to_move(actor=actor_of(request), joins=joins)
     except Waits as waits:
         messages.info(request, waits.message)
         return waits
@@ -411,7 +411,7 @@ def _change_rows(request: HttpRequest, changing: Sequence[Row], *, with_groups: 
             continue
         wanted = [groups[name.casefold()] for name in row.groups] if with_groups else []
         try:
-            people.bring_up_to_date(
+            list_updates.bring_up_to_date(
                 actor=actor_of(request), person=row.person, name=row.name, language=row.language, groups=wanted
             )
             done += 1

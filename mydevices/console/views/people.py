@@ -15,8 +15,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from mydevices.accounts import factors, people, rights, services, sessions
+from mydevices.accounts import factors, memberships, people, rights, services, sessions
 from mydevices.accounts import selectors as accounts
+from mydevices.accounts.groups import delete_group, save_group
 from mydevices.accounts.models import Group, Person
 from mydevices.accounts.requests import actor_of, person_of, rights_of
 from mydevices.accounts.rights import Right
@@ -188,7 +189,7 @@ def change(request: HttpRequest, person_id: UUID) -> HttpResponse:
 def _put_in_groups(actor: Actor, person: Person, groups: Iterable[Group]) -> Waits | None:
     """That the groups wait is no reason for the role to be left out."""
     try:
-        people.put_in_groups(actor=actor, person=person, groups=[group.id for group in groups])
+        memberships.put_in_groups(actor=actor, person=person, groups=[group.id for group in groups])
     except Waits as waits:
         return waits
     return None
@@ -279,7 +280,7 @@ def _group(request: HttpRequest, row: Group) -> HttpResponse:
         row.name, row.description = form.cleaned_data["name"], form.cleaned_data["description"]
         row.open_to_helpdesk = form.cleaned_data["open_to_helpdesk"]
         try:
-            people.save_group(actor=actor_of(request), group=row, demands_factor=form.cleaned_data["factor"])
+            save_group(actor=actor_of(request), group=row, demands_factor=form.cleaned_data["factor"])
         except (Invalid, Conflict) as refusal:
             form.add_error("name", refusal.message)
         else:
@@ -295,7 +296,7 @@ def _group(request: HttpRequest, row: Group) -> HttpResponse:
 def group_delete(request: HttpRequest, group_id: UUID) -> HttpResponse:
     row = accounts.group_by_id(group_id)
     if request.method == "POST":
-        people.delete_group(actor=actor_of(request), group=row)
+        delete_group(actor=actor_of(request), group=row)
         messages.success(request, _("“%(name)s” is deleted.") % {"name": row.name})
         return HttpResponseRedirect(reverse("console:groups"), status=303)
     return render(request, "console/group_delete.html", {"group": row, "members": row.memberships.count()})
