@@ -240,6 +240,18 @@ def document_for(*, ticket: Ticket, signed: bool | None = None) -> Document:
     )
 
 
+def link_for(*, ticket: Ticket) -> str:
+    """The address that registers a device of a ticket, where its platform has one in place of a document; empty where
+    it has none. Raises NotFound when the ticket is no longer good."""
+    if ticket.revoked_at or ticket.used_at or ticket.refused_at or ticket.expires_at <= timezone.now():
+        raise NotFound(_("This registration is no longer open. Make a new one."))
+    return platform_named(ticket.platform).link(
+        promise=ticket.promise,
+        password=certificates.password_of(ticket.challenge_id),
+        subject=f"MyDevices {ticket.challenge_id}",
+    )
+
+
 def revoke(*, ticket: Ticket, actor: Actor) -> None:
     """Close a ticket that has not been used. Raises Conflict for one that has."""
     now = timezone.now()

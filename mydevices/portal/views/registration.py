@@ -392,6 +392,7 @@ def open_ticket(request: HttpRequest, code: str) -> HttpResponse:
         "person": found.person.name,
         "works_until": tickets.shown(found, timezone.now()).works_until,
         "wrong_device": guide.wrong_device if is_elsewhere else "",
+        "link": services.link_for(ticket=found),
         "download": reverse("portal:profile", args=[code]),
         **_promise(found.person, found.ownership, [found.platform]),
     }
