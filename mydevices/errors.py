@@ -16,7 +16,7 @@ MyDevicesError
 
 NeedsFreshAuthentication stands beside the tree. It is no answer to what was asked but a question back: who asks must
 prove again who they are. Nothing that turns refusals into sentences may take it for one, so nothing that catches a
-MyDevicesError catches it. The edge asks the question, in one place (`presentation.confirm`).
+MyDevicesError catches it. The edge asks the question, in one place (`presentation.proof_page`).
 
 Services know no HTTP status: `portal`, `front` and the endpoints choose it.
 """

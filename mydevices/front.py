@@ -3,7 +3,7 @@
 Request bodies are read on the event loop, with a cap and a time limit, so that a client that sends slowly or not at all
 holds a connection and nothing else. Only whole requests reach a thread: a few threads run Django's pages and a few
 others the device plane, each behind a bounded queue, so that a slow page does not hold up a poll. A full queue is
-answered 503 at once. Pages that wait for something else (`presentation.waiting`) have threads of their own, so that
+answered 503 at once. Pages that wait for something else (`presentation.slow_pages`) have threads of their own, so that
 they hold up no other page.
 
 A thread hands its answer to the server itself; the event loop only hears that it is done.
@@ -31,7 +31,7 @@ from django.conf import settings
 from mydevices import logs, wsgi
 from mydevices.cli import processes
 from mydevices.port import routes
-from mydevices.presentation import waiting
+from mydevices.presentation import slow_pages
 
 Pairs = list[tuple[str, str]]
 
@@ -563,4 +563,4 @@ def _host(address: str) -> str:
     return address.rpartition(":")[0].strip("[]")
 
 
-application = Front(pages=wsgi.pages, plane=wsgi.plane, waits=waiting.addresses())
+application = Front(pages=wsgi.pages, plane=wsgi.plane, waits=slow_pages.addresses())

@@ -418,7 +418,7 @@ def test_every_pattern_is_made_of_text_that_stands_in_the_sources() -> None:
     # Of the names of variables, of the routes, and of the schema that comes along.
     assert found == {
         "mydevices/configurations/variables.py",
-        "mydevices/presentation/waiting.py",
+        "mydevices/presentation/slow_pages.py",
         "mydevices/protocols/apple/schema.py",
     }
 

@@ -492,7 +492,7 @@ def test_a_verb_refuses_a_limited_actor_and_leaves_nothing_behind(
 
 READERS: Final = {
     *("accounts/rights.py: of", "audit/proof.py: is_excepted", "commands/capabilities.py: of"),
-    *("commands/approvals.py: obstacle", "commands/limits.py: exceeded"),
+    *("commands/wipes.py: obstacle", "commands/limits.py: exceeded"),
     *("commands/limits.py: asked_lately", "commands/limits.py: check_retired"),
     *("accounts/approvals.py: must_wait", "accounts/approvals.py: obstacle", "commands/batches.py: must_wait"),
     *("accounts/rights.py: ceiling", "accounts/rights.py: is_above", "accounts/rights.py: may_fill"),

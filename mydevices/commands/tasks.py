@@ -7,7 +7,7 @@ from uuid import UUID
 
 from django.utils import timezone
 
-from mydevices.commands import approvals, asking, batches, deferrals, queue, wakes
+from mydevices.commands import asking, batches, deferrals, queue, wakes, wipes
 from mydevices.devices import selectors as devices
 from mydevices.devices.models import Channel, Registration
 from mydevices.outbox import registry
@@ -21,7 +21,7 @@ def register() -> None:
     registry.handler("batch", batch, batch=1)
     registry.handler("wake", wake, batch=100)
     registry.periodic("commands.expire", timedelta(seconds=30), expire)
-    registry.periodic("commands.approvals", timedelta(hours=1), expire_approvals)
+    registry.periodic("commands.approvals", timedelta(hours=1), expire_wipes)
     registry.periodic("commands.wake_again", timedelta(minutes=10), wake_again)
     registry.periodic("commands.wake_deferred", timedelta(minutes=1), wake_deferred)
     registry.periodic("commands.park", timedelta(days=1), park)
@@ -92,8 +92,8 @@ def expire() -> None:
     queue.expire(now=timezone.now())
 
 
-def expire_approvals() -> None:
-    approvals.expire(now=timezone.now())
+def expire_wipes() -> None:
+    wipes.expire(now=timezone.now())
 
 
 def wake_again() -> None:

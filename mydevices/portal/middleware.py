@@ -35,7 +35,7 @@ from mydevices.errors import (
     Unsupported,
     Waits,
 )
-from mydevices.presentation import confirm
+from mydevices.presentation import proof_page
 from mydevices.presentation.access import go
 
 STATUS: dict[type[MyDevicesError], int] = {
@@ -60,7 +60,7 @@ class TranslateErrors:
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
         if isinstance(error, NeedsFreshAuthentication):
-            return confirm.ask(request)
+            return proof_page.ask(request)
         if not isinstance(error, MyDevicesError):
             return None
         if isinstance(error, LimitedSession):
@@ -340,8 +340,8 @@ class SecondFactor:
 
 
 class Confirmed:
-    """A form that comes with a proof of identity (`presentation.confirm`): the proof is checked here, and the view sees
-    the form as it was first sent. A limited session proves nothing by it."""
+    """A form that comes with a proof of identity (`presentation.proof_page`): the proof is checked here, and the view
+    sees the form as it was first sent. A limited session proves nothing by it."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -354,4 +354,4 @@ class Confirmed:
     ) -> HttpResponse | None:
         if signed_in(request) is None or limited.until_of(request) is not None:
             return None
-        return confirm.take(request)
+        return proof_page.take(request)

@@ -236,6 +236,6 @@ def called(kind: str) -> str:
         return kind
 
 
-def of_a_device() -> Mapping[ActionKind, Rules]:
+def listed_for_a_device() -> Mapping[ActionKind, Rules]:
     """What a device's page lists: what concerns a lost device alone stands where that is looked for."""
     return {kind: rules for kind, rules in ACTIONS.items() if not rules.only_while_lost}

@@ -23,7 +23,7 @@ from mydevices.port.actions import Capability
 from mydevices.port.pictures import Appearance, Shape
 from mydevices.port.platform import PLATFORMS, platform_of
 from mydevices.presentation import moments
-from mydevices.presentation.actions import WORDS, called, of_a_device, words_of
+from mydevices.presentation.actions import WORDS, called, listed_for_a_device, words_of
 
 SILENT: Final = timedelta(days=7)
 """After this long without a word a device needs its person."""
@@ -389,7 +389,7 @@ def card(
     if ended:
         again = Button(_("Register again"), reverse("portal:register"))
         return Card(shown, [again], [], [], pending=False, ended=True)
-    possible = [kind for kind in of_a_device() if kind in capabilities and capabilities[kind].possible]
+    possible = [kind for kind in listed_for_a_device() if kind in capabilities and capabilities[kind].possible]
     is_open = newest is not None and newest.is_open
     running = newest.action.kind if newest is not None and is_open else ""
     likeliest: list[Button] = []
@@ -418,7 +418,7 @@ def card(
     menu.append(Button(_("All actions"), page))
     refused = [
         Refusal(_("%(action)s: not possible") % {"action": called(kind)}, capabilities[kind].reason)
-        for kind in of_a_device()
+        for kind in listed_for_a_device()
         if kind in capabilities and not capabilities[kind].possible
     ]
     return Card(shown, likeliest or [Button(_("Show details"), page)], menu, refused, pending=is_open, ended=False)
@@ -441,7 +441,7 @@ def rows(
             under_way=kind in running,
             refused=not capabilities[kind].possible and kind not in running,
         )
-        for kind in of_a_device()
+        for kind in listed_for_a_device()
         if kind in capabilities
     ]
     if appearance(device).has_pins:

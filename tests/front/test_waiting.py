@@ -24,7 +24,7 @@ from mydevices.accounts.models import Person
 from mydevices.certificates import uploads
 from mydevices.certificates.opening import Limits
 from mydevices.errors import TooMany
-from mydevices.presentation import waiting
+from mydevices.presentation import slow_pages
 from mydevices.protocols.pki.pkcs12 import Bundle
 from tests import factories
 from tests.certificates import identities
@@ -97,7 +97,7 @@ class Running:
 
     def __init__(self, limits: front.Limits) -> None:
         self._loop = asyncio.new_event_loop()
-        self._front = front.Front(pages=pages, plane=wsgi.plane, waits=waiting.addresses(), limits=limits)
+        self._front = front.Front(pages=pages, plane=wsgi.plane, waits=slow_pages.addresses(), limits=limits)
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
         for pool in self._front._pools:
@@ -214,7 +214,7 @@ def test_the_third_upload_of_one_person_is_told_to_wait_in_whichever_session(run
     until(lambda: held.number == 2, PATIENCE, "two are held")
     for browser in (*hers, *hers):
         third = browser.upload().answer()
-        assert (third.status, third.headers["retry-after"]) == (429, waiting.AGAIN)
+        assert (third.status, third.headers["retry-after"]) == (429, slow_pages.AGAIN)
         assert "Still busy with your last requests" in third.body.decode()
         assert "no-store" in third.headers["cache-control"]
     assert hers[0].see("portal:certificate_add").answer().status == 200  # the form itself waits for nothing
@@ -348,7 +348,7 @@ def test_every_page_that_opens_a_file_or_asks_somebody_else_is_declared() -> Non
     ],
 )
 def test_the_front_knows_them_by_method_and_path(method: str, name: str, arguments: list[Any], expected: bool) -> None:
-    assert waiting.addresses()(method, reverse(name, args=arguments)) is expected
+    assert slow_pages.addresses()(method, reverse(name, args=arguments)) is expected
 
 
 # --- Over sockets ----------------------------------------------------------------------------------------------------

@@ -23,7 +23,7 @@ from mydevices.devices.models import Device
 from mydevices.organisation.models import Organisation
 from mydevices.platforms.apple import push_certificate
 from mydevices.portal.tickets import readable
-from mydevices.presentation import confirm
+from mydevices.presentation import proof_page
 from mydevices.registration import services as registration
 from mydevices.registration.models import Ticket
 from tests import factories, passkeys
@@ -226,7 +226,7 @@ def test_a_file_comes_along_with_the_password_that_opens_it(stale: Client, ines:
 
 def test_a_file_too_large_to_carry_is_chosen_again(sign_in: SignedIn) -> None:
     boss = grow_stale(sign_in(factories.administrator(password=PASSWORD)))
-    png = b"\x89PNG\r\n\x1a\n" + b"x" * confirm.MOST_CARRIED
+    png = b"\x89PNG\r\n\x1a\n" + b"x" * proof_page.MOST_CARRIED
     form = {"name": "Intranet", "enabled": "on", "label": "Intranet", "url": "https://in.example/", "to": "nobody"}
     address = reverse("console:configurations_new", args=["web_clip"])
     answer = boss.post(address, {**form, "icon": SimpleUploadedFile("big <icon>.png", png)})

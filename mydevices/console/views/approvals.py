@@ -17,12 +17,11 @@ from mydevices.accounts.models import Approval
 from mydevices.accounts.requests import actor_of, person_of, rights_of
 from mydevices.accounts.rights import Right
 from mydevices.audit import selectors as audit
-from mydevices.commands import approvals as wipes
-from mydevices.commands import limits
+from mydevices.commands import limits, wipes
 from mydevices.console.access import console_page
 from mydevices.console.forms import ApprovalForm
 from mydevices.errors import Conflict, Invalid
-from mydevices.presentation import changes, moments, present
+from mydevices.presentation import moments, present, waiting_changes
 from mydevices.presentation.access import sent
 
 SHOWN: Final = 200
@@ -39,7 +38,7 @@ def index(request: HttpRequest) -> HttpResponse:
     context = {
         "changes": [
             {
-                "one": changes.shown(approval, now),
+                "one": waiting_changes.shown(approval, now),
                 "is_own": approval.asker_id == me,
                 "may_decide": approvals.MATTERS[approval.kind].right in may,
             }
@@ -88,7 +87,7 @@ def one(request: HttpRequest, approval_id: UUID) -> HttpResponse:
     may_decide = right in rights_of(request)
     waits = approval.state == Approval.State.WAITING
     context = {
-        "one": changes.shown(approval, now),
+        "one": waiting_changes.shown(approval, now),
         "waits": waits,
         "decided": moments.moment(approval.decided_at, now) if approval.decided_at else "",
         "is_own": is_own,

@@ -24,7 +24,7 @@ from mydevices.console.views.devices import wanted
 from mydevices.devices import selectors as devices
 from mydevices.errors import Conflict, NotFound
 from mydevices.port.actions import Parameters
-from mydevices.presentation import changes, moments, present
+from mydevices.presentation import moments, present, waiting_changes
 from mydevices.presentation.access import freshly_signed_in, sent
 from mydevices.presentation.actions import WORDS
 
@@ -148,7 +148,7 @@ def _batch(request: HttpRequest, one: Batch) -> dict[str, object]:
         "over": one.number - tally.waiting,
         "refused": [(present.name_of(item.device), item) for item in batches.refused(one)[:TOLD]],
         "more": max(0, tally.refused - TOLD),
-        "waits": changes.of(batches.what(one.id)),
+        "waits": waiting_changes.of(batches.what(one.id)),
         "may_stop": bool(tally.waiting) and rules_of(one.kind).right in rights_of(request),
     }
 

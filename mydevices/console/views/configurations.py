@@ -42,9 +42,9 @@ from mydevices.devices.assignment import EVERYONE
 from mydevices.errors import Conflict, Invalid, NotFound, TooMany
 from mydevices.organisation import selectors as organisation
 from mydevices.policies.kinds.kind import Kind, Line
-from mydevices.presentation import changes, moments, present
+from mydevices.presentation import moments, present, waiting_changes
 from mydevices.presentation.access import sent
-from mydevices.presentation.waiting import waits
+from mydevices.presentation.slow_pages import waits
 
 READ_AND_WRITE = require_http_methods(["GET", "HEAD", "POST"])
 SETTLES: Final = timedelta(seconds=30)
@@ -182,7 +182,7 @@ def _edit(request: HttpRequest, kind: type[Kind], found: Configuration | None) -
         "to": to,
         "reach": reach,
         "configuration": found,
-        "waits": changes.of(services.what(found.id)) if found is not None else [],
+        "waits": waiting_changes.of(services.what(found.id)) if found is not None else [],
         "kind": kind,
         "kind_title": kind.title(),
         "about": ABOUT[kind.name()],
@@ -287,7 +287,7 @@ def _one(request: HttpRequest, found: Configuration) -> dict[str, object]:
     )
     return {
         "configuration": found,
-        "waits": changes.of(services.what(found.id)),
+        "waits": waiting_changes.of(services.what(found.id)),
         "kind": KINDS[found.kind].title(),
         "icon": ICONS[found.kind],
         "lines": lines(found),

@@ -49,8 +49,7 @@ from mydevices.policies import selectors as policies
 from mydevices.policies.kinds.self_service import SelfServiceRules
 from mydevices.port.actions import Parameters
 from mydevices.port.platform import platform_of, systems
-from mydevices.presentation import apps as app_lists
-from mydevices.presentation import confirming, files, moments, openness, past, present
+from mydevices.presentation import app_lists, files, moments, openness, past, present, unconfirmed_devices
 from mydevices.presentation.access import freshly_signed_in, sent
 from mydevices.presentation.actions import WORDS, called
 from mydevices.registration import confirmations
@@ -275,7 +274,7 @@ def _shown(request: HttpRequest, found: Device) -> dict[str, object]:
         ]
         if Right.ASSIST in rights_of(request)
         else [],
-        "unconfirmed": confirming.unconfirmed(found, now),
+        "unconfirmed": unconfirmed_devices.unconfirmed(found, now),
         "timelines": [
             replace(present.timeline(found, progress, viewer, now), button=None)
             for progress in present.on_top(recent, now)

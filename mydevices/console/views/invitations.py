@@ -34,7 +34,7 @@ from mydevices.errors import Conflict, Invalid, MyDevicesError, NotAllowed, NotF
 from mydevices.organisation import outgoing
 from mydevices.presentation import moments
 from mydevices.presentation.access import sent
-from mydevices.presentation.waiting import waits
+from mydevices.presentation.slow_pages import waits
 from mydevices.registration import invitation_rules, invitations, invitees, selectors
 from mydevices.registration.invitations import Wish
 from mydevices.registration.invitees import Row

@@ -34,7 +34,7 @@ from mydevices.console.views.crowd import DEEDS
 from mydevices.devices import selectors as devices
 from mydevices.errors import Conflict, Invalid, Waits
 from mydevices.organisation import selectors as organisation
-from mydevices.presentation import changes, files, moments, past, present
+from mydevices.presentation import files, moments, past, present, waiting_changes
 from mydevices.presentation.access import freshly_signed_in, sent
 from mydevices.registration import selectors as registration
 
@@ -142,7 +142,7 @@ def person(request: HttpRequest, person_id: UUID) -> HttpResponse:
     may = rights_of(request)
     context = {
         "person": found,
-        "waits": changes.of(*people.whats(found)) if Right.MANAGE_PEOPLE in may else [],
+        "waits": waiting_changes.of(*people.whats(found)) if Right.MANAGE_PEOPLE in may else [],
         "is_self": found == person_of(request),
         "groups": found.groups.order_by(Lower("name")),
         "faces": faces,
@@ -286,7 +286,7 @@ def _group(request: HttpRequest, row: Group) -> HttpResponse:
         else:
             messages.success(request, _("“%(name)s” is saved.") % {"name": row.name})
             return HttpResponseRedirect(reverse("console:groups"), status=303)
-    context = {"form": form, "group": None if is_new else row, "waits": changes.of(f"group:{row.id}")}
+    context = {"form": form, "group": None if is_new else row, "waits": waiting_changes.of(f"group:{row.id}")}
     return render(request, "console/group.html", context, status=400 if form.errors else 200)
 
 

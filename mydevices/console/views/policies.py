@@ -23,7 +23,7 @@ from mydevices.policies.kinds import KINDS
 from mydevices.policies.kinds.kind import Kind
 from mydevices.policies.models import Policy
 from mydevices.policies.services import Direction
-from mydevices.presentation import changes
+from mydevices.presentation import waiting_changes
 from mydevices.presentation.access import sent
 
 FOUND = 20
@@ -45,7 +45,7 @@ def _kind(name: str) -> type[Kind]:
 @require_safe
 @console_page(Right.SEE_SETTINGS)
 def index(request: HttpRequest) -> HttpResponse:
-    waits = changes.things(approvals.waiting())
+    waits = waiting_changes.things(approvals.waiting())
     kinds = [
         {
             "name": kind.name(),
@@ -129,7 +129,7 @@ def _edit(request: HttpRequest, kind: type[Kind], found: Policy | None) -> HttpR
         "to": to,
         "reach": reach,
         "policy": found,
-        "waits": changes.of(services.what(found.id)) if found is not None else [],
+        "waits": waiting_changes.of(services.what(found.id)) if found is not None else [],
         "kind": kind,
         "kind_title": kind.title(),
         "counted": counted,

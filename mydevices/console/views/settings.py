@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from mydevices.accounts import approval_rules, mail_server, passwords, post, providers
-from mydevices.accounts import approvals as waiting_changes
+from mydevices.accounts import approvals as approvals_of_changes
 from mydevices.accounts import selectors as accounts_selectors
 from mydevices.accounts import sign_in_rules as rules_of_sign_in
 from mydevices.accounts.models import Provider
@@ -40,9 +40,9 @@ from mydevices.policies import selectors as policies
 from mydevices.policies.kinds.registration import RegistrationRules
 from mydevices.port.platform import settings_pages
 from mydevices.port.settings import SettingsPage
-from mydevices.presentation import changes
+from mydevices.presentation import waiting_changes
 from mydevices.presentation.access import freshly_signed_in, sent
-from mydevices.presentation.waiting import waits
+from mydevices.presentation.slow_pages import waits
 from mydevices.registration import invitation_rules
 
 EITHER = require_http_methods(["GET", "HEAD", "POST"])
@@ -77,7 +77,7 @@ def index(request: HttpRequest) -> HttpResponse:
         "providers": providers.every(),
         "invitations": invitation_rules.described(invitation_rules.current()),
         "policies": policies.of_kind(RegistrationRules).count(),
-        "approvals": waiting_changes.rules(),
+        "approvals": approvals_of_changes.rules(),
         "rules": passwords.described(accounts_selectors.sign_in_rules()),
         "platforms": [
             {"name": name, "title": page.title, "state": page.state(now)} for name, page in settings_pages().items()
@@ -114,14 +114,14 @@ def sign_in_rules(request: HttpRequest) -> HttpResponse:
         if _tried(form, lambda: rules_of_sign_in.change(actor=actor, **form.cleaned_data)):
             messages.success(request, _("Saved. Passwords that people have already stay good."))
             return _see("settings")
-    return _page(request, "sign_in", form, waits=changes.of(rules_of_sign_in.WHAT))
+    return _page(request, "sign_in", form, waits=waiting_changes.of(rules_of_sign_in.WHAT))
 
 
 @EITHER
 @console_page(Right.SEE_SETTINGS)
 def approvals(request: HttpRequest) -> HttpResponse:
     """When a change waits for a second administrator."""
-    present = waiting_changes.rules()
+    present = approvals_of_changes.rules()
     names = ApprovalRulesForm.base_fields
     form = ApprovalRulesForm(sent(request), initial={name: getattr(present, name) for name in names})
     if request.method == "POST" and form.is_valid():
@@ -129,7 +129,7 @@ def approvals(request: HttpRequest) -> HttpResponse:
         if _tried(form, lambda: approval_rules.change(actor=actor, **form.cleaned_data)):
             messages.success(request, _("Saved."))
             return _see("settings")
-    return _page(request, "approvals", form, waits=changes.of(approval_rules.WHAT))
+    return _page(request, "approvals", form, waits=waiting_changes.of(approval_rules.WHAT))
 
 
 @EITHER
@@ -149,7 +149,7 @@ def invitations(request: HttpRequest) -> HttpResponse:
             messages.success(request, _("Saved. Reminders follow it from now on."))
             return _see("settings")
     context = {
-        "waits": changes.of(invitation_rules.WHAT),
+        "waits": waiting_changes.of(invitation_rules.WHAT),
         "is_set_here": invitation_rules.are_set_here(),
         "environment": invitation_rules.described(invitation_rules.of_environment()),
     }
@@ -192,7 +192,7 @@ def _mail(request: HttpRequest, form: MailForm, *, failed: str = "") -> HttpResp
         for field in form.fields.values():
             field.disabled = True
     context = {"of_environment": outgoing.is_of_environment(), "is_set": outgoing.is_set(), "trial_failed": failed}
-    return _page(request, "mail", form, **context, waits=changes.of(mail_server.WHAT))
+    return _page(request, "mail", form, **context, waits=waiting_changes.of(mail_server.WHAT))
 
 
 def _present_mail() -> dict[str, object]:
@@ -324,7 +324,7 @@ def _provider(request: HttpRequest, row: Provider, *, is_new: bool) -> HttpRespo
             return _see("settings")
     back = settings.PUBLIC_URL + reverse("openid_connect_callback", args=[row.id or "PART"])
     links = 0 if is_new else providers.links_of(row)
-    waiting = [] if is_new else changes.of(providers.what(row.id))
+    waiting = [] if is_new else waiting_changes.of(providers.what(row.id))
     return _page(request, "provider", form, provider=None if is_new else row, back=back, links=links, waits=waiting)
 
 

@@ -14,7 +14,7 @@ from mydevices.accounts.requests import actor_of
 from mydevices.accounts.rights import Right
 from mydevices.actions import ActionKind
 from mydevices.audit import selectors as audit
-from mydevices.commands import approvals
+from mydevices.commands import wipes
 from mydevices.commands.models import Action
 from mydevices.console.access import console_page
 from mydevices.console.forms import DecisionForm
@@ -30,8 +30,8 @@ from mydevices.presentation.access import sent
 @console_page(Right.MANAGE_DEVICES)
 def decide(request: HttpRequest, action_id: UUID) -> HttpResponse:
     """Let one go, or refuse it, with the reason that whoever asked reads."""
-    action, back = approvals.one(action_id), reverse("console:approvals")
-    if not approvals.is_waiting(action):
+    action, back = wipes.one(action_id), reverse("console:approvals")
+    if not wipes.is_waiting(action):
         messages.info(request, _("This wipe has been decided on or called off."))
         return HttpResponseRedirect(back, status=303)
     form = DecisionForm(sent(request))
@@ -50,7 +50,7 @@ def decide(request: HttpRequest, action_id: UUID) -> HttpResponse:
         "reason": audit.reasons_of({action.id: action.device_id}).get(action.id, ""),
         "fates": platform_of(device).fates(device, ActionKind.WIPE),
         "form": form,
-        "why_not": approvals.obstacle(action, actor_of(request), now),
+        "why_not": wipes.obstacle(action, actor_of(request), now),
     }
     return render(request, "console/wipe_decide.html", context, status=400 if form.errors else 200)
 
@@ -59,10 +59,10 @@ def _decide(request: HttpRequest, action: Action, decision: str, reason: str) ->
     words = {"device": _named(action.device)}
     try:
         if decision == "approve":
-            approvals.approve(action=action, actor=actor_of(request), reason=reason)
+            wipes.approve(action=action, actor=actor_of(request), reason=reason)
             messages.success(request, _("%(device)s is wiped as soon as its undo window is over.") % words)
         else:
-            approvals.refuse(action=action, actor=actor_of(request), reason=reason)
+            wipes.refuse(action=action, actor=actor_of(request), reason=reason)
             messages.success(request, _("The wipe of %(device)s is refused. Nothing was sent to it.") % words)
     except Conflict as conflict:
         messages.warning(request, conflict.message)

@@ -32,7 +32,7 @@ from mydevices.policies.kinds.self_service import SelfServiceRules
 from mydevices.port.actions import Parameters
 from mydevices.port.platform import platform_of
 from mydevices.portal.forms import LockForm, LostForm, TypedNameForm
-from mydevices.presentation import confirming, losing, present
+from mydevices.presentation import losing, present, unconfirmed_devices
 from mydevices.presentation.access import freshly_signed_in, go, in_dialog, sent
 from mydevices.presentation.actions import WORDS, Dialog
 from mydevices.registration import confirmations
@@ -99,7 +99,7 @@ def confirm(request: HttpRequest, device_id: UUID) -> HttpResponse:
         except Conflict as conflict:
             messages.warning(request, conflict.message)
         return _to(request, device)
-    unconfirmed = confirming.unconfirmed(device, now)
+    unconfirmed = unconfirmed_devices.unconfirmed(device, now)
     if unconfirmed is None:
         messages.warning(request, _("This device doesn’t wait to be confirmed."))
         return _to(request, device)

@@ -31,10 +31,10 @@ from mydevices.errors import Conflict, Invalid, NotAllowed, NotFound, TooMany
 from mydevices.organisation import selectors as organisation
 from mydevices.portal.certificate_forms import AddForm, EditForm, NoteForm, TakeForm
 from mydevices.presentation import certificates as presentation
-from mydevices.presentation import confirming
+from mydevices.presentation import unconfirmed_devices
 from mydevices.presentation.access import freshly_signed_in, go, in_dialog, sent
 from mydevices.presentation.present import name_of
-from mydevices.presentation.waiting import waits
+from mydevices.presentation.slow_pages import waits
 
 READ_AND_WRITE = require_http_methods(["GET", "HEAD", "POST"])
 
@@ -67,9 +67,11 @@ def _table(person: Person) -> dict[str, object]:
     deliveries = configurations.deliveries(person.id)
     labels = {one.id: one.label for one in selectors.types()} if deliveries.certificates else {}
     waiting = [
-        one for device in push.unconfirmed(person.id) if (one := confirming.unconfirmed(device, moment)) is not None
+        one
+        for device in push.unconfirmed(person.id)
+        if (one := unconfirmed_devices.unconfirmed(device, moment)) is not None
     ]
-    waits = confirming.by_certificate(waiting)
+    waits = unconfirmed_devices.by_certificate(waiting)
     rows = [presentation.row(one, moment, deliveries, waits.get(one.fingerprint, ())) for one in found]
     remainders = presentation.remainders(deliveries, found, labels)
     pending = any(row.is_pending for row in rows) or any(one.is_pending for one in remainders)

@@ -29,8 +29,7 @@ from mydevices.policies import selectors as policies
 from mydevices.policies.kinds.privacy import Privacy
 from mydevices.policies.kinds.self_service import SelfServiceRules
 from mydevices.policies.selectors import Effective
-from mydevices.presentation import apps as app_lists
-from mydevices.presentation import confirming, moments, openness, past, present
+from mydevices.presentation import app_lists, moments, openness, past, present, unconfirmed_devices
 from mydevices.presentation.openness import Known
 
 LATELY = 5
@@ -118,7 +117,7 @@ def _device(request: HttpRequest, device: Device) -> dict[str, object]:
     lines = past.history(entries, person, now)
     return {
         "face": present.face(device, present.telling(recent), organisation=name, now=now),
-        "unconfirmed": confirming.unconfirmed(device, now),
+        "unconfirmed": unconfirmed_devices.unconfirmed(device, now),
         "timelines": [present.timeline(device, progress, person, now) for progress in timelines],
         "rows": present.rows(device, capabilities.of(device, actor_of(request)), running),
         "facts": present.facts(device, now),

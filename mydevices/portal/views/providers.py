@@ -16,7 +16,7 @@ from mydevices.accounts.provider_sign_in import Purpose
 from mydevices.accounts.requests import actor_of, person_of
 from mydevices.errors import TooMany
 from mydevices.presentation.access import freshly_signed_in
-from mydevices.presentation.waiting import waits
+from mydevices.presentation.slow_pages import waits
 
 
 @waits("GET")

@@ -34,9 +34,9 @@ from mydevices.organisation import selectors as organisation
 from mydevices.port.platform import PLATFORMS, detect, device_kind, platform_named
 from mydevices.portal import desks, tickets
 from mydevices.portal.forms import AskPinForm, ProofForm, RegisterForm
-from mydevices.presentation import confirming, present
+from mydevices.presentation import present, unconfirmed_devices
 from mydevices.presentation.access import freshly_signed_in, sent
-from mydevices.presentation.confirm import to_proof
+from mydevices.presentation.proof_page import to_proof
 from mydevices.registration import pins, selectors, services
 from mydevices.registration.models import Ticket
 from mydevices.registration.refusals import Refused
@@ -347,7 +347,7 @@ def _ticket(request: HttpRequest, found: Ticket) -> dict[str, object]:
         "address": link.partition("://")[2].replace(code, tickets.readable(code)),
         "device": device,
         "device_name": present.name_of(device) if device else "",
-        "unconfirmed": confirming.unconfirmed(device, now) if device else None,
+        "unconfirmed": unconfirmed_devices.unconfirmed(device, now) if device else None,
     }
 
 

@@ -11,7 +11,7 @@ from mydevices.actions import ActionKind
 from mydevices.audit.actor import Actor
 from mydevices.audit.models import Entry
 from mydevices.audit.verbs import Verb
-from mydevices.commands import approvals, asking, limits, queue, selectors, tasks
+from mydevices.commands import asking, limits, queue, selectors, tasks, wipes
 from mydevices.commands.models import Action, Command
 from mydevices.commands.states import State
 from mydevices.devices import selectors as devices
@@ -113,7 +113,7 @@ def test_what_waits_itself_does_not_count_and_what_was_approved_does() -> None:
     third = wipe(factories.device(owner))
     assert (second.approval, third.approval) == ("waiting", "")
     asking.cancel(action=third, actor=factories.actor(owner), now=NOW)
-    approvals.approve(action=second, actor=chief(), now=NOW)
+    wipes.approve(action=second, actor=chief(), now=NOW)
     assert wipe(factories.device(owner)).approval == "waiting"
 
 
@@ -162,7 +162,7 @@ def test_nothing_else_is_limited(kind: ActionKind) -> None:
 
 def test_an_approved_wipe_has_its_undo_window_and_then_goes() -> None:
     action, actor = held(), chief()
-    approvals.approve(action=action, actor=actor, reason="She rang me.", now=NOW)
+    wipes.approve(action=action, actor=actor, reason="She rang me.", now=NOW)
     action.refresh_from_db()
     assert action.approval == "approved"
     assert action.held_until is not None
@@ -177,14 +177,14 @@ def test_an_approved_wipe_has_its_undo_window_and_then_goes() -> None:
 def test_without_an_undo_window_an_approved_wipe_goes_at_once() -> None:
     decide(undo_seconds=0)
     action = held()
-    approvals.approve(action=action, actor=chief(), now=NOW)
+    wipes.approve(action=action, actor=chief(), now=NOW)
     assert state_of(action) == State.QUEUED
     assert Message.objects.filter(topic="wake").exists()
 
 
 def test_a_refused_wipe_is_over_and_whoever_asked_reads_why() -> None:
     action = held()
-    approvals.refuse(action=action, actor=chief(), reason="Not that one.", now=NOW)
+    wipes.refuse(action=action, actor=chief(), reason="Not that one.", now=NOW)
     action.refresh_from_db()
     assert (action.approval, state_of(action)) == ("refused", State.CANCELLED)
     [mail] = mails(Notice.WIPE_REFUSED)
@@ -200,11 +200,11 @@ def test_a_refused_wipe_is_over_and_whoever_asked_reads_why() -> None:
 def test_a_refusal_says_why(reason: str) -> None:
     action = held()
     with pytest.raises(Invalid):
-        approvals.refuse(action=action, actor=chief(), reason=reason, now=NOW)
+        wipes.refuse(action=action, actor=chief(), reason=reason, now=NOW)
     assert state_of(action) == State.HELD
 
 
-@pytest.mark.parametrize("deed", [approvals.approve, approvals.refuse])
+@pytest.mark.parametrize("deed", [wipes.approve, wipes.refuse])
 def test_only_who_manages_devices_decides_and_lets_go_only_freshly_signed_in(deed: Any) -> None:
     owner = factories.person()
     action = held(owner)
@@ -217,7 +217,7 @@ def test_only_who_manages_devices_decides_and_lets_go_only_freshly_signed_in(dee
     with pytest.raises(Invalid):
         deed(action=action, actor=chief(), reason="x" * 501, now=NOW)
     stale = factories.actor(factories.administrator(), proved=NOW - timedelta(minutes=6))
-    if deed is approvals.approve:
+    if deed is wipes.approve:
         with pytest.raises(NeedsFreshAuthentication):
             deed(action=action, actor=stale, reason="Because.", now=NOW)
         assert state_of(action) == State.HELD
@@ -231,22 +231,22 @@ def test_nobody_lets_their_own_wipe_go_unless_they_are_the_only_administrator() 
     action, actor = held(amara), factories.actor(amara)
     other = factories.administrator()
     with pytest.raises(NotAllowed, match="another administrator"):
-        approvals.approve(action=action, actor=actor, now=NOW)
+        wipes.approve(action=action, actor=actor, now=NOW)
     other.is_active = False
     other.save()
-    approvals.approve(action=action, actor=actor, now=NOW)
+    wipes.approve(action=action, actor=actor, now=NOW)
     action.refresh_from_db()
     assert action.approval == "approved"
 
 
-@pytest.mark.parametrize("deed", [approvals.approve, approvals.refuse])
+@pytest.mark.parametrize("deed", [wipes.approve, wipes.refuse])
 def test_what_was_decided_called_off_or_has_ended_cannot_be_decided(deed: Any) -> None:
     decided, gone, ended = held(factories.person("A")), held(factories.person("B")), held(factories.person("C"))
-    approvals.refuse(action=decided, actor=chief(), reason="No.", now=NOW)
+    wipes.refuse(action=decided, actor=chief(), reason="No.", now=NOW)
     asking.cancel(action=gone, actor=factories.actor(gone.device.owner), now=NOW)
     queue.void(registration=Registration.objects.get(id=ended.registration_id), now=NOW)
     for action in (decided, gone, ended):
-        assert not approvals.is_waiting(action)
+        assert not wipes.is_waiting(action)
         with pytest.raises(Conflict):
             deed(action=action, actor=chief(), reason="Because.", now=NOW)
 
@@ -257,21 +257,21 @@ def test_what_a_policy_forbids_meanwhile_or_a_suspended_person_asked_for_is_not_
     owner.is_active = False
     owner.save()
     with pytest.raises(Conflict, match="suspended"):
-        approvals.approve(action=action, actor=chief(), now=NOW)
+        wipes.approve(action=action, actor=chief(), now=NOW)
     owner.is_active = True
     owner.save()
     decide(allowed=tuple(what for what in EVERYTHING if what != "wipe"))
     with pytest.raises(Conflict, match="House rules"):
-        approvals.approve(action=action, actor=chief(), now=NOW)
+        wipes.approve(action=action, actor=chief(), now=NOW)
     assert state_of(action) == State.HELD
 
 
 def test_nobody_can_ask_for_an_action_that_never_needed_a_decision() -> None:
     plain = wipe(factories.device(factories.person()))
     with pytest.raises(NotFound):
-        approvals.one(plain.id)
+        wipes.one(plain.id)
     action = held()
-    assert approvals.one(action.id) == action
+    assert wipes.one(action.id) == action
 
 
 # Mails, and time
@@ -292,15 +292,15 @@ def test_administrators_are_told_once_an_hour_however_many_wait() -> None:
 
 def test_who_decides_on_their_own_gets_no_mail_about_it() -> None:
     amara = factories.administrator("Amara Diallo")
-    approvals.refuse(action=held(amara), actor=factories.actor(amara), reason="No.", now=NOW)
+    wipes.refuse(action=held(amara), actor=factories.actor(amara), reason="No.", now=NOW)
     assert not mails(Notice.WIPE_REFUSED)
 
 
 def test_nobody_decides_for_a_week_and_the_wipe_is_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
     action = held()
-    assert approvals.expire(now=NOW + timedelta(days=6, hours=23)) == 0
+    assert wipes.expire(now=NOW + timedelta(days=6, hours=23)) == 0
     monkeypatch.setattr("django.utils.timezone.now", lambda: NOW + timedelta(days=7))
-    tasks.expire_approvals()
+    tasks.expire_wipes()
     assert state_of(action) == State.CANCELLED
     entry = Entry.objects.get(verb=Verb.WIPE_REFUSED)
     assert entry.actor_kind == "system"
