@@ -494,15 +494,14 @@ READERS: Final = {
     *("accounts/rights.py: of", "audit/proof.py: is_excepted", "commands/capabilities.py: of"),
     *("commands/wipes.py: obstacle", "commands/limits.py: exceeded"),
     *("commands/limits.py: asked_lately", "commands/limits.py: check_retired"),
-    *("accounts/approvals.py: must_wait", "accounts/approvals.py: obstacle", "commands/batches.py: must_wait"),
+    *("accounts/approvals.py: must_wait", "accounts/approvals.py: name_of", "accounts/approvals.py: tell_asker"),
+    *("accounts/approval_decisions.py: obstacle", "commands/batches.py: must_wait"),
     *("accounts/rights.py: ceiling", "accounts/rights.py: is_above", "accounts/rights.py: may_fill"),
     "registration/invitees.py: check",
     "registration/pins.py: ask",  # of somebody without a session: the worker answers, and records
 }
 """Take an actor and change nothing."""
-ENDS: Final = re.compile(
-    r"audit\.record\(|\b_record\(|rights\.require\(|\.require_fresh\(|\.require_full\(|actor\.is_administrator"
-)
+ENDS: Final = re.compile(r"\b_?record\(|rights\.require\(|\.require_fresh\(|\.require_full\(|actor\.is_administrator")
 
 
 def test_every_verb_there_is_ends_where_a_limited_actor_is_refused() -> None:

@@ -2,8 +2,8 @@
 
 A verb calls `ask`, `loosen` or `hold` within its transaction, after `organisation.hold`. Where it gets None, nothing
 has to wait and it goes on. Otherwise it gets an approval, and raises `waits(approval)` after its transaction has
-committed. Later the change is carried out by the function that is registered for its kind (`register`), which checks
-anew whether it still can be.
+committed. Later the change is carried out (`approval_decisions`) by the function that is registered for its kind
+(`register`), which checks anew whether it still can be.
 
 Nothing waits for the server itself (its command line is the way back), where there is no other administrator, and
 while few devices are registered. Whoever could decide is mailed at once, whatever comes of it. See decision 21.
@@ -16,12 +16,10 @@ from typing import Any, Final
 from uuid import UUID, uuid4
 
 from django.conf import settings
-from django.db import transaction
 from django.db.models import Field, Model, QuerySet
-from django.utils import timezone, translation
+from django.utils import translation
 from django.utils.translation import gettext as _
 
-from mydevices import names
 from mydevices.accounts import rights, services
 from mydevices.accounts.models import Approval, ApprovalRules, Person, ReachedDevice
 from mydevices.accounts.notices import Notice
@@ -29,22 +27,16 @@ from mydevices.accounts.rights import Right
 from mydevices.audit import services as audit
 from mydevices.audit.actor import Actor
 from mydevices.audit.verbs import Verb
-from mydevices.errors import Conflict, Invalid, MyDevicesError, NotAllowed, NotFound, Waits
-from mydevices.organisation import services as organisation
+from mydevices.errors import Conflict, NotFound, Waits
+from mydevices.outbox import services as outbox
 from mydevices.vault import services as vault
 
+TOPIC: Final = "approval"
+"""Of the messages that come when a change has waited its time, one for each."""
 DAY: Final = timedelta(hours=24)
 WEEK: Final = timedelta(days=7)
-ROLE_HELD: Final = timedelta(hours=24)
-"""How long somebody must have had their role before they decide."""
-MADE_LATELY: Final = WEEK
-"""For how long whoever made an administrator does not allow what that one asks for. Longer would leave two of whom one
-made the other with nobody to decide."""
-LONGEST_REASON: Final = 500
 LONGEST_DETAILS: Final = 1000
 """Characters of a mail on what would change."""
-AT_ONCE: Final = 100
-"""How many approvals one round of the worker ends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +132,8 @@ def hold(*, actor: Actor, wanted: Wanted, now: datetime) -> Approval | None:
     if wanted.enclosure:
         approval.enclosure = vault.seal(wanted.enclosure, **_place(approval))
     approval.save(force_insert=True)
-    _record(Verb.CHANGE_WAITS, approval, actor)
+    outbox.post(TOPIC, {"approval": str(approval.id)}, key=str(approval.id), not_before=approval.ends_at)
+    record(Verb.CHANGE_WAITS, approval, actor)
     goes = {"goes": _moment(approval.ends_at)} if MATTERS[wanted.kind].goes else {}
     facts = {"at": _moment(now), "page": page(approval), **_by(actor), **goes}
     services.tell_administrators(notice=Notice.CHANGE_WAITS, facts=lambda: {**_words(approval), **facts})
@@ -162,7 +155,7 @@ def check_unchanged(present: object, approval: Approval) -> None:
 def must_wait(actor: Actor) -> bool:
     """Whether anything that this actor loosens would wait: another administrator is there to ask, and enough devices
     are registered for a slip to matter."""
-    if actor.kind == "system" or not _others(actor.id).exists():
+    if actor.kind == "system" or not who_could_decide(actor.id).exists():
         return False
     return sum(counting() for counting in _COUNTING) >= rules().from_devices
 
@@ -189,13 +182,13 @@ def may_reach(*, actor: Actor, device_ids: Collection[UUID], now: datetime) -> b
 def replace(*, actor: Actor, what: str, now: datetime) -> None:
     """Somebody changes this thing in another way: what waited to be done to it is over."""
     for approval in of(what):
-        _stop(approval, Verb.CHANGE_REPLACED, actor, now)
+        stop_waiting(approval, Verb.CHANGE_REPLACED, actor, now)
 
 
 def withdraw(*, actor: Actor, what: str, now: datetime) -> None:
     """Somebody has stopped what waited to be done to this thing, in the transaction of the verb that does so."""
     for approval in of(what):
-        _stop(approval, Verb.CHANGE_STOPPED, actor, now)
+        stop_waiting(approval, Verb.CHANGE_STOPPED, actor, now)
 
 
 def _unsaved(actor: Actor, wanted: Wanted, now: datetime) -> Approval:
@@ -259,12 +252,24 @@ def said(value: object) -> str:
     return str(value)
 
 
+_UNREADABLE: Final = (LookupError, TypeError, ValueError)
+"""What reading the arguments of an earlier version raises."""
+
+
 def title(approval: Approval) -> str:
-    return MATTERS[approval.kind].title(approval)
+    """In words; of one whose arguments cannot be read any more, the name of the thing."""
+    try:
+        return MATTERS[approval.kind].title(approval)
+    except _UNREADABLE:
+        return approval.subject or approval.what
 
 
 def lines(approval: Approval) -> Sequence[Change]:
-    return MATTERS[approval.kind].lines(approval)
+    """Nothing where the arguments cannot be read any more."""
+    try:
+        return MATTERS[approval.kind].lines(approval)
+    except _UNREADABLE:
+        return ()
 
 
 def page(approval: Approval) -> str:
@@ -289,41 +294,13 @@ def _place(approval: Approval) -> dict[str, str]:
 # Who decides
 
 
-def _others(actor_id: str, right: Right = Right.MANAGE_SETTINGS) -> QuerySet[Person]:
+def who_could_decide(actor_id: str, right: Right = Right.MANAGE_SETTINGS) -> QuerySet[Person]:
     """The people who could decide, but for this one."""
     found = Person.objects.filter(role__in=rights.roles_with(right), is_active=True)
-    return found.exclude(id=actor_id) if _is_uuid(actor_id) else found
+    return found.exclude(id=actor_id) if is_uuid(actor_id) else found
 
 
-def obstacle(*, actor: Actor, right: Right, asker_id: str, now: datetime) -> str:
-    """Why this actor, who has the right to, may not allow what somebody asked for; empty where they may. Nobody allows
-    what they asked for themselves while there is somebody else; who has had the role for less than a day while
-    somebody else has had it longer, or was given it by who asks, allows nothing. Nor does whoever has lately made an
-    administrator of who asks: the two may be one.
-
-    Read anew here, after `organisation.hold`: their own role may have ended since the request began."""
-    if actor.kind == "system":
-        return ""
-    if actor.id == asker_id:
-        others = _others(actor.id, right).exists()
-        return _("You asked for this yourself: another administrator decides.") if others else ""
-    known = Person.objects.filter(role__in=rights.roles_with(right), is_active=True)
-    person = known.filter(id=actor.id).first() if _is_uuid(actor.id) else None
-    is_new = person is None or now - person.role_since < ROLE_HELD
-    if person is None or (is_new and _others(actor.id, right).filter(role_since__lte=now - ROLE_HELD).exists()):
-        return _("You have had your role for less than a day. Another administrator decides; you can stop this.")
-    if person.role_given_by and person.role_given_by == asker_id:
-        return _("Whoever asked for this gave you your role. Another administrator decides; you can stop this.")
-    asker = known.filter(id=asker_id).first() if _is_uuid(asker_id) else None
-    if asker is not None and asker.role_given_by == actor.id and now - asker.role_since < MADE_LATELY:
-        return _(
-            "You gave whoever asked for this their role less than a week ago. Another administrator decides; you can "
-            "stop this."
-        )
-    return ""
-
-
-def _is_uuid(text: str) -> bool:
+def is_uuid(text: str) -> bool:
     try:
         UUID(text)
     except ValueError:
@@ -331,138 +308,15 @@ def _is_uuid(text: str) -> bool:
     return True
 
 
-# Deciding
-
-
-@transaction.atomic
-def approve(*, approval_id: UUID, actor: Actor, reason: str = "", now: datetime | None = None) -> Approval:
-    """Carry it out now. What has become of it stands in the answer's `state`: where it can no longer be done it has
-    failed, with the reason. Raises NotFound, NotAllowed with the reason to who may not decide,
-    NeedsFreshAuthentication, Invalid for a reason that cannot be kept, Conflict when it no longer waits."""
-    now = now or timezone.now()
-    right = MATTERS[by_id(approval_id).kind].right
-    rights.require(actor, right)
-    actor.require_fresh(now)
-    reason = checked(reason)
-    organisation.hold()
-    held = _held(approval_id)
-    why_not = obstacle(actor=actor, right=right, asker_id=held.asker_id, now=now)
-    if why_not:
-        raise NotAllowed(why_not)
-    _go(held, actor, reason, now)
-    return held
-
-
-@transaction.atomic
-def stop(*, approval_id: UUID, actor: Actor, reason: str = "", now: datetime | None = None) -> Approval:
-    """It is never carried out. Whoever could decide may, and who asked; needs no fresh proof, for it only protects.
-    Raises NotFound, NotAllowed, Invalid without a reason where it is somebody else's, and for one that cannot be kept,
-    Conflict when it no longer waits."""
-    now = now or timezone.now()
-    found = by_id(approval_id)
-    is_own = actor.kind == "person" and actor.id == found.asker_id
-    if is_own:
-        actor.require_full()
-    else:
-        rights.require(actor, MATTERS[found.kind].right)
-    reason = checked(reason)
-    if not reason and not is_own:
-        raise Invalid(_("Say why. Whoever asked for it gets your reason by mail."))
-    organisation.hold()
-    held = _held(approval_id)
-    _stop(held, Verb.CHANGE_STOPPED, actor, now, reason=reason)
-    return held
-
-
-def carry_out_due(*, now: datetime) -> int:
-    """End what has waited its time: carry it out, or drop it, by its kind. How many. One that breaks (its arguments are
-    of an earlier version, say) goes on waiting and keeps no other from its time; what broke is raised at the end."""
-    number, broken = 0, None
-    for approval_id in list(waiting().filter(ends_at__lte=now).values_list("id", flat=True)[:AT_ONCE]):
-        try:
-            number += _end_due(approval_id, now)
-        except Exception as error:  # noqa: BLE001  raised below, once the others have had their turn
-            broken = error
-    if broken is not None:
-        raise broken
-    return number
-
-
-@transaction.atomic
-def _end_due(approval_id: UUID, now: datetime) -> bool:
-    """False where somebody decided in this very moment."""
-    organisation.hold()
-    try:
-        held = _held(approval_id)
-    except Conflict:
-        return False
-    server = Actor.system("approvals")
-    if MATTERS[held.kind].goes:
-        _go(held, server, "", now)
-    else:
-        _stop(held, Verb.CHANGE_DROPPED, server, now)
-    return True
-
-
-def clear(*, now: datetime) -> None:
-    """Forget what was decided long ago; the audit keeps it."""
-    Approval.objects.filter(decided_at__lt=now - timedelta(days=settings.ENVIRONMENT.keep_actions_days)).delete()
-    ReachedDevice.objects.filter(at__lte=now - DAY).delete()
-
-
-def checked(reason: str) -> str:
-    """A reason as it is kept. Raises Invalid for one that is too long, or more than one line that can be shown."""
-    reason = names.checked(reason)
-    if len(reason) > LONGEST_REASON:
-        raise Invalid(_("This has at most %(number)d characters.") % {"number": LONGEST_REASON})
-    return reason
-
-
-def _held(approval_id: UUID) -> Approval:
-    """As it is now, kept from others until the transaction ends. Raises Conflict when it no longer waits."""
-    held = Approval.objects.select_for_update().filter(id=approval_id, state=Approval.State.WAITING).first()
-    if held is None:
-        raise Conflict(_("This has been decided already, or was replaced by another change."))
-    return held
-
-
-def _go(held: Approval, actor: Actor, reason: str, now: datetime) -> None:
-    _end(held, Approval.State.DONE, now, by=_name(actor), reason=reason, keep=True)
-    _record(Verb.CHANGE_APPROVED if actor.kind == "person" else Verb.CHANGE_DUE, held, actor, reason=reason)
-    try:
-        with transaction.atomic():
-            _check_asker(held)
-            MATTERS[held.kind].carry_out(held, actor, now)
-    except MyDevicesError as refusal:
-        held.state, held.reason = Approval.State.FAILED, refusal.message[:LONGEST_REASON]
-        held.save(update_fields=["state", "reason"])
-        _record(Verb.CHANGE_FAILED, held, actor, reason=held.reason)
-        _drop(held, now)
-        _tell_asker(held, Notice.CHANGE_FAILED, actor, now)
-    else:
-        _tell_asker(held, Notice.CHANGE_APPROVED, actor, now)
-    held.enclosure = None
-    held.save(update_fields=["enclosure"])
-
-
-def _stop(held: Approval, verb: Verb, actor: Actor, now: datetime, *, reason: str = "") -> None:
+def stop_waiting(held: Approval, verb: Verb, actor: Actor, now: datetime, *, reason: str = "") -> None:
     """It is never carried out: recorded as `verb`, and whoever asked for it is told."""
-    _end(held, Approval.State.STOPPED, now, by=_name(actor), reason=reason)
-    _record(verb, held, actor, reason=reason)
-    _drop(held, now)
-    _tell_asker(held, Notice.CHANGE_STOPPED, actor, now)
+    end(held, Approval.State.STOPPED, now, by=name_of(actor), reason=reason)
+    record(verb, held, actor, reason=reason)
+    drop(held, now)
+    tell_asker(held, Notice.CHANGE_STOPPED, actor, now)
 
 
-def _check_asker(held: Approval) -> None:
-    """Raises Conflict where who asked could not ask any more."""
-    asker = Person.objects.filter(id=held.asker_id, is_active=True).first()
-    allowed = rights.BY_ROLE.get(asker.role, frozenset()) if asker else frozenset()
-    matter = MATTERS[held.kind]
-    if asker is None or (matter.asks or matter.right) not in allowed:
-        raise Conflict(_("%(name)s, who asked for this, may not do it any more.") % {"name": held.asker_name})
-
-
-def _end(held: Approval, state: Approval.State, now: datetime, *, by: str, reason: str, keep: bool = False) -> None:
+def end(held: Approval, state: Approval.State, now: datetime, *, by: str, reason: str, keep: bool = False) -> None:
     """Compare and swap: of two who decide the second gets Conflict. `keep`: what is enclosed is needed yet."""
     values: dict[str, Any] = {"state": state, "decided_at": now, "decided_by": by[:200], "reason": reason}
     if not keep:
@@ -473,14 +327,14 @@ def _end(held: Approval, state: Approval.State, now: datetime, *, by: str, reaso
         setattr(held, name, value)
 
 
-def _drop(held: Approval, now: datetime) -> None:
+def drop(held: Approval, now: datetime) -> None:
     MATTERS[held.kind].dropped(held, now)
 
 
 # Telling
 
 
-def _record(verb: Verb, approval: Approval, actor: Actor, *, reason: str = "") -> None:
+def record(verb: Verb, approval: Approval, actor: Actor, *, reason: str = "") -> None:
     # The audit speaks one language, whoever decides.
     with translation.override(settings.LANGUAGE_CODE):
         words = _words(approval)
@@ -511,7 +365,7 @@ def _line(change: Change) -> str:
     return f"{change.label}: {change.after or change.before}"
 
 
-def _tell_asker(approval: Approval, notice: Notice, actor: Actor, now: datetime) -> None:
+def tell_asker(approval: Approval, notice: Notice, actor: Actor, now: datetime) -> None:
     asker = Person.objects.filter(id=approval.asker_id, is_active=True).first()
     if asker is None or str(asker.id) == actor.id:
         return
@@ -523,11 +377,11 @@ def _tell_asker(approval: Approval, notice: Notice, actor: Actor, now: datetime)
 
 
 def _by(actor: Actor) -> dict[str, str]:
-    name = _name(actor)
+    name = name_of(actor)
     return {"by": name} if name else {}
 
 
-def _name(actor: Actor) -> str:
+def name_of(actor: Actor) -> str:
     """Empty for the server."""
     return actor.name if actor.kind == "person" else ""
 

@@ -1,7 +1,9 @@
 """What sign-in leaves behind and nobody needs: sessions that have ended, and counts of attempts long ago. And changes
 that have waited for another administrator as long as they do."""
 
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from uuid import UUID
 
 from django.conf import settings
 from django.contrib.sessions.models import Session
@@ -9,6 +11,7 @@ from django.db import connection
 from django.utils import timezone
 
 from mydevices.accounts import (
+    approval_decisions,
     approvals,
     attempts,
     codes,
@@ -21,6 +24,7 @@ from mydevices.accounts import (
 )
 from mydevices.outbox import registry
 from mydevices.outbox import services as outbox
+from mydevices.outbox.registry import Delivery, Done, Outcome
 
 KEEP_DEAD_MAIL = timedelta(days=30)
 """How long a mail that could not be sent stays to be seen."""
@@ -28,6 +32,7 @@ KEEP_DEAD_MAIL = timedelta(days=30)
 
 def register() -> None:
     registry.handler("mail", post.deliver, batch=post.BATCH, lease=post.LEASE, longest_pause=timedelta(hours=1))
+    registry.handler(approvals.TOPIC, end_approvals, batch=1, longest_pause=timedelta(hours=1))
     registry.periodic("accounts.clear_mail", timedelta(days=1), clear_mail)
     registry.periodic("accounts.announce_expiry", timedelta(hours=6), announce_expiry)
     registry.periodic("accounts.tell_of_factors", timedelta(minutes=10), tell_of_factors)
@@ -38,7 +43,6 @@ def register() -> None:
     registry.periodic("accounts.clear_cache", timedelta(hours=1), clear_cache)
     registry.periodic("audit.mail_head", timedelta(days=1), heads.mail)
     registry.periodic("audit.write_head", timedelta(days=1), heads.write)
-    registry.periodic("accounts.approvals", timedelta(seconds=30), carry_out_approvals)
     registry.periodic("accounts.clear_approvals", timedelta(days=1), clear_approvals)
     registry.periodic("accounts.clear_attempts", timedelta(hours=1), attempts.clear)
 
@@ -47,12 +51,16 @@ def clear_sessions() -> None:
     Session.objects.filter(expire_date__lt=timezone.now()).delete()
 
 
-def carry_out_approvals() -> None:
-    approvals.carry_out_due(now=timezone.now())
+def end_approvals(deliveries: Sequence[Delivery]) -> Mapping[int, Outcome]:
+    """Each by itself: one that breaks (its arguments are of an earlier version, say) goes on waiting, is tried again,
+    and keeps no other from its time."""
+    for delivery in deliveries:
+        approval_decisions.end_due(approval_id=UUID(delivery.payload["approval"]), now=timezone.now())
+    return {delivery.id: Done() for delivery in deliveries}
 
 
 def clear_approvals() -> None:
-    approvals.clear(now=timezone.now())
+    approval_decisions.clear(now=timezone.now())
 
 
 def announce_expiry() -> None:

@@ -8,7 +8,7 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from mydevices.accounts import approvals, rights
+from mydevices.accounts import approval_decisions, rights
 from mydevices.accounts import services as accounts
 from mydevices.accounts.models import Person
 from mydevices.accounts.notices import Notice
@@ -45,7 +45,7 @@ def is_waiting(action: Action) -> bool:
 def obstacle(action: Action, actor: Actor, now: datetime) -> str:
     """Why this administrator may not let it go, by the rule that holds for every change (`accounts.approvals`); empty
     where they may."""
-    return approvals.obstacle(actor=actor, right=Right.MANAGE_DEVICES, asker_id=action.actor_id, now=now)
+    return approval_decisions.obstacle(actor=actor, right=Right.MANAGE_DEVICES, asker_id=action.actor_id, now=now)
 
 
 @transaction.atomic

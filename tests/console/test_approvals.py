@@ -1,5 +1,6 @@
 """A second administrator, over HTTP: what loosens a rule waits for another one's word."""
 
+import threading
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, Final
@@ -11,7 +12,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from mydevices.accounts import approvals, factors, services
+from mydevices.accounts import approval_decisions, approvals, factors, people, services
 from mydevices.accounts.models import Approval, Group, Person, SignInRules
 from mydevices.accounts.notices import Notice
 from mydevices.audit.actor import Actor
@@ -20,13 +21,16 @@ from mydevices.audit.verbs import Verb
 from mydevices.console.views import approvals as approvals_view
 from mydevices.devices.assignment import EVERYONE, Assignment, To
 from mydevices.errors import NotAllowed
+from mydevices.outbox import services as outbox
 from mydevices.outbox.models import Message
+from mydevices.outbox.worker import Worker
 from mydevices.policies import services as policies
 from mydevices.policies.kinds.privacy import Privacy
 from mydevices.policies.kinds.self_service import SelfServiceRules
 from mydevices.policies.models import Policy
 from mydevices.registration import invitation_rules
 from tests import factories
+from tests.approving import carry_out_due
 from tests.factories import PASSWORD
 
 pytestmark = pytest.mark.django_db
@@ -337,7 +341,7 @@ def test_a_role_that_ended_while_somebody_decided_allows_nothing(amara: Person, 
     seen = factories.actor(tomas)  # as the request found them
     Person.objects.filter(id=tomas.id).update(role=Person.Role.PERSON)
     with pytest.raises(NotAllowed):
-        approvals.approve(approval_id=waits().id, actor=seen)
+        approval_decisions.approve(approval_id=waits().id, actor=seen)
     assert length() == 15
 
 
@@ -388,7 +392,7 @@ def test_one_who_stops_it_says_why_and_the_asker_is_mailed(amara: Person, tomas:
     assert "Ring me first." in text(other, one(approval))
     assert mails(Notice.CHANGE_STOPPED)[0]["facts"]["reason"] == "Ring me first."
     assert told(Notice.CHANGE_STOPPED) == {str(amara.id)}
-    assert approvals.carry_out_due(now=approval.ends_at + DAY) == 0
+    assert carry_out_due(now=approval.ends_at + DAY) == 0
     assert length() == 15
     assert Entry.objects.get(verb=Verb.CHANGE_STOPPED).actor_id == str(tomas.id)
 
@@ -422,10 +426,10 @@ def test_who_asked_takes_it_back_without_a_reason(amara: Person, tomas: Person, 
 def test_after_a_day_it_takes_effect_once_in_the_servers_name(amara: Person, tomas: Person, enough: None) -> None:
     browser_of(amara).post(reverse(RULES), SHORTER)
     approval = waits()
-    assert approvals.carry_out_due(now=approval.asked_at + timedelta(hours=23, minutes=59)) == 0
+    assert carry_out_due(now=approval.asked_at + timedelta(hours=23, minutes=59)) == 0
     assert length() == 15
-    assert approvals.carry_out_due(now=approval.asked_at + DAY) == 1
-    assert approvals.carry_out_due(now=approval.asked_at + DAY) == 0
+    assert carry_out_due(now=approval.asked_at + DAY) == 1
+    assert carry_out_due(now=approval.asked_at + DAY) == 0
     assert length() == 8
     assert Entry.objects.get(verb=Verb.SIGN_IN_RULES_CHANGED).actor_kind == "system"
     assert Entry.objects.filter(verb=Verb.CHANGE_DUE).count() == 1
@@ -437,14 +441,38 @@ def test_one_that_cannot_be_read_any_more_keeps_no_other_from_its_time(
 ) -> None:
     browser_of(amara).post(reverse(RULES), SHORTER)
     approval = waits()
-    broken = Approval.objects.get(id=approval.id)
-    broken.id, broken.what, broken.arguments = uuid4(), "an earlier version's", {}
-    broken.ends_at = approval.ends_at - timedelta(minutes=1)
+    broken = _of_an_earlier_version(approval)
     broken.save(force_insert=True)
-    with pytest.raises(KeyError):
-        approvals.carry_out_due(now=approval.asked_at + DAY)
+    then = timezone.now() - timedelta(minutes=1)
+    for late in (broken, approval):
+        Approval.objects.filter(id=late.id).update(ends_at=then)
+        outbox.post(approvals.TOPIC, {"approval": str(late.id)}, key=str(late.id), not_before=then, alone=True)
+    Worker(threading.Event()).drain()
     assert length() == 8
     assert waits().id == broken.id
+    message = Message.objects.get(topic=approvals.TOPIC)
+    assert (message.key, message.state, message.last_error) == (str(broken.id), "waiting", "KeyError: 'after'")
+
+
+def _of_an_earlier_version(approval: Approval) -> Approval:
+    """One that waits beside this one, and whose arguments nobody can read any more."""
+    old = Approval.objects.get(id=approval.id)
+    old.id, old.what, old.arguments = uuid4(), "an earlier version's", {}
+    return old
+
+
+def test_one_that_cannot_be_read_any_more_is_shown_by_its_name_and_can_be_stopped(
+    amara: Person, tomas: Person, enough: None
+) -> None:
+    browser_of(amara).post(reverse(RULES), SHORTER)
+    old = _of_an_earlier_version(waits())
+    old.kind, old.subject = people.ROLE, "Somebody of an earlier version"
+    old.save(force_insert=True)
+    browser = browser_of(tomas)
+    for address in (reverse("console:approvals"), one(old)):
+        assert "Somebody of an earlier version" in text(browser, address)
+    assert decide(browser, old, "stop", "Nobody knows what it is.").status_code == 303
+    assert waits().id != old.id
 
 
 def test_of_two_who_decide_the_second_is_told(amara: Person, tomas: Person, enough: None) -> None:
@@ -466,7 +494,7 @@ def test_another_change_of_the_same_replaces_what_waits(amara: Person, tomas: Pe
     assert told(Notice.CHANGE_STOPPED) == {str(amara.id)}
     browser.post(reverse(RULES), {**SIGN_IN, "minimum_length": 30})
     assert not approvals.waiting().exists()
-    assert approvals.carry_out_due(now=timezone.now() + 3 * DAY) == 0
+    assert carry_out_due(now=timezone.now() + 3 * DAY) == 0
     assert length() == 30
     assert Entry.objects.filter(verb=Verb.CHANGE_REPLACED).count() == 2
 
@@ -749,14 +777,14 @@ def test_what_is_done_to_an_administrator_waits(
         case "stopped":  # by whom it is about
             decide(his, approval, "stop", "I am no intruder.")
             assert _state(kofi) == UNTOUCHED
-            assert approvals.carry_out_due(now=approval.ends_at + DAY) == 0
+            assert carry_out_due(now=approval.ends_at + DAY) == 0
         case "approved":
             decide(other, approval, "approve")
             assert _state(kofi) == AGAINST[deed]
         case _:
-            approvals.carry_out_due(now=approval.ends_at)
+            carry_out_due(now=approval.ends_at)
             assert _state(kofi) == AGAINST[deed]
-    assert approvals.carry_out_due(now=approval.ends_at + DAY) == 0
+    assert carry_out_due(now=approval.ends_at + DAY) == 0
 
 
 def test_of_two_administrators_neither_disposes_of_the_other(amara: Person, tomas: Person, enough: None) -> None:
@@ -800,7 +828,7 @@ def test_the_last_administrator_is_not_demoted_by_what_waited(amara: Person, tom
     Person.objects.filter(id=amara.id).update(role_since=timezone.now())
     approval = waits()
     Person.objects.filter(id=amara.id).update(is_active=False)
-    approvals.carry_out_due(now=approval.ends_at)
+    carry_out_due(now=approval.ends_at)
     approval.refresh_from_db()
     assert (approval.state, fresh(tomas).role) == ("failed", "administrator")
 

@@ -28,6 +28,7 @@ from mydevices.outbox.models import Message
 from mydevices.policies import services as policies
 from mydevices.policies.kinds.privacy import Privacy
 from tests import factories
+from tests.approving import carry_out_due
 from tests.certificates import identities
 from tests.console.test_approvals import browser_of, decide, mails, one, text, told, waits
 from tests.factories import PASSWORD
@@ -108,9 +109,9 @@ def test_a_lock_waits_for_a_quarter_of_an_hour(amara: Person, sam: Person, some:
     ask(browser_of(sam), "lock", some)
     approval = waits()
     assert approval.ends_at - approval.asked_at == timedelta(minutes=15)
-    assert approvals.carry_out_due(now=approval.asked_at + timedelta(minutes=14)) == 0
-    assert approvals.carry_out_due(now=approval.ends_at) == 1
-    assert approvals.carry_out_due(now=approval.ends_at) == 0
+    assert carry_out_due(now=approval.asked_at + timedelta(minutes=14)) == 0
+    assert carry_out_due(now=approval.ends_at) == 1
+    assert carry_out_due(now=approval.ends_at) == 0
     assert work() == 3
 
 
@@ -119,8 +120,8 @@ def test_retiring_many_waits_for_a_week_and_is_dropped(amara: Person, tomas: Per
     approval = waits()
     assert "goes" not in mails(Notice.CHANGE_WAITS)[0]["facts"]
     assert "it is dropped" in text(browser_of(tomas), one(approval))
-    assert approvals.carry_out_due(now=approval.asked_at + timedelta(days=6)) == 0
-    assert approvals.carry_out_due(now=approval.asked_at + WEEK) == 1
+    assert carry_out_due(now=approval.asked_at + timedelta(days=6)) == 0
+    assert carry_out_due(now=approval.asked_at + WEEK) == 1
     assert work() == 0
     approval.refresh_from_db()
     assert (approval.state, approval.decided_by) == ("stopped", "")
@@ -209,7 +210,7 @@ def test_who_stops_the_batch_takes_it_back(amara: Person, tomas: Person, sam: Pe
     browser.post(reverse("console:devices_batch_stop", args=[Batch.objects.get().id]))
     approval.refresh_from_db()
     assert (approval.state, approval.decided_by) == ("stopped", "Sam Stone")
-    assert approvals.carry_out_due(now=approval.ends_at) == 0
+    assert carry_out_due(now=approval.ends_at) == 0
     assert work() == 0
 
 
@@ -219,7 +220,7 @@ def test_a_batch_of_somebody_who_is_suspended_or_demoted_meanwhile_does_not_go(
     ask(browser_of(sam), "lock", some)
     approval = waits()
     Person.objects.filter(id=sam.id).update(role=Person.Role.PERSON)
-    approvals.carry_out_due(now=approval.ends_at)
+    carry_out_due(now=approval.ends_at)
     approval.refresh_from_db()
     assert approval.state == "failed"
     assert work() == 0
@@ -278,7 +279,7 @@ def test_one_for_few_goes_and_reaching_more_waits(amara: Person, tomas: Person, 
     assert answer["Location"] == one(waits())
     assert "new to 3 devices" in text(browser, one(waits()))
     assert "waits for another administrator" in text(browser, reverse("console:configurations_one", args=[made.id]))
-    approvals.carry_out_due(now=waits().ends_at)
+    carry_out_due(now=waits().ends_at)
     made.refresh_from_db()
     assert {found.name for found in made.groups.all()} == {"Few", "Everybody"}
 
@@ -536,7 +537,7 @@ def test_few_people_join_at_once_and_one_after_another_count_together(
     join(browser, people[2:], pilot)
     assert pilot.memberships.count() == 2
     assert "Put 1 person into: Pilot" in text(browser, one(waits()))
-    approvals.carry_out_due(now=waits().ends_at)
+    carry_out_due(now=waits().ends_at)
     assert pilot.memberships.count() == 3
 
 

@@ -5,12 +5,13 @@ from typing import Any
 import pytest
 from django.urls import reverse
 
-from mydevices.accounts import approvals, providers
+from mydevices.accounts import providers
 from mydevices.accounts.models import Approval, ApprovalRules, Person, Provider, ProviderLink
 from mydevices.accounts.notices import Notice
 from mydevices.audit.models import Entry
 from mydevices.audit.verbs import Verb
 from tests import factories
+from tests.approving import carry_out_due
 from tests.console.test_approvals import browser_of, decide, one, text, told, waits
 
 pytestmark = pytest.mark.django_db
@@ -85,7 +86,7 @@ def test_whom_a_provider_lets_in_is_not_changed_by_one_alone(
     assert browser_of(amara).post(edit(kept), form(**changed))["Location"] == one(waits())
     assert values() == before
     assert "waits for another administrator" in text(browser_of(tomas), edit(kept))
-    approvals.carry_out_due(now=waits().ends_at)
+    carry_out_due(now=waits().ends_at)
     assert values() != before
     assert Approval.objects.get().state == "done"
 

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import pytest
 
-from mydevices.accounts import approvals, memberships, sign_in_rules
+from mydevices.accounts import approval_decisions, memberships, sign_in_rules
 from mydevices.accounts.models import Approval, ApprovalRules, Group, Person, SignInRules
 from mydevices.actions import ActionKind
 from mydevices.audit.models import Entry
@@ -28,6 +28,7 @@ from simulator.device import Device as Simulated
 from simulator.profiles import load_plist
 from simulator.transport import Reply
 from tests import factories
+from tests.approving import carry_out_due
 from tests.platforms.apple.conftest import Registers, fresh, present, send
 from tests.reliability.conftest import at_once, request_of
 
@@ -253,9 +254,9 @@ def test_a_change_that_waited_is_carried_out_once_however_many_decide(transactio
         with pytest.raises(Waits) as waits:
             sign_in_rules.change(actor=fresh(amara), minimum_length=8, **RULES)
         approval = Approval.objects.get(id=waits.value.approval)
-        due = partial(approvals.carry_out_due, now=approval.ends_at)
-        approve = partial(approvals.approve, approval_id=approval.id, actor=fresh(tomas))
-        stop = partial(approvals.stop, approval_id=approval.id, actor=fresh(tomas), reason="No.")
+        due = partial(carry_out_due, now=approval.ends_at)
+        approve = partial(approval_decisions.approve, approval_id=approval.id, actor=fresh(tomas))
+        stop = partial(approval_decisions.stop, approval_id=approval.id, actor=fresh(tomas), reason="No.")
         ends = at_once(due, approve, due, stop)
         approval.refresh_from_db()
         carried_out = Entry.objects.filter(verb=Verb.SIGN_IN_RULES_CHANGED).count() - before

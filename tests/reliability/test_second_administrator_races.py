@@ -5,7 +5,7 @@ from functools import partial
 import pytest
 from django.utils import timezone
 
-from mydevices.accounts import approvals, memberships
+from mydevices.accounts import approval_decisions, memberships
 from mydevices.accounts.models import Approval, ApprovalRules, Group, Person
 from mydevices.actions import ActionKind
 from mydevices.commands import asking
@@ -61,9 +61,9 @@ def test_of_two_who_allow_and_stop_at_once_one_is_heard(amara: Person, tomas: Pe
     other = factories.actor(tomas)
     approval = Approval.objects.get().id
     outcomes = at_once(
-        partial(approvals.approve, approval_id=approval, actor=other),
-        partial(approvals.approve, approval_id=approval, actor=other),
-        partial(approvals.stop, approval_id=approval, actor=other, reason="No."),
+        partial(approval_decisions.approve, approval_id=approval, actor=other),
+        partial(approval_decisions.approve, approval_id=approval, actor=other),
+        partial(approval_decisions.stop, approval_id=approval, actor=other, reason="No."),
     )
     assert sum(isinstance(outcome, Conflict) for outcome in outcomes) == 2
     state = Approval.objects.get().state

@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
-from mydevices.accounts import approvals, rights
+from mydevices.accounts import approval_decisions, approvals, rights
 from mydevices.accounts.models import Approval
 from mydevices.accounts.requests import actor_of, person_of, rights_of
 from mydevices.accounts.rights import Right
@@ -93,7 +93,7 @@ def one(request: HttpRequest, approval_id: UUID) -> HttpResponse:
         "is_own": is_own,
         "may_stop": waits and (may_decide or is_own),
         "may_approve": waits and may_decide,
-        "why_not": approvals.obstacle(actor=actor, right=right, asker_id=approval.asker_id, now=now)
+        "why_not": approval_decisions.obstacle(actor=actor, right=right, asker_id=approval.asker_id, now=now)
         if waits and may_decide
         else "",
         "form": form,
@@ -107,10 +107,10 @@ def _decided(request: HttpRequest, approval: Approval, form: ApprovalForm) -> bo
     words = {"change": approvals.title(approval)}
     try:
         if form.cleaned_data["decision"] == "stop":
-            approvals.stop(approval_id=approval.id, actor=actor, reason=reason)
+            approval_decisions.stop(approval_id=approval.id, actor=actor, reason=reason)
             messages.success(request, _("Stopped: %(change)s. Nothing has changed.") % words)
         else:
-            done = approvals.approve(approval_id=approval.id, actor=actor, reason=reason)
+            done = approval_decisions.approve(approval_id=approval.id, actor=actor, reason=reason)
             if done.state == Approval.State.DONE:
                 messages.success(request, _("Allowed: %(change)s. It has taken effect.") % words)
             else:
