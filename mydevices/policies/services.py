@@ -104,20 +104,18 @@ def change(
         raise Invalid(_("A policy stays of its kind."))
     with transaction.atomic():
         organisation.hold()
-        present, approval = _present(policy), None
+        present = _present(policy)
         _keep_names_apart(name, values, present)
         rule = Rule(present.id, values.stored(), assignment) if enabled else None
-        if loosening.fields(kind, loosening.rules(kind), _changed(kind, present, rule)):
-            arguments = {
-                "policy": str(present.id),
-                "kind": present.kind,
-                "before": written(present),
-                "after": _written(name, values, assignment, enabled=enabled),
-            }
-            wanted = Wanted("policy.change", what(present.id), present.name, arguments)
-            approval = approvals.loosen(actor=actor, wanted=wanted, now=now)
-        else:
-            approvals.replace(actor=actor, what=what(present.id), now=now)
+        loosens = bool(loosening.fields(kind, loosening.rules(kind), _changed(kind, present, rule)))
+        arguments = {
+            "policy": str(present.id),
+            "kind": present.kind,
+            "before": written(present) if loosens else {},  # its groups are another statement
+            "after": _written(name, values, assignment, enabled=enabled),
+        }
+        wanted = Wanted("policy.change", what(present.id), present.name, arguments)
+        approval = approvals.ask(actor=actor, wanted=wanted, loosens=loosens, now=now)
         if approval is None:
             return _change(actor, present, name, values, assignment, enabled=enabled)
     raise approvals.waits(approval)
@@ -151,22 +149,20 @@ def move(*, actor: Actor, policy: Policy, direction: Direction, now: datetime | 
     kind, now = KINDS[policy.kind], now or timezone.now()
     with transaction.atomic():
         organisation.hold()
-        ordered, approval = list(selectors.of_kind(kind).prefetch_related("groups")), None
+        ordered = list(selectors.of_kind(kind).prefetch_related("groups"))
         moved = _moved(ordered, policy.id, direction)
         if moved is None:
             return False
-        if loosening.fields(kind, _counting(kind, ordered), _counting(kind, moved)):
-            arguments = {
-                "policy": str(policy.id),
-                "kind": policy.kind,
-                "direction": int(direction),
-                "before": [str(one.id) for one in ordered],
-                "place": _place(ordered, policy.id),
-            }
-            wanted = Wanted("policy.move", what(policy.id), policy.name, arguments)
-            approval = approvals.loosen(actor=actor, wanted=wanted, now=now)
-        else:
-            approvals.replace(actor=actor, what=what(policy.id), now=now)
+        arguments = {
+            "policy": str(policy.id),
+            "kind": policy.kind,
+            "direction": int(direction),
+            "before": [str(one.id) for one in ordered],
+            "place": _place(ordered, policy.id),
+        }
+        wanted = Wanted("policy.move", what(policy.id), policy.name, arguments)
+        loosens = bool(loosening.fields(kind, _counting(kind, ordered), _counting(kind, moved)))
+        approval = approvals.ask(actor=actor, wanted=wanted, loosens=loosens, now=now)
         if approval is None:
             _renumber(moved)
             _record(Verb.POLICY_MOVED, selectors.by_id(policy.id), actor)
@@ -202,14 +198,12 @@ def delete(*, actor: Actor, policy: Policy, now: datetime | None = None) -> None
     now = now or timezone.now()
     with transaction.atomic():
         organisation.hold()
-        present, kind, approval = _present(policy), KINDS[policy.kind], None
+        present, kind = _present(policy), KINDS[policy.kind]
         before = loosening.rules(kind)
-        if loosening.fields(kind, before, [rule for rule in before if rule.policy_id != present.id]):
-            arguments = {"policy": str(present.id), "kind": present.kind, "before": written(present)}
-            wanted = Wanted("policy.delete", what(present.id), present.name, arguments)
-            approval = approvals.loosen(actor=actor, wanted=wanted, now=now)
-        else:
-            approvals.replace(actor=actor, what=what(present.id), now=now)
+        loosens = bool(loosening.fields(kind, before, [rule for rule in before if rule.policy_id != present.id]))
+        arguments = {"policy": str(present.id), "kind": present.kind, "before": written(present) if loosens else {}}
+        wanted = Wanted("policy.delete", what(present.id), present.name, arguments)
+        approval = approvals.ask(actor=actor, wanted=wanted, loosens=loosens, now=now)
         if approval is None:
             _delete(actor, present)
             return
