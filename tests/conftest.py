@@ -5,6 +5,7 @@ import functools
 import ipaddress
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import hypothesis
@@ -17,6 +18,7 @@ from django.db.backends.base.operations import BaseDatabaseOperations
 from mydevices.accounts import openid
 from mydevices.certificates import services as certificates
 from mydevices.remembered import Remembered
+from tests import localhost
 
 # On busy machines time says nothing about a test; the same examples each time make a failure repeatable.
 hypothesis.settings.register_profile(
@@ -149,6 +151,12 @@ def the_database_can_be_emptied_between_tests() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(BaseDatabaseOperations, "execute_sql_flush", flush)
         yield
+
+
+@pytest.fixture(scope="session")
+def localhost_certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A key and a certificate for localhost in one file, for servers of tests that are spoken to by TLS."""
+    return localhost.make_certificate(tmp_path_factory.mktemp("localhost") / "it.pem")
 
 
 @pytest.fixture(scope="session", autouse=True)

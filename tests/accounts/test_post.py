@@ -14,10 +14,6 @@ from email.policy import default
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 from django.db import connection, transaction
 from django.utils import timezone
 from pytest_django import Settings
@@ -87,35 +83,9 @@ def read(received: Received) -> EmailMessage:
     return message
 
 
-@pytest.fixture(scope="session")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A key and a self-signed certificate for localhost, in one file."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
-    now = dt.datetime.now(dt.UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    path = tmp_path_factory.mktemp("mail") / "server.pem"
-    path.write_bytes(
-        made.public_bytes(serialization.Encoding.PEM)
-        + key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    )
-    return path
-
-
-def tls(certificate: Path) -> ssl.SSLContext:
+def tls(localhost_certificate: Path) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate)
+    context.load_cert_chain(localhost_certificate)
     return context
 
 
@@ -148,10 +118,10 @@ def test_several_mails_share_one_connection(server: SmtpServer, inbox: list[Rece
 
 @pytest.mark.parametrize("way", ["starttls", "tls"])
 def test_tls_is_verified_and_only_then_are_credentials_given(
-    certificate: Path, settings: Settings, inbox: list[Received], ines: Person, way: str
+    localhost_certificate: Path, settings: Settings, inbox: list[Received], ines: Person, way: str
 ) -> None:
     with SmtpServer(
-        take=inbox.append, tls=tls(certificate), tls_at_once=way == "tls", credentials=CREDENTIALS
+        take=inbox.append, tls=tls(localhost_certificate), tls_at_once=way == "tls", credentials=CREDENTIALS
     ) as running:
         url = f"smtp://my%20devices:p%40ss%2Fw%3Ard%3F@localhost:{running.port}?tls={way}"
         use(settings, url)  # by the system's authorities, who do not know this server
@@ -161,17 +131,17 @@ def test_tls_is_verified_and_only_then_are_credentials_given(
         assert "its certificate does not hold" in message.last_error
         assert "AUTH" not in running.commands
         assert not inbox
-        use(settings, url, authorities=certificate)
+        use(settings, url, authorities=localhost_certificate)
         Message.objects.update(run_at=timezone.now())
         work()
     assert [(mail.was_encrypted, mail.user) for mail in inbox] == [(True, "my devices")]
 
 
 def test_a_certificate_of_another_host_does_not_do(
-    certificate: Path, settings: Settings, inbox: list[Received], ines: Person
+    localhost_certificate: Path, settings: Settings, inbox: list[Received], ines: Person
 ) -> None:
-    with SmtpServer(take=inbox.append, tls=tls(certificate)) as running:
-        use(settings, f"smtp://127.0.0.1:{running.port}", authorities=certificate)
+    with SmtpServer(take=inbox.append, tls=tls(localhost_certificate)) as running:
+        use(settings, f"smtp://127.0.0.1:{running.port}", authorities=localhost_certificate)
         invite(ines)
         work()
     assert not inbox
@@ -192,11 +162,13 @@ def test_a_server_without_starttls_gets_no_mail_where_that_is_asked(
 
 
 def test_a_wrong_password_is_tried_again_and_not_written_down(
-    certificate: Path, settings: Settings, ines: Person, caplog: pytest.LogCaptureFixture
+    localhost_certificate: Path, settings: Settings, ines: Person, caplog: pytest.LogCaptureFixture
 ) -> None:
     manners = Manners(answers={"AUTH": "535 5.7.8 wrong: hunter2-sesame"})
-    with SmtpServer(take=lambda _mail: None, tls=tls(certificate), credentials=CREDENTIALS, manners=manners) as running:
-        use(settings, f"smtp://ines:hunter2-sesame@localhost:{running.port}", authorities=certificate)
+    with SmtpServer(
+        take=lambda _mail: None, tls=tls(localhost_certificate), credentials=CREDENTIALS, manners=manners
+    ) as running:
+        use(settings, f"smtp://ines:hunter2-sesame@localhost:{running.port}", authorities=localhost_certificate)
         invite(ines)
         work()
     message = Message.objects.get()

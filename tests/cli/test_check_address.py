@@ -9,10 +9,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 from django.core.management import CommandError, call_command
 from django.test import override_settings
 
@@ -22,36 +18,11 @@ NOW = datetime.now(UTC)
 Changes = Callable[[ssl.SSLContext], object]
 
 
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A key and a certificate for localhost, which is trusted by itself, in one file."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(NOW - timedelta(days=1))
-        .not_valid_after(NOW + timedelta(days=90))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    path = tmp_path_factory.mktemp("proxy") / "it.pem"
-    path.write_bytes(
-        made.public_bytes(serialization.Encoding.PEM)
-        + key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    )
-    return path
-
-
 @contextmanager
-def proxy(certificate: Path, change: Changes) -> Iterator[str]:
+def proxy(localhost_certificate: Path, change: Changes) -> Iterator[str]:
     """A server that shakes hands and says no more; its address."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate)
+    context.load_cert_chain(localhost_certificate)
     context.set_ciphers(":".join(address.GOOD))
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     change(context)
@@ -73,8 +44,8 @@ def proxy(certificate: Path, change: Changes) -> Iterator[str]:
         thread.join()
 
 
-def wrong(url: str, certificate: Path, *, now: datetime = NOW) -> list[str]:
-    found = list(address.look(url, now=now, authorities=str(certificate)))
+def wrong(url: str, localhost_certificate: Path, *, now: datetime = NOW) -> list[str]:
+    found = list(address.look(url, now=now, authorities=str(localhost_certificate)))
     assert [finding for finding in found if finding.is_good]
     return [finding.text for finding in found if not finding.is_good]
 
@@ -92,45 +63,45 @@ def with_old_suites(context: ssl.SSLContext) -> None:
     context.set_ciphers("ECDHE+AESGCM:ECDHE+AES")
 
 
-def test_of_a_good_one_nothing_is_wrong(certificate: Path) -> None:
-    with proxy(certificate, as_it_is) as url:
-        assert not wrong(url, certificate)
+def test_of_a_good_one_nothing_is_wrong(localhost_certificate: Path) -> None:
+    with proxy(localhost_certificate, as_it_is) as url:
+        assert not wrong(url, localhost_certificate)
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
-def test_old_versions_are_found(certificate: Path) -> None:
-    with proxy(certificate, with_old_versions) as url:
-        found = wrong(url, certificate)
+def test_old_versions_are_found(localhost_certificate: Path) -> None:
+    with proxy(localhost_certificate, with_old_versions) as url:
+        found = wrong(url, localhost_certificate)
     assert found[:2] == ["TLS 1.0 is accepted. Switch it off.", "TLS 1.1 is accepted. Switch it off."]
 
 
-def test_suites_without_authenticated_encryption_are_found(certificate: Path) -> None:
-    with proxy(certificate, with_old_suites) as url:
-        (found,) = wrong(url, certificate)
+def test_suites_without_authenticated_encryption_are_found(localhost_certificate: Path) -> None:
+    with proxy(localhost_certificate, with_old_suites) as url:
+        (found,) = wrong(url, localhost_certificate)
     assert "authenticated encryption" in found
 
 
-def test_a_certificate_that_nobody_trusts_is_found(certificate: Path) -> None:
-    with proxy(certificate, as_it_is) as url:
+def test_a_certificate_that_nobody_trusts_is_found(localhost_certificate: Path) -> None:
+    with proxy(localhost_certificate, as_it_is) as url:
         found = [finding.text for finding in address.look(url, now=NOW) if not finding.is_good]
     assert found == ["The certificate is not trusted here: self-signed certificate."]
 
 
-def test_a_certificate_that_ends_soon_is_found(certificate: Path) -> None:
-    with proxy(certificate, as_it_is) as url:
-        (found,) = wrong(url, certificate, now=NOW + timedelta(days=80))
+def test_a_certificate_that_ends_soon_is_found(localhost_certificate: Path) -> None:
+    with proxy(localhost_certificate, as_it_is) as url:
+        (found,) = wrong(url, localhost_certificate, now=NOW + timedelta(days=80))
     assert "ends in" in found
 
 
 def test_the_command_says_it_line_by_line_and_ends_as_it_is(
-    certificate: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    localhost_certificate: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
-    with proxy(certificate, as_it_is) as url, override_settings(PUBLIC_URL=url):
+    monkeypatch.setenv("SSL_CERT_FILE", str(localhost_certificate))
+    with proxy(localhost_certificate, as_it_is) as url, override_settings(PUBLIC_URL=url):
         call_command("check_address")
     assert "TLS 1.0 is refused." in capsys.readouterr().out
     with (
-        proxy(certificate, with_old_suites) as url,
+        proxy(localhost_certificate, with_old_suites) as url,
         override_settings(PUBLIC_URL=url),
         pytest.raises(CommandError, match="something wrong"),
     ):
