@@ -28,7 +28,7 @@ from wsgiref.types import WSGIApplication, WSGIEnvironment
 
 from django.conf import settings
 
-from mydevices import logs, wsgi
+from mydevices import logs, plane
 from mydevices.cli import processes
 from mydevices.port import routes
 from mydevices.presentation import slow_pages
@@ -107,16 +107,16 @@ class Refused(Exception):
         self.response = response
 
 
-BUSY: Final = wsgi.plain(503, "The server is busy. Try again in a moment.", (("Retry-After", "5"),))
+BUSY: Final = plane.plain(503, "The server is busy. Try again in a moment.", (("Retry-After", "5"),))
 _CLOSE: Final = (("Connection", "close"),)
-TOO_LARGE: Final = wsgi.plain(413, "The body is too large.", _CLOSE)
-TOO_SLOW: Final = wsgi.plain(408, "The body did not arrive in time.", _CLOSE)
-INCOMPLETE: Final = wsgi.plain(400, "The body is not complete.", _CLOSE)
-BAD_LENGTH: Final = wsgi.plain(400, "The length of the body is not a number.", _CLOSE)
-NOBODY: Final = wsgi.plain(400, "X-Forwarded-For has characters that no address has.", _CLOSE)
-NOTHING: Final = wsgi.plain(404, "There is nothing here.", _CLOSE)
-NO_METHOD: Final = wsgi.plain(405, wsgi.NO_METHOD, _CLOSE)
-FAILED: Final = wsgi.plain(500, "Something went wrong here. It has been written down.")
+TOO_LARGE: Final = plane.plain(413, "The body is too large.", _CLOSE)
+TOO_SLOW: Final = plane.plain(408, "The body did not arrive in time.", _CLOSE)
+INCOMPLETE: Final = plane.plain(400, "The body is not complete.", _CLOSE)
+BAD_LENGTH: Final = plane.plain(400, "The length of the body is not a number.", _CLOSE)
+NOBODY: Final = plane.plain(400, "X-Forwarded-For has characters that no address has.", _CLOSE)
+NOTHING: Final = plane.plain(404, "There is nothing here.", _CLOSE)
+NO_METHOD: Final = plane.plain(405, plane.NO_METHOD, _CLOSE)
+FAILED: Final = plane.plain(500, "Something went wrong here. It has been written down.")
 
 
 class Memory:
@@ -234,7 +234,7 @@ class Arrival:
 
     def respond(self, status: int, headers: Pairs, body: bytes) -> None:
         """Send an answer, from whatever thread, and write one line of access log."""
-        sent = wsgi.completed([(name.lower(), value) for name, value in headers])
+        sent = plane.completed([(name.lower(), value) for name, value in headers])
         bodiless = status in {204, 304}
         if not bodiless and all(name != "content-length" for name, _ in sent):
             sent.append(("content-length", str(len(body))))
@@ -242,7 +242,7 @@ class Arrival:
             self.exchange.response_empty(status, sent)
         else:
             self.exchange.response_bytes(status, sent, body)
-        asked_after_health = status == HTTPStatus.OK and self.path in wsgi.HEALTH
+        asked_after_health = status == HTTPStatus.OK and self.path in plane.HEALTH
         if access.isEnabledFor(logging.INFO) and not asked_after_health:
             # Never a query string or a body: they hold challenges.
             path = self.path if self.path in routes.ROUTES else logs.masked(self.path)
@@ -293,7 +293,7 @@ class Front:
         return self._page_pool, self._plane_pool, self._waiting_pool
 
     def _pool(self, arrival: Arrival, *, on_plane: bool) -> Pool:
-        if on_plane or arrival.path in wsgi.HEALTH:
+        if on_plane or arrival.path in plane.HEALTH:
             return self._plane_pool
         return self._waiting_pool if self._waits(arrival.method, arrival.path) else self._page_pool
 
@@ -307,13 +307,13 @@ class Front:
     async def _take(self, arrival: Arrival) -> None:
         """Read a request whole and have it answered. Raises Refused where this is not to be."""
         path = arrival.path
-        if arrival.method in wsgi.NEVER or (path in wsgi.HEALTH and arrival.method not in wsgi.READING):
+        if arrival.method in plane.NEVER or (path in plane.HEALTH and arrival.method not in plane.READING):
             raise Refused(NO_METHOD)
         if path == "/healthz":
-            raise Refused(wsgi.healthz())
+            raise Refused(plane.healthz())
         if settings.ENVIRONMENT.trusted_proxies and _hides(arrival):
             raise Refused(NOBODY)
-        on_plane = wsgi.is_on_plane(path)
+        on_plane = plane.is_on_plane(path)
         pool = self._pool(arrival, on_plane=on_plane)
         pool.check()
         limit = self._body_limit(path, on_plane=on_plane)
@@ -384,10 +384,10 @@ class Front:
         path = arrival.path
         response, status, headers, content = FAILED, 0, Pairs(), b""
         try:
-            if wsgi.is_on_plane(path):
+            if plane.is_on_plane(path):
                 response = self._plane(_request(arrival, body))
-            elif path in wsgi.HEALTH:
-                response = wsgi.HEALTH[path]()
+            elif path in plane.HEALTH:
+                response = plane.HEALTH[path]()
             else:
                 status, headers, content = self._page(arrival, body)
         except Exception:
@@ -492,8 +492,8 @@ def _request(arrival: Arrival, body: bytes) -> routes.Request:
         query=arrival.scope.query_string,
         headers=headers,
         body=body,
-        address=wsgi.client_address(_host(arrival.client), headers.get("x-forwarded-for", "")),
-        certificate=wsgi.client_certificate(headers),
+        address=plane.client_address(_host(arrival.client), headers.get("x-forwarded-for", "")),
+        certificate=plane.client_certificate(headers),
     )
 
 
@@ -563,4 +563,4 @@ def _host(address: str) -> str:
     return address.rpartition(":")[0].strip("[]")
 
 
-application = Front(pages=wsgi.pages, plane=wsgi.plane, waits=slow_pages.addresses())
+application = Front(pages=plane.pages, plane=plane.plane, waits=slow_pages.addresses())

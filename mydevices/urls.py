@@ -1,4 +1,4 @@
-"""Every page's address. The device plane and health have none here: see `wsgi`."""
+"""Every page's address. The device plane and health have none here: see `plane`."""
 
 from django.urls import include, path
 

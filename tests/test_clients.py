@@ -1,6 +1,5 @@
 """Which certificate a client has proved itself with, as a trusted proxy passes it on."""
 
-import io
 from base64 import b64encode
 from urllib.parse import quote
 
@@ -8,7 +7,7 @@ import pytest
 from pydantic import ValidationError
 from pytest_django import Settings
 
-from mydevices import clients, wsgi
+from mydevices import clients, plane
 from mydevices.environment import Environment
 from mydevices.port import routes
 
@@ -45,28 +44,18 @@ def test_anything_else_is_none(header: str) -> None:
 
 
 @pytest.mark.parametrize(("name", "given"), [("", b""), ("Client-Cert", DER), ("X-Other", b"")])
-def test_it_is_believed_where_a_header_is_named_for_it(
-    settings: Settings, monkeypatch: pytest.MonkeyPatch, name: str, given: bytes
-) -> None:
+def test_it_is_believed_where_a_header_is_named_for_it(settings: Settings, name: str, given: bytes) -> None:
     settings.ENVIRONMENT = settings.ENVIRONMENT.model_copy(
         update={"trusted_proxies": 1, "client_certificate_header": name}
     )
-    seen: list[routes.Request] = []
+    assert plane.client_certificate({"client-cert": f":{TEXT}:"}) == given
 
-    def endpoint(request: routes.Request) -> routes.Response:
-        seen.append(request)
-        return routes.Response(200)
 
-    monkeypatch.setattr(routes, "ROUTES", {"/Anywhere.svc": routes.Route(endpoint, 100, ("GET",))})
-    environ = {
-        "PATH_INFO": "/Anywhere.svc",
-        "REQUEST_METHOD": "GET",
-        "HTTP_CLIENT_CERT": f":{TEXT}:",
-        "REMOTE_ADDR": "127.0.0.1",
-        "wsgi.input": io.BytesIO(),
-    }
-    list(wsgi.application(environ, lambda *_status: lambda _data: None))
-    assert [request.certificate for request in seen] == [given]
+@pytest.mark.parametrize(("path", "is_there"), [("/mdm/x", True), ("/Anywhere.svc", True), ("/anywhere.svc", False)])
+def test_an_address_stands_anywhere(monkeypatch: pytest.MonkeyPatch, path: str, *, is_there: bool) -> None:
+    route = routes.Route(lambda _request: routes.Response(200), 100, ("GET",))
+    monkeypatch.setattr(routes, "ROUTES", {"/Anywhere.svc": route})
+    assert plane.is_on_plane(path) is is_there
 
 
 def test_without_a_proxy_no_header_is_believed() -> None:

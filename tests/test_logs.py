@@ -72,9 +72,9 @@ def test_links_from_mails_are_not_written_down() -> None:
 
 def test_what_a_stranger_sent_begins_no_line_of_its_own(written: io.StringIO) -> None:
     forged = "1\n2026-11-28T00:00:00.000+00:00 INFO mydevices.access forged\u2028x\x1b[2J"
-    logging.getLogger("mydevices.wsgi").info("answered %s", forged)
+    logging.getLogger("mydevices.plane").info("answered %s", forged)
     assert written.getvalue().count("\n") == 1
     assert "answered 1\\x0a2026" in written.getvalue()
     assert "\x1b" not in written.getvalue()
-    logging.getLogger("mydevices.wsgi").error("failed", exc_info=ValueError("a\nb"))
+    logging.getLogger("mydevices.plane").error("failed", exc_info=ValueError("a\nb"))
     assert "failed\nValueError: a\nb" in written.getvalue()

@@ -34,12 +34,12 @@ from mydevices.commands.states import State  # noqa: E402
 from mydevices.devices import selectors as devices  # noqa: E402
 from mydevices.devices.models import Device  # noqa: E402
 from mydevices.outbox.models import Message  # noqa: E402
+from mydevices.plane import plane  # noqa: E402
 from mydevices.platforms.apple import signed  # noqa: E402
 from mydevices.platforms.apple.models import PushCertificate  # noqa: E402
 from mydevices.port.routes import Request  # noqa: E402
 from mydevices.registration import services as registration  # noqa: E402
 from mydevices.vault import services as vault  # noqa: E402
-from mydevices.wsgi import plane  # noqa: E402
 from simulator import fleet  # noqa: E402
 from simulator.connection import Outgoing  # noqa: E402
 from simulator.device import Device as Simulated  # noqa: E402

@@ -11,7 +11,7 @@ from wsgiref.types import StartResponse, WSGIEnvironment
 
 from django.db import OperationalError
 
-from mydevices import front, wsgi
+from mydevices import front, plane
 from mydevices.errors import Conflict, NotAllowed, NotFound, ProtocolError, TooMany
 from mydevices.port import routes
 
@@ -108,5 +108,5 @@ def pages(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[b
 LIMITS = front.Limits(
     whole=2.5, grace=1.0, pace=4096.0, buffered=8 * 1024 * 1024, page_queue=4, plane_queue=64, waiting_queue=2
 )
-plane: Callable[[routes.Request], routes.Response] = wsgi.plane
-application = front.Front(pages=pages, plane=plane, waits=lambda _method, path: path == "/waits", limits=LIMITS)
+dispatch: Callable[[routes.Request], routes.Response] = plane.plane
+application = front.Front(pages=pages, plane=dispatch, waits=lambda _method, path: path == "/waits", limits=LIMITS)

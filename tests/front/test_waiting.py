@@ -19,7 +19,7 @@ from django.test.client import BOUNDARY, MULTIPART_CONTENT, encode_multipart
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
 import mydevices
-from mydevices import front, wsgi
+from mydevices import front, plane
 from mydevices.accounts.models import Person
 from mydevices.certificates import uploads
 from mydevices.certificates.opening import Limits
@@ -84,7 +84,7 @@ class Exchange:
 
 def pages(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
     """The product's pages. No connection is left in a thread that nobody waits for."""
-    answer: Any = wsgi.pages(environ, start_response)
+    answer: Any = plane.pages(environ, start_response)
     try:
         return [b"".join(answer)]
     finally:
@@ -97,7 +97,7 @@ class Running:
 
     def __init__(self, limits: front.Limits) -> None:
         self._loop = asyncio.new_event_loop()
-        self._front = front.Front(pages=pages, plane=wsgi.plane, waits=slow_pages.addresses(), limits=limits)
+        self._front = front.Front(pages=pages, plane=plane.plane, waits=slow_pages.addresses(), limits=limits)
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
         for pool in self._front._pools:

@@ -17,12 +17,12 @@ from mydevices.devices.models import Device
 from mydevices.devices.seen import COLLECTOR
 from mydevices.organisation import selectors as organisation
 from mydevices.outbox.models import Message
+from mydevices.plane import plane
 from mydevices.platforms.apple import queries
 from mydevices.platforms.apple.models import PushCertificate
 from mydevices.port.routes import ROUTES, Request, Response
 from mydevices.registration import services as registration
 from mydevices.registration.models import Ticket
-from mydevices.wsgi import plane
 from simulator import fleet
 from simulator.device import Device as Simulated
 from simulator.transport import Reply

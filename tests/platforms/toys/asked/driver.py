@@ -7,11 +7,11 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from mydevices.devices.models import Device
+from mydevices.plane import plane
 from mydevices.port.platform import Platform
 from mydevices.port.routes import Request
 from mydevices.registration import services as registration
 from mydevices.registration.models import Ticket
-from mydevices.wsgi import plane
 from tests.platforms.driver import Driver, Obeys, Refused
 from tests.platforms.toys.asked.platform import Postbox
 

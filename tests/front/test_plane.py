@@ -1,15 +1,13 @@
-"""The device plane's dispatch and the WSGI application, without a server."""
+"""The device plane's dispatch, without a server."""
 
-import io
 from collections.abc import Callable, Iterator
 from typing import Any
-from wsgiref.validate import validator
 
 import pytest
 from django.db import OperationalError, connection
 from django.test import Client, override_settings
 
-from mydevices import environment, wsgi
+from mydevices import environment, plane
 from mydevices.errors import ProtocolError
 from mydevices.port import routes
 
@@ -24,70 +22,8 @@ def routed(monkeypatch: pytest.MonkeyPatch) -> Callable[[routes.Endpoint], None]
     return route
 
 
-def call(method: str, path: str, body: bytes = b"", **extra: Any) -> tuple[str, dict[str, str], bytes]:
-    answered: dict[str, Any] = {}
-
-    def start_response(
-        status: str, headers: list[tuple[str, str]], _exc_info: object = None
-    ) -> Callable[[bytes], object]:
-        answered.update(status=status, headers=dict(headers))
-        return lambda _data: None
-
-    environ = {
-        "REQUEST_METHOD": method,
-        "SCRIPT_NAME": "",
-        "PATH_INFO": path,
-        "QUERY_STRING": "",
-        "SERVER_NAME": "localhost",
-        "SERVER_PORT": "80",
-        "SERVER_PROTOCOL": "HTTP/1.1",
-        "REMOTE_ADDR": "127.0.0.1",
-        "CONTENT_LENGTH": str(len(body)),
-        "CONTENT_TYPE": "text/plain",
-        "wsgi.version": (1, 0),
-        "wsgi.url_scheme": "http",
-        "wsgi.input": io.BytesIO(body),
-        "wsgi.errors": io.StringIO(),
-        "wsgi.multithread": True,
-        "wsgi.multiprocess": False,
-        "wsgi.run_once": False,
-        **extra,
-    }
-    chunks: Any = validator(wsgi.application)(environ, start_response)
-    try:
-        content = b"".join(chunks)
-    finally:
-        chunks.close()
-    return answered["status"], answered["headers"], content
-
-
-def test_an_endpoint_is_given_the_request_and_its_answer_is_sent(routed: Callable[[routes.Endpoint], None]) -> None:
-    seen: list[routes.Request] = []
-
-    def endpoint(request: routes.Request) -> routes.Response:
-        seen.append(request)
-        return routes.Response(200, b"<plist/>", "application/xml", (("X-Test", "1"),))
-
-    routed(endpoint)
-    answer = call("PUT", "/mdm/test", b"body", HTTP_MDM_SIGNATURE="abc", QUERY_STRING="a=1")
-    assert answer == (
-        "200 OK",
-        {"X-Test": "1", "Content-Type": "application/xml", "Content-Length": "8", **dict(wsgi.EVERY_ANSWER)},
-        b"<plist/>",
-    )
-    (request,) = seen
-    assert (request.method, request.path, request.query, request.body) == ("PUT", "/mdm/test", "a=1", b"body")
-    assert request.headers["mdm-signature"] == "abc"
-    assert request.headers["content-type"] == "text/plain"
-    assert request.address == "127.0.0.1"
-
-
-def test_a_body_over_the_cap_reaches_no_endpoint(routed: Callable[[routes.Endpoint], None]) -> None:
-    routed(lambda _request: pytest.fail("called"))
-    assert call("PUT", "/mdm/test", b"x" * 101)[0].startswith("413 ")
-    assert call("PUT", "/mdm/test", b"x" * 101, CONTENT_LENGTH="", **{"wsgi.input_terminated": True})[0].startswith(
-        "413 "
-    )
+def put(body: bytes = b"", **more: Any) -> routes.Response:
+    return plane.plane(routes.Request("PUT", "/mdm/test", body=body, **more))
 
 
 def test_an_endpoints_error_is_answered_in_words(routed: Callable[[routes.Endpoint], None]) -> None:
@@ -95,7 +31,8 @@ def test_an_endpoints_error_is_answered_in_words(routed: Callable[[routes.Endpoi
         raise ProtocolError("That is no property list.")
 
     routed(endpoint)
-    assert call("PUT", "/mdm/test")[0::2] == ("400 Bad Request", b"That is no property list.\n")
+    answer = put()
+    assert (answer.status, answer.body) == (400, b"That is no property list.\n")
 
 
 def test_what_nobody_expected_is_left_to_the_server(routed: Callable[[routes.Endpoint], None]) -> None:
@@ -104,7 +41,7 @@ def test_what_nobody_expected_is_left_to_the_server(routed: Callable[[routes.End
 
     routed(endpoint)
     with pytest.raises(ZeroDivisionError):
-        wsgi.plane(routes.Request("GET", "/mdm/test"))
+        plane.plane(routes.Request("GET", "/mdm/test"))
 
 
 @pytest.fixture
@@ -129,11 +66,11 @@ def test_a_lost_connection_is_answered_503_and_the_next_request_works(
         return routes.Response(200)
 
     routed(endpoint)
-    assert wsgi.plane(routes.Request("GET", "/mdm/test")).status == 200
-    lost = wsgi.plane(routes.Request("GET", "/mdm/test", query="lose"))
+    assert plane.plane(routes.Request("GET", "/mdm/test")).status == 200
+    lost = plane.plane(routes.Request("GET", "/mdm/test", query="lose"))
     assert lost.status == 503
     assert dict(lost.headers)["Retry-After"]
-    assert wsgi.plane(routes.Request("GET", "/mdm/test")).status == 200
+    assert plane.plane(routes.Request("GET", "/mdm/test")).status == 200
     assert not connection.errors_occurred
 
 
@@ -144,7 +81,7 @@ def test_a_connection_left_in_a_transaction_is_not_used_again(routed: Callable[[
         return routes.Response(200)
 
     routed(endpoint)
-    assert wsgi.plane(routes.Request("GET", "/mdm/test")).status == 200
+    assert plane.plane(routes.Request("GET", "/mdm/test")).status == 200
     assert connection.connection is None
 
 
@@ -154,27 +91,30 @@ def test_a_healthy_request_asks_the_database_nothing_of_its_own(
 ) -> None:
     routed(lambda _request: routes.Response(200))
     with django_assert_num_queries(0):
-        assert wsgi.plane(routes.Request("GET", "/mdm/test")).status == 200
+        assert plane.plane(routes.Request("GET", "/mdm/test")).status == 200
 
 
 @pytest.mark.django_db
 def test_a_migrated_database_is_ready() -> None:
-    assert call("GET", "/readyz")[0::2] == ("200 OK", b"ready\n")
-    assert call("GET", "/healthz")[0::2] == ("200 OK", b"alive\n")
+    assert [(answer.status, answer.body) for answer in (plane.readyz(), plane.healthz())] == [
+        (200, b"ready\n"),
+        (200, b"alive\n"),
+    ]
 
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("kind", ["text/plain; charset*=utf-8''%00", "text/plain; name*=nonsense''%41"])
-def test_a_content_type_that_cannot_be_read_is_none(kind: str) -> None:
+def test_a_content_type_that_cannot_be_read_is_none(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """It was an error of the server, for every page and everybody."""
-    assert call("POST", "/owntracks", b"{}", CONTENT_TYPE=kind)[0].startswith("401 ")
+    monkeypatch.setattr("django.test.client.WSGIRequest", plane.pages.request_class)
+    assert Client().generic("POST", "/owntracks", b"{}", content_type=kind).status_code == 401
 
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("charset", ["base64", "hex", "rot13", "undefined", "idna", "punycode", "utf-16", "utf-7"])
 def test_no_charset_of_a_content_type_breaks_a_page(charset: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Django reads addresses by it, and some are no charsets of text: an error of the server, for everybody."""
-    monkeypatch.setattr("django.test.client.WSGIRequest", wsgi.pages.request_class)
+    monkeypatch.setattr("django.test.client.WSGIRequest", plane.pages.request_class)
     page = Client().get("/sign-in?next=%2Fx", CONTENT_TYPE=f"text/plain; charset={charset}")
     assert page.status_code == 200
     assert b'value="/x"' in page.content
@@ -199,30 +139,21 @@ def test_no_charset_of_a_content_type_breaks_a_page(charset: str, monkeypatch: p
 )
 def test_the_clients_address_is_what_the_trusted_proxies_saw(proxies: int, forwarded: str, address: str) -> None:
     with override_settings(ENVIRONMENT=environment.Environment(trusted_proxies=proxies)):
-        assert wsgi.client_address("127.0.0.1", forwarded) == address
+        assert plane.client_address("127.0.0.1", forwarded) == address
 
 
-@pytest.mark.parametrize("path", ["/mdm/test", "/mdm/nothing", "/healthz"])
-def test_every_answer_beside_the_pages_is_for_no_browser_to_interpret(
-    routed: Callable[[routes.Endpoint], None], path: str
-) -> None:
-    routed(lambda _request: routes.Response(200, b"<b>", "text/html"))
-    _status, headers, _body = call("GET", path)
+def test_every_answer_beside_the_pages_is_for_no_browser_to_interpret() -> None:
+    headers = dict(plane.completed([]))
     assert headers["x-content-type-options"] == "nosniff"
     assert "frame-ancestors 'none'" in headers["content-security-policy"]
 
 
 def test_an_answer_keeps_the_headers_that_it_brings() -> None:
-    completed = wsgi.completed([("Content-Security-Policy", "default-src 'self'")])
+    completed = plane.completed([("Content-Security-Policy", "default-src 'self'")])
     assert [value for name, value in completed if name.lower() == "content-security-policy"] == ["default-src 'self'"]
 
 
 @pytest.mark.parametrize(("below", "header"), [(False, "max-age=60"), (True, "max-age=60; includeSubDomains")])
 def test_by_https_every_answer_asks_for_https(*, below: bool, header: str) -> None:
     with override_settings(SECURE_HSTS_SECONDS=60, SECURE_HSTS_INCLUDE_SUBDOMAINS=below):
-        assert dict(wsgi._on_every_answer())["strict-transport-security"] == header
-
-
-@pytest.mark.parametrize("path", ["/mdm/test", "/healthz", "/sign-in"])
-def test_a_request_to_be_repeated_is_refused(path: str) -> None:
-    assert call("TRACE", path)[0] == "405 Method Not Allowed"
+        assert dict(plane._on_every_answer())["strict-transport-security"] == header

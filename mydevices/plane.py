@@ -1,6 +1,4 @@
-"""The whole server as one WSGI application: Django's pages, the device plane beside them, and health.
-
-`front` serves the same three parts without WSGI's weaknesses; this callable is for other servers and for tests.
+"""What the server answers with: Django's pages, the device plane beside them, and health. `front` serves them.
 
 The device plane does not pass through Django: an endpoint is a plain function (`port.routes`). `plane` is the one
 place that finds it, translates what it raises and leaves the thread's database connection fit for the next request.
@@ -8,10 +6,9 @@ place that finds it, translates what it raises and leaves the thread's database 
 
 import logging
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Final
-from wsgiref.types import StartResponse, WSGIEnvironment
 
 from django.conf import settings
 from django.core.handlers.wsgi import WSGIRequest
@@ -186,52 +183,3 @@ def readyz() -> routes.Response:
 
 
 HEALTH: Final[dict[str, Callable[[], routes.Response]]] = {"/healthz": healthz, "/readyz": readyz}
-
-
-def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-    """Serve a request by WSGI. Its server bounds the time that a body may take; its size is bounded here."""
-    path: str = environ["PATH_INFO"]
-    method: str = environ["REQUEST_METHOD"]
-    if method in NEVER or (path in HEALTH and method not in READING):
-        response = plain(405, NO_METHOD)
-    elif is_on_plane(path):
-        response = _from_environ(environ, path, method)
-    elif path in HEALTH:
-        response = HEALTH[path]()
-    else:
-        return pages(environ, start_response)
-    headers = [*response.headers]
-    if response.content_type:
-        headers.append(("Content-Type", response.content_type))
-    if response.status != HTTPStatus.NO_CONTENT:
-        headers.append(("Content-Length", str(len(response.body))))
-    start_response(f"{response.status} {HTTPStatus(response.status).phrase}", completed(headers))
-    return [] if method == "HEAD" else [response.body]
-
-
-def _from_environ(environ: WSGIEnvironment, path: str, method: str) -> routes.Response:
-    headers = {name[5:].replace("_", "-").lower(): value for name, value in environ.items() if name.startswith("HTTP_")}
-    for name in ("CONTENT_TYPE", "CONTENT_LENGTH"):
-        if environ.get(name):
-            headers[name.replace("_", "-").lower()] = environ[name]
-    route = routes.ROUTES.get(path)
-    limit = route.body_limit if route else 0
-    length = environ.get("CONTENT_LENGTH") or ("" if environ.get("wsgi.input_terminated") else "0")
-    try:
-        # A server that ends the input itself (chunked bodies) is read to one byte too many.
-        body = environ["wsgi.input"].read(min(int(length), limit + 1) if length else limit + 1)
-    except ValueError:
-        return plain(400, "The length of the body is not a number.")
-    if route and len(body) > limit:
-        return plain(413, "The body is too large.")
-    return plane(
-        routes.Request(
-            method=method,
-            path=path,
-            query=environ.get("QUERY_STRING", ""),
-            headers=headers,
-            body=body,
-            address=client_address(environ.get("REMOTE_ADDR", ""), environ.get("HTTP_X_FORWARDED_FOR", "")),
-            certificate=client_certificate(headers),
-        )
-    )
