@@ -1,4 +1,4 @@
-"""The verbs of configurations. What follows for devices is the worker's, in parts (`push`)."""
+"""The verbs of configurations. What follows for devices is the worker's, in parts (`comparison`)."""
 
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
@@ -26,7 +26,7 @@ from mydevices.audit.verbs import Verb
 from mydevices.certificates import types, uploads
 from mydevices.certificates.models import CertificateType
 from mydevices.certificates.types import TypeRules
-from mydevices.configurations import enclosing, push, resolve, selectors
+from mydevices.configurations import comparison, enclosing, resolve, selectors
 from mydevices.configurations.kinds import KINDS
 from mydevices.configurations.kinds.account import Account
 from mydevices.configurations.kinds.identity_certificate import IdentityCertificate
@@ -156,7 +156,7 @@ def _create(actor: Actor, given: _Given) -> Configuration:
         types.create(actor=actor, type_id=made.id, rules=_rules(given.name, given.values))
     _keep_file(made, given)
     _record(Verb.CONFIGURATION_CREATED, made, actor)
-    push.of_configuration(made.id)
+    comparison.of_configuration(made.id)
     return made
 
 
@@ -172,7 +172,7 @@ def _change(actor: Actor, present: Configuration, given: _Given) -> Configuratio
         types.change(actor=actor, type_id=present.id, rules=_rules(given.name, given.values))
     _keep_file(present, given)
     _record(Verb.CONFIGURATION_CHANGED, present, actor)
-    push.of_configuration(present.id)
+    comparison.of_configuration(present.id)
     return present
 
 
@@ -366,7 +366,7 @@ def delete(*, actor: Actor, configuration: Configuration, with_certificates: boo
             types.delete(actor=actor, type_id=present.id, with_certificates=with_certificates)
         _record(Verb.CONFIGURATION_DELETED, present, actor)
         approvals.replace(actor=actor, what=what(present.id), now=timezone.now())
-        push.of_configuration(present.id)
+        comparison.of_configuration(present.id)
         present.delete()
 
 
@@ -502,7 +502,7 @@ def retry(*, actor: Actor, installation: Installation) -> None:
             person_name=device.owner.name,
             details={"configuration": installation.name},
         )
-        push.of_device(device.id, now=timezone.now())
+        comparison.of_device(device.id, now=timezone.now())
 
 
 def retry_all(*, actor: Actor, configuration: Configuration) -> int:
@@ -524,7 +524,7 @@ def retry_all(*, actor: Actor, configuration: Configuration) -> int:
             actor=actor,
             details={"configuration": present.name, "configuration_id": str(present.id), "devices": again},
         )
-        push.of_configuration(present.id)
+        comparison.of_configuration(present.id)
     return again
 
 

@@ -6,22 +6,22 @@ from datetime import timedelta
 from django.db import transaction
 from django.utils import timezone
 
-from mydevices.configurations import push
+from mydevices.configurations import comparison
 from mydevices.outbox import registry
 from mydevices.outbox.registry import Delivery, Done, Outcome
 
 
 def register() -> None:
-    registry.handler(push.TOPIC, advance, batch=1)
+    registry.handler(comparison.TOPIC, advance, batch=1)
     registry.periodic("configurations.compare", timedelta(minutes=30), compare)
 
 
 def advance(deliveries: Sequence[Delivery]) -> Mapping[int, Outcome]:
     for delivery in deliveries:
-        push.follow(delivery.payload, now=timezone.now())
+        comparison.follow(delivery.payload, now=timezone.now())
     return {delivery.id: Done() for delivery in deliveries}
 
 
 def compare() -> None:
     with transaction.atomic():
-        push.of_everything()
+        comparison.of_everything()

@@ -17,7 +17,7 @@ from mydevices.certificates import selectors as certificates
 from mydevices.certificates import uploads
 from mydevices.certificates.models import Certificate
 from mydevices.certificates.uploads import Stored
-from mydevices.configurations import push, selectors
+from mydevices.configurations import comparison, selectors
 from mydevices.errors import NotFound, NotTheirs
 
 
@@ -37,8 +37,8 @@ def upload(
     examined = uploads.examine(actor=actor, person=person, type_id=type_id, data=data, password=password)
     with transaction.atomic():
         stored = uploads.store(actor=actor, person=person, examined=examined, note=note, now=now)
-        push.allow_again(person_id=person.id, type_id=type_id, fingerprint=stored.certificate.fingerprint)
-        push.of_type(person_id=person.id, type_id=type_id, now=now)
+        comparison.allow_again(person_id=person.id, type_id=type_id, fingerprint=stored.certificate.fingerprint)
+        comparison.of_type(person_id=person.id, type_id=type_id, now=now)
     return stored
 
 
@@ -60,7 +60,7 @@ def clear_key(*, actor: Actor, certificate: Certificate, now: datetime) -> int:
     """Delete the private key here; the number of keys deleted. Sends nothing: devices keep what they have, and those
     that still waited for it say why it does not come. Raises as `certificates.uploads.clear_key` does."""
     cleared = uploads.clear_key(actor=actor, certificate=certificate, now=now)
-    push.lost(person_id=certificate.person_id, type_id=certificate.type_id, now=now)
+    comparison.lost(person_id=certificate.person_id, type_id=certificate.type_id, now=now)
     return cleared
 
 
@@ -69,7 +69,7 @@ def delete(*, actor: Actor, certificate: Certificate, now: datetime) -> None:
     """Delete it here, with its key. Sends nothing, and devices keep what they have. Raises as
     `certificates.uploads.delete` does."""
     uploads.delete(actor=actor, certificate=certificate)
-    push.lost(person_id=certificate.person_id, type_id=certificate.type_id, now=now)
+    comparison.lost(person_id=certificate.person_id, type_id=certificate.type_id, now=now)
 
 
 @transaction.atomic
@@ -85,7 +85,7 @@ def remove_from_devices(*, actor: Actor, person: Person, type_id: UUID, fingerpr
     there = {row.channel.registration.device_id for row in rows}
     if not there:
         raise NotFound(_("This certificate is on none of your devices."))
-    push.remove_type_from_devices(person_id=person.id, type_id=type_id, fingerprint=fingerprint, now=now)
+    comparison.remove_type_from_devices(person_id=person.id, type_id=type_id, fingerprint=fingerprint, now=now)
     audit.record(
         Verb.CERTIFICATE_WITHDRAWN,
         actor=actor,

@@ -9,7 +9,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
-from mydevices.configurations import push
+from mydevices.configurations import wanted
 from mydevices.devices.models import Device
 from mydevices.presentation import moments
 from mydevices.presentation.present import name_of
@@ -34,7 +34,7 @@ def unconfirmed(device: Device, now: datetime) -> Unconfirmed | None:
     """What is to be said of a device, with its owner and registration loaded; None for one that waits for nothing."""
     if device.registration is None or not confirmations.is_waiting(device):
         return None
-    withheld = push.withheld(device)
+    withheld = wanted.withheld(device)
     return Unconfirmed(
         name=name_of(device),
         since=moments.at(device.registration.started_at, now),

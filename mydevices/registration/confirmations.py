@@ -30,7 +30,7 @@ from mydevices.audit.actor import Actor
 from mydevices.audit.verbs import Verb
 from mydevices.certificates.models import Challenge
 from mydevices.commands import asking, queue
-from mydevices.configurations import push as configurations
+from mydevices.configurations import comparison
 from mydevices.devices import selectors as devices_selectors
 from mydevices.devices import services as devices
 from mydevices.devices.models import Device, Registration
@@ -113,7 +113,7 @@ def disown_by_link(*, token: str, address: str, now: datetime) -> Device:
     if life is None:
         raise Conflict(_over())
     devices.hold_keys(registration=life)
-    configurations.of_device(device.id, now=now)
+    comparison.of_device(device.id, now=now)
     open_tickets = Ticket.objects.filter(person=device.owner, used_at=None, revoked_at=None, refused_at=None)
     Challenge.objects.filter(ticket__in=open_tickets, spent_by="").update(expires_at=now)
     open_tickets.update(revoked_at=now)
@@ -167,7 +167,7 @@ def _confirm(device: Device, actor: Actor, now: datetime) -> None:
     if not devices.release_keys(registration=life, now=now):
         raise Conflict(_over())
     _record(Verb.DEVICE_CONFIRMED, device, actor)
-    configurations.of_device(device.id, now=now)
+    comparison.of_device(device.id, now=now)
 
 
 def _waiting_life(device: Device) -> Registration:

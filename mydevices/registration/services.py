@@ -30,7 +30,7 @@ from mydevices.commands import asking, queue
 from mydevices.commands import selectors as commands_selectors
 from mydevices.commands.models import Command
 from mydevices.commands.states import OPEN, PENDING, State
-from mydevices.configurations import push as configurations
+from mydevices.configurations import comparison
 from mydevices.devices import selectors as devices_selectors
 from mydevices.devices import services as devices
 from mydevices.devices.models import STILL_TALKING, Channel, Device, Registration
@@ -441,7 +441,7 @@ def reachable(
     if not user_id and devices.activate(registration=registration):
         device = devices_selectors.by_id(registration.device_id)
         asking.enqueue(device=device, kind=ActionKind.CHECK_IN, actor=Actor.system("registration"), now=now)
-    configurations.of_device(registration.device_id, now=now)
+    comparison.of_device(registration.device_id, now=now)
     return channel
 
 

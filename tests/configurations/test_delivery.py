@@ -15,7 +15,7 @@ from mydevices.certificates.models import Certificate
 from mydevices.certificates.selectors import in_use
 from mydevices.commands import asking
 from mydevices.commands.models import Command
-from mydevices.configurations import push, selectors, services, uploads
+from mydevices.configurations import comparison, delivery, selectors, services, uploads
 from mydevices.configurations.kinds.email import Email
 from mydevices.configurations.kinds.exchange import Exchange
 from mydevices.configurations.kinds.identity_certificate import IdentityCertificate
@@ -206,7 +206,7 @@ def test_a_device_that_claims_a_certificate_it_has_not_has_failed(
     channel = Channel.objects.get(registration__device=device)
     Installation.objects.filter(id=row.pk).update(state=State.INSTALLED)
     before = Command.objects.count()
-    push.certificates_listed(
+    delivery.certificates_listed(
         registration_id=channel.registration_id,
         fingerprints={"00"},
         now=timezone.now(),
@@ -214,7 +214,7 @@ def test_a_device_that_claims_a_certificate_it_has_not_has_failed(
         is_confirmation=True,
     )
     row.refresh_from_db()
-    assert (row.state, row.reason, Command.objects.count()) == (State.FAILED, push.NOT_THERE, before)
+    assert (row.state, row.reason, Command.objects.count()) == (State.FAILED, delivery.NOT_THERE, before)
     services.retry(actor=fresh(factories.administrator()), installation=row)
     polled(simulated)
     assert states(device)["Mail"] == State.INSTALLED
@@ -230,7 +230,7 @@ def test_a_profile_that_a_device_claims_and_does_not_list_has_failed(
     for profiles_there in (other, {}):
         Installation.objects.filter(id=row.pk).update(state=State.INSTALLED)
         before = Command.objects.count()
-        push.listed(
+        delivery.listed(
             registration_id=life,
             profiles=profiles_there,
             now=timezone.now(),
@@ -238,7 +238,7 @@ def test_a_profile_that_a_device_claims_and_does_not_list_has_failed(
             is_confirmation=True,
         )
         found = row_of(device, office.account)
-        assert (found.state, found.reason, Command.objects.count()) == (State.FAILED, push.NOT_THERE, before)
+        assert (found.state, found.reason, Command.objects.count()) == (State.FAILED, delivery.NOT_THERE, before)
         assert bool(found.sent_digest) == bool(profiles_there)
     services.retry(actor=fresh(factories.administrator()), installation=found)
     polled(simulated)
@@ -254,10 +254,10 @@ def test_what_the_device_lost_and_was_deleted_here_is_removed(
     row = row_of(device, office.encryption)
     uploads.delete(actor=fresh(owner), certificate=certificate, now=timezone.now())
     there = {one.identifier: one.uuid for one in simulated.memory.profiles if one.identifier != row.identifier}
-    push.listed(registration_id=row.channel.registration_id, profiles=there, now=timezone.now())
+    delivery.listed(registration_id=row.channel.registration_id, profiles=there, now=timezone.now())
     simulated.remove_profile(row.identifier, next(iter(simulated.pushes().values()))[1])
     polled(simulated)
-    push.of_device(device.id, now=timezone.now())
+    comparison.of_device(device.id, now=timezone.now())
     assert row_of(device, office.encryption).state == State.REMOVED
 
 
@@ -294,7 +294,7 @@ def test_a_certificate_that_is_gone_at_a_check_in_is_sent_again(
     simulated.remove_profile(identifier, next(iter(simulated.pushes().values()))[1])
     assert not simulated.snapshot()["mail_accounts"]
     life = Channel.objects.get(registration__device=device).registration_id
-    push.certificates_listed(registration_id=life, fingerprints=fingerprints(simulated), now=timezone.now())
+    delivery.certificates_listed(registration_id=life, fingerprints=fingerprints(simulated), now=timezone.now())
     assert states(device)["Mail"] == State.PENDING
     polled(simulated)
     assert states(device)["Mail"] == State.INSTALLED

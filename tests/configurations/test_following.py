@@ -8,7 +8,7 @@ from django.utils import timezone
 from mydevices.accounts import groups, memberships, people
 from mydevices.accounts import services as accounts
 from mydevices.accounts.models import Group, Membership
-from mydevices.configurations import push
+from mydevices.configurations import comparison
 from mydevices.configurations.kinds.web_clip import WebClip
 from mydevices.devices import services as devices
 from mydevices.devices.assignment import Assignment, To
@@ -41,7 +41,7 @@ def group(office: Office) -> Group:
 def follows(office: Office, verb: Callable[[], object]) -> list[tuple[str, str]]:
     """What is queued for Ines after a verb, by device and request, without any other comparison."""
     verb()
-    assert Message.objects.filter(topic=push.TOPIC).count() == 1
+    assert Message.objects.filter(topic=comparison.TOPIC).count() == 1
     work()
     return [(device, request) for device, name, request in office.waiting() if name == "Clip"]
 
@@ -87,6 +87,8 @@ def test_a_device_that_becomes_personal_is_compared(office: Office) -> None:
 
 
 def test_a_crowd_is_one_message(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(push, "AT_ONCE", 1)
-    push.of_people([office.ines.id, office.other.id])
-    assert [one.payload for one in Message.objects.filter(topic=push.TOPIC)] == [{"configuration": "", "after": ""}]
+    monkeypatch.setattr(comparison, "AT_ONCE", 1)
+    comparison.of_people([office.ines.id, office.other.id])
+    assert [one.payload for one in Message.objects.filter(topic=comparison.TOPIC)] == [
+        {"configuration": "", "after": ""}
+    ]

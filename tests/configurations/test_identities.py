@@ -18,7 +18,7 @@ from mydevices.certificates.models import Certificate, CertificateType
 from mydevices.certificates.types import TypeRules
 from mydevices.commands.models import Command
 from mydevices.commands.states import State as CommandState
-from mydevices.configurations import push, resolve, selectors, services, uploads
+from mydevices.configurations import comparison, delivery, resolve, selectors, services, uploads, wanted
 from mydevices.configurations.kinds.email import Email
 from mydevices.configurations.kinds.exchange import Exchange
 from mydevices.configurations.kinds.identity_certificate import IdentityCertificate
@@ -109,16 +109,16 @@ class Office:
                     continue
                 if command.request_type == INSTALL:
                     try:
-                        due = push.due(installation_id=row.pk, now=timezone.now())
+                        due = delivery.due(installation_id=row.pk, now=timezone.now())
                         for one in due.content.identities:
                             one.opened()
                     except Conflict:
                         Command.objects.filter(id=command.pk).update(state="void", finished_at=timezone.now())
                         continue
-                    push.given(installation_id=row.pk, digest=due.content.digest, profile_uuid="X")
+                    delivery.given(installation_id=row.pk, digest=due.content.digest, profile_uuid="X")
                 for state in ("sent", "done"):
                     Command.objects.filter(id=command.pk).update(state=state)
-                push.answered(
+                delivery.answered(
                     installation_id=row.pk,
                     request_type=command.request_type,
                     outcome=CommandState.DONE,
@@ -127,7 +127,7 @@ class Office:
                 )
 
     def compare(self) -> Sent:
-        push.of_everything()
+        comparison.of_everything()
         work()
         return self.waiting()
 
@@ -147,7 +147,7 @@ IPHONE, MAC = "Ines’s iPhone", "Studio MacBook"
 
 def test_the_account_is_installed_before_there_is_a_certificate(office: Office) -> None:
     assert office.state(office.iphone, office.mail) == [(State.INSTALLED, False)]
-    (piece,) = push.pieces(office.iphone)
+    (piece,) = wanted.pieces(office.iphone)
     assert isinstance(piece.content, resolve.AccountContent)
     assert (piece.content.account.smime_signing, piece.content.account.smime_encryption) == (False, False)
 
@@ -161,7 +161,7 @@ def test_an_upload_for_signing_makes_one_command_per_device_and_configuration(of
     ]
     office.deliver()
     assert office.compare() == []
-    (mail,) = (piece.content for piece in push.pieces(office.iphone))
+    (mail,) = (piece.content for piece in wanted.pieces(office.iphone))
     assert isinstance(mail, resolve.AccountContent)
     assert (mail.account.smime_signing, mail.account.smime_encryption) == (True, False)
     assert mail.signing is not None
@@ -190,7 +190,7 @@ def test_a_replaced_one_stays_on_the_devices_beside_its_successor(office: Office
     office.deliver()
     for device in (office.iphone, office.mac):
         assert office.state(device, office.encryption) == [(State.INSTALLED, True)] * 2
-        there = {piece.identifier for piece in push.pieces(device)}
+        there = {piece.identifier for piece in wanted.pieces(device)}
         assert {selectors.identifier(office.encryption.id, one.id) for one in (first, second)} <= there
 
 
@@ -232,13 +232,13 @@ def test_an_upload_while_a_device_installs_follows_its_answer(office: Office) ->
     office.upload(office.signing)
     row = Installation.objects.get(name="Mail", channel__registration__device=office.iphone)
     command = Command.objects.get(parameters__installation=row.pk, state="queued")
-    due = push.due(installation_id=row.pk, now=timezone.now())
-    push.given(installation_id=row.pk, digest=due.content.digest, profile_uuid="X")
+    due = delivery.due(installation_id=row.pk, now=timezone.now())
+    delivery.given(installation_id=row.pk, digest=due.content.digest, profile_uuid="X")
     Command.objects.filter(id=command.pk).update(state="sent")
     last = office.upload(office.signing)
     assert (IPHONE, "Mail", INSTALL) not in office.waiting()
     Command.objects.filter(id=command.pk).update(state="done")
-    push.answered(
+    delivery.answered(
         installation_id=row.pk, request_type=INSTALL, outcome=CommandState.DONE, reason="", now=timezone.now()
     )
     assert (IPHONE, "Mail", INSTALL) in office.waiting()
@@ -266,7 +266,7 @@ def test_notes_cleared_keys_and_deleted_certificates_send_nothing_ever(office: O
 def test_what_was_not_sent_yet_is_not_sent_once_the_key_is_cleared(office: Office) -> None:
     one = office.upload(office.signing)
     office.deliver(but=office.iphone)
-    assert push.waits_for_key(one)
+    assert wanted.waits_for_key(one)
     uploads.clear_key(actor=fresh(office.ines), certificate=one, now=timezone.now())
     assert office.waiting() == []
     row = Installation.objects.get(name="Mail", channel__registration__device=office.iphone)
@@ -286,7 +286,7 @@ def test_a_key_that_goes_while_the_device_was_not_asked_fails_when_it_asks(offic
         key=None, key_cleared_at=timezone.now(), key_cleared_why=Certificate.Cleared.AGE
     )
     with pytest.raises(Conflict):
-        push.due(installation_id=row.pk, now=timezone.now())
+        delivery.due(installation_id=row.pk, now=timezone.now())
     row.refresh_from_db()
     assert (row.state, row.reason) == (State.FAILED, resolve.CLEARED)
 
@@ -296,11 +296,11 @@ def test_a_device_that_comes_after_the_key_went_says_why_it_has_none(office: Off
     office.deliver()
     uploads.clear_key(actor=fresh(office.ines), certificate=one, now=timezone.now())
     second = factories.device(office.ines, name="Second iPhone")
-    push.of_device(second.id, now=timezone.now())
+    comparison.of_device(second.id, now=timezone.now())
     row = selectors.of_device(second).get()
     assert (row.state, row.reason, office.waiting()) == (State.FAILED, resolve.CLEARED, [])
     with pytest.raises(Conflict):
-        push.due(installation_id=row.pk, now=timezone.now())
+        delivery.due(installation_id=row.pk, now=timezone.now())
     services.retry(actor=fresh(factories.administrator()), installation=row)
     row.refresh_from_db()
     assert (row.state, row.reason, office.waiting()) == (State.FAILED, resolve.CLEARED, [])
@@ -424,7 +424,7 @@ def test_variables_are_the_owners_and_a_new_name_is_sent(office: Office) -> None
     made("Post", email, Assignment(platforms=frozenset({"apple"})))
     work()
     office.deliver()
-    content = next(piece.content for piece in push.pieces(office.iphone) if piece.content.name == "Post")
+    content = next(piece.content for piece in wanted.pieces(office.iphone) if piece.content.name == "Post")
     assert isinstance(content, resolve.AccountContent)
     assert isinstance(content.account, Email)
     assert (content.account.incoming_host, content.account.full_name) == ("imap.aldermoor.example", "Ines Okafor")
@@ -461,10 +461,10 @@ def statements(call: Any) -> int:
 def test_comparing_costs_the_same_for_any_number_of_people_devices_and_configurations(office: Office) -> None:
     office.upload(office.encryption)
     office.deliver()
-    one = statements(lambda: push.of_person(office.ines.id, now=timezone.now()))
+    one = statements(lambda: comparison.of_person(office.ines.id, now=timezone.now()))
 
     def everybody() -> None:
-        push.advance(configuration_id=None, after="", now=timezone.now())
+        comparison.advance(configuration_id=None, after="", now=timezone.now())
 
     few = statements(everybody)
     for number in range(3):
@@ -472,11 +472,11 @@ def test_comparing_costs_the_same_for_any_number_of_people_devices_and_configura
         identities.uploaded(other, certificates.type_by_id(office.signing.id))
         factories.device(other)
         made(f"Mail {number}", account(office.signing))
-    push.advance(configuration_id=None, after="", now=timezone.now())
+    comparison.advance(configuration_id=None, after="", now=timezone.now())
     work()
     office.deliver()
     assert office.compare() == []
-    assert statements(lambda: push.of_person(office.ines.id, now=timezone.now())) == one
+    assert statements(lambda: comparison.of_person(office.ines.id, now=timezone.now())) == one
     assert statements(everybody) == few
 
 

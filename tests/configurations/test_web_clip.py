@@ -11,7 +11,7 @@ from django.utils import timezone
 from mydevices.accounts.models import Group, Membership, Person
 from mydevices.commands.models import Command
 from mydevices.commands.states import State as CommandState
-from mydevices.configurations import push, selectors, services
+from mydevices.configurations import comparison, delivery, selectors, services
 from mydevices.configurations.kinds.web_clip import WebClip
 from mydevices.configurations.models import Configuration, Installation
 from mydevices.devices.assignment import Assignment, To
@@ -45,15 +45,15 @@ def changed(configuration: Configuration, values: WebClip = CLIP, assignment: As
 
 def work() -> None:
     """What the worker does with the messages about configurations, to the last."""
-    while message := Message.objects.filter(topic=push.TOPIC).order_by("id").first():
+    while message := Message.objects.filter(topic=comparison.TOPIC).order_by("id").first():
         message.delete()
         payload = message.payload if isinstance(message.payload, dict) else json.loads(message.payload)
-        push.follow(payload, now=timezone.now())
+        comparison.follow(payload, now=timezone.now())
 
 
 def compare() -> None:
     """What the periodic work does."""
-    push.of_everything()
+    comparison.of_everything()
     work()
 
 
@@ -135,11 +135,11 @@ def test_what_changes_while_the_device_installs_follows_its_answer(owner: Person
     command = Command.objects.get(parameters__has_key="installation")
     row = Installation.objects.get()
     Command.objects.filter(id=command.pk).update(state="sent")
-    push.given(installation_id=row.pk, digest=row.digest, profile_uuid="X")
+    delivery.given(installation_id=row.pk, digest=row.digest, profile_uuid="X")
     changed(configuration, WebClip(label="Newer", url="https://portal.example/"))
     work()
     Command.objects.filter(id=command.pk).update(state="done")
-    push.answered(
+    delivery.answered(
         installation_id=row.pk, request_type=INSTALL, outcome=CommandState.DONE, reason="", now=timezone.now()
     )
     assert states(device) == [State.PENDING]
@@ -195,10 +195,10 @@ def test_what_failed_says_why_stays_so_and_can_be_sent_again(owner: Person, regi
     work()
     command = Command.objects.get(parameters__has_key="installation")
     row = Installation.objects.get()
-    push.given(installation_id=row.pk, digest=row.digest, profile_uuid="X")
+    delivery.given(installation_id=row.pk, digest=row.digest, profile_uuid="X")
     for state in ("sent", "failed"):
         Command.objects.filter(id=command.pk).update(state=state)
-    push.answered(
+    delivery.answered(
         installation_id=row.pk,
         request_type=INSTALL,
         outcome=CommandState.FAILED,
@@ -224,10 +224,10 @@ def test_the_list_of_profiles_is_the_truth(owner: Person, register: Registers) -
     simulated.poll()
     row = selectors.of_device(device).get()
     life = row.channel.registration_id
-    push.listed(registration_id=life, profiles={row.identifier: row.profile_uuid}, now=timezone.now())
+    delivery.listed(registration_id=life, profiles={row.identifier: row.profile_uuid}, now=timezone.now())
     assert states(device) == [State.INSTALLED]
     before = queued()
-    push.listed(registration_id=life, profiles={}, now=timezone.now())
+    delivery.listed(registration_id=life, profiles={}, now=timezone.now())
     assert (states(device), queued()) == ([State.PENDING], before + 1)
 
 
@@ -249,7 +249,7 @@ def test_saving_costs_the_same_however_many_devices_it_reaches(owner: Person, re
 
 
 def test_more_devices_than_fit_into_one_part_are_all_reached(owner: Person, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(push, "AT_ONCE", 2)
+    monkeypatch.setattr(comparison, "AT_ONCE", 2)
     for _ in range(5):
         factories.device(owner)
     made()

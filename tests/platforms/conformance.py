@@ -19,7 +19,7 @@ from mydevices.audit.verbs import Verb
 from mydevices.commands import asking, capabilities, queue, tasks
 from mydevices.commands.models import Action, Command
 from mydevices.commands.states import State
-from mydevices.configurations import push
+from mydevices.configurations import comparison
 from mydevices.configurations import services as configurations
 from mydevices.configurations.kinds import KINDS
 from mydevices.configurations.kinds.web_clip import WebClip
@@ -360,7 +360,7 @@ def test_a_configuration_comes_and_goes_where_the_platform_takes_any(
     boss = factories.actor(factories.administrator())
     clip = WebClip(label="Devices", url="https://devices.example")
     made = configurations.create(actor=boss, name="Devices", values=clip, assignment=EVERYONE)
-    push.of_device(device.id, now=datetime.now(UTC))
+    comparison.of_device(device.id, now=datetime.now(UTC))
     if platform.ways(device) is None:
         assert not Installation.objects.exists()
         return
@@ -371,7 +371,7 @@ def test_a_configuration_comes_and_goes_where_the_platform_takes_any(
         assert Installation.objects.get().state == state
         if state == "installed":
             configurations.delete(actor=boss, configuration=made)
-            push.of_device(device.id, now=datetime.now(UTC))
+            comparison.of_device(device.id, now=datetime.now(UTC))
 
 
 # Pages

@@ -24,7 +24,7 @@ from mydevices.audit.models import Entry
 from mydevices.certificates import keeping
 from mydevices.certificates.models import Certificate
 from mydevices.commands.models import Action, Command
-from mydevices.configurations import push, resolve, selectors, services, uploads
+from mydevices.configurations import comparison, delivery, resolve, selectors, services, uploads
 from mydevices.configurations.kinds import KINDS
 from mydevices.configurations.kinds.email import Email
 from mydevices.configurations.kinds.exchange import Exchange
@@ -613,16 +613,16 @@ CARRY_NONE: Final = {"web_clip"}
 SENDERS: Final[Mapping[str, Callable[["Phone", Office], object]]] = {
     "the half-hourly comparison": lambda _phone, _office: compare(),
     "an upload": lambda phone, office: (upload(phone.owner, office.signing), upload(phone.owner, office.encryption)),
-    "a comparison of the device": lambda phone, _office: push.of_device(phone.device.id, now=timezone.now()),
-    "a comparison of its person": lambda phone, _office: push.of_person(phone.owner.id, now=timezone.now()),
-    "a certificate anew": lambda phone, office: push.of_type(
+    "a comparison of the device": lambda phone, _office: comparison.of_device(phone.device.id, now=timezone.now()),
+    "a comparison of its person": lambda phone, _office: comparison.of_person(phone.owner.id, now=timezone.now()),
+    "a certificate anew": lambda phone, office: comparison.of_type(
         person_id=phone.owner.id, type_id=office.signing.id, now=timezone.now()
     ),
     "sending again what failed": lambda phone, _office: _retry(phone),
-    "profiles that are missing": lambda phone, _office: push.listed(
+    "profiles that are missing": lambda phone, _office: delivery.listed(
         registration_id=factories.life(phone.device).id, profiles={}, now=timezone.now()
     ),
-    "certificates that are missing": lambda phone, _office: push.certificates_listed(
+    "certificates that are missing": lambda phone, _office: delivery.certificates_listed(
         registration_id=factories.life(phone.device).id, fingerprints=[], now=timezone.now()
     ),
     "a renewal": lambda _phone, _office: registration.renew_due(now=timezone.now() + timedelta(days=336)),

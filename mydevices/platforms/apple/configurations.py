@@ -9,7 +9,7 @@ from django.utils.translation import gettext_noop
 
 from mydevices.certificates import selectors as certificates_selectors
 from mydevices.certificates import services as certificates
-from mydevices.configurations import push, resolve
+from mydevices.configurations import delivery, resolve, wanted
 from mydevices.configurations.models import Installation
 from mydevices.devices.models import Channel, Device
 from mydevices.errors import Conflict, Invalid
@@ -41,7 +41,7 @@ def profile(installation_id: object) -> bytes:
     """What the device is to install now: encrypted to it where there is a private key inside, and signed, as the
     settings have it. Raises Conflict when that is nothing any more; Conflict or Invalid when it cannot be made, and
     then the installation has failed and says why."""
-    due = push.due(installation_id=installation_id, now=timezone.now())
+    due = delivery.due(installation_id=installation_id, now=timezone.now())
     row, content = due.row, due.content
     place = Place(row.identifier, row.channel_id, for_mac=is_mac(due.device))
     try:
@@ -51,9 +51,9 @@ def profile(installation_id: object) -> bytes:
         if content.identities and (not place.for_mac or settings.ENVIRONMENT.encrypt_for_users):
             made = profiles.encrypted_profile(made, certificate=_recipient(row))
     except (Conflict, Invalid) as problem:
-        push.unsendable(installation_id=row.pk, digest=content.digest, why=problem.message, now=timezone.now())
+        delivery.unsendable(installation_id=row.pk, digest=content.digest, why=problem.message, now=timezone.now())
         raise
-    push.given(installation_id=row.pk, digest=content.digest, profile_uuid=uuid)
+    delivery.given(installation_id=row.pk, digest=content.digest, profile_uuid=uuid)
     if not settings.ENVIRONMENT.sign_profiles:
         return made
     authority = certificates.authority()
@@ -98,7 +98,7 @@ def shown(device: Device) -> Sequence[Shown]:
     name = organisation.current().name
     found = []
     for channel in channels(device):
-        for piece in push.pieces(device):
+        for piece in wanted.pieces(device):
             if piece.is_optional:
                 continue  # where it is already, it stays
             place = Place(piece.identifier, channel.pk, for_mac=is_mac(device))

@@ -15,7 +15,7 @@ from mydevices.audit.actor import Actor
 from mydevices.commands import asking, queue
 from mydevices.commands import selectors as commands_selectors
 from mydevices.commands.states import State
-from mydevices.configurations import push as configurations
+from mydevices.configurations import delivery
 from mydevices.devices import selectors as devices_selectors
 from mydevices.devices import services as devices
 from mydevices.devices.models import Channel, Device, Registration
@@ -144,7 +144,7 @@ def _profile_list(command: Reported, outcome: Outcome) -> None:
         for profile in inventory.profile_list(answer)
     ]
     channel_id = _asked(command)
-    configurations.listed(
+    delivery.listed(
         registration_id=command.registration_id,
         profiles={profile["identifier"] or "": profile["uuid"] or "" for profile in profiles},
         now=outcome.at,
@@ -163,7 +163,7 @@ def _certificate_list(command: Reported, outcome: Outcome) -> None:
         return
     found = inventory.certificate_list(answer)
     channel_id = _asked(command)
-    configurations.certificates_listed(
+    delivery.certificates_listed(
         registration_id=command.registration_id,
         fingerprints={one.fingerprint for one in found if one.is_identity},
         now=outcome.at,
@@ -248,7 +248,7 @@ def _configuration(command: Reported, outcome: Outcome) -> None:
     installation = command.parameters["installation"]
     if not isinstance(installation, int):
         raise TypeError(installation)
-    installed = configurations.answered(
+    installed = delivery.answered(
         installation_id=installation,
         request_type=command.request_type,
         outcome=outcome.state,

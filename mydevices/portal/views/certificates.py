@@ -25,8 +25,8 @@ from mydevices.certificates import uploads as certificates
 from mydevices.certificates.models import Certificate, CertificateType
 from mydevices.certificates.uploads import Stored
 from mydevices.certificates.wording import NotTaken
-from mydevices.configurations import push, uploads
 from mydevices.configurations import selectors as configurations
+from mydevices.configurations import uploads, wanted
 from mydevices.errors import Conflict, Invalid, NotAllowed, NotFound, TooMany
 from mydevices.organisation import selectors as organisation
 from mydevices.portal.certificate_forms import AddForm, EditForm, NoteForm, TakeForm
@@ -68,7 +68,7 @@ def _table(person: Person) -> dict[str, object]:
     labels = {one.id: one.label for one in selectors.types()} if deliveries.certificates else {}
     waiting = [
         one
-        for device in push.unconfirmed(person.id)
+        for device in wanted.unconfirmed(person.id)
         if (one := unconfirmed_devices.unconfirmed(device, moment)) is not None
     ]
     waits = unconfirmed_devices.by_certificate(waiting)

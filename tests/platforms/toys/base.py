@@ -8,7 +8,7 @@ from uuid import UUID
 from django.utils import timezone
 
 from mydevices.actions import ActionKind
-from mydevices.configurations import push as configurations
+from mydevices.configurations import delivery
 from mydevices.devices.models import Channel, Device, Registration
 from mydevices.errors import ProtocolError, Unsupported
 from mydevices.port.actions import Capability, Fates, Parameters, Plan, Step
@@ -151,7 +151,7 @@ def _emptied(command: Reported, outcome: Outcome) -> None:
 
 
 def _configured(command: Reported, outcome: Outcome) -> None:
-    configurations.answered(
+    delivery.answered(
         installation_id=_installation(command.parameters),
         request_type=command.request_type,
         outcome=outcome.state,
@@ -164,8 +164,8 @@ def give(command: Due) -> None:
     """What it is about is looked up when it is given."""
     if command.request_type == INSTALL:
         now = timezone.now()
-        due = configurations.due(installation_id=command.parameters["installation"], now=now)
-        configurations.given(installation_id=due.row.pk, digest=due.content.digest, profile_uuid="toy")
+        due = delivery.due(installation_id=command.parameters["installation"], now=now)
+        delivery.given(installation_id=due.row.pk, digest=due.content.digest, profile_uuid="toy")
 
 
 def _installation(parameters: Mapping[str, object]) -> int:
