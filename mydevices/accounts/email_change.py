@@ -260,8 +260,8 @@ def proved(change: EmailChange, proof: str) -> str:
 def undo(*, token: str, address: str, proof: str = "") -> Person:
     """Back to the old address. The owner of its mailbox did not want the change, so somebody else was in the account:
     every session ends, the password opens nothing any more, and what was added since shortly before the change (second
-    factors, tickets, location tokens; known browsers with the password) is set aside. Later changes are void with this
-    one. `proof`: from `prove`, by a factor, where the change demands one.
+    factors, tickets, PINs, location tokens; known browsers with the password) is set aside. Later changes are void with
+    this one. `proof`: from `prove`, by a factor, where the change demands one.
 
     Raises NotAllowed for a link that is no longer good, or without the proof that is needed; Conflict when somebody
     else has the old address by now."""

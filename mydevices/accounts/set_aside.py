@@ -24,7 +24,7 @@ _REVOKING: list[Revoke] = []
 
 
 def also(revoke: Revoke) -> None:
-    """Have something in an app above this one that lets somebody in (tickets, tokens) stopped as well. At start-up."""
+    """Have something in an app above this one that lets somebody in (tickets, PINs, tokens) stopped. At start-up."""
     _REVOKING.append(revoke)
 
 

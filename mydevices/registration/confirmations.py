@@ -13,6 +13,7 @@ import hashlib
 import secrets
 from datetime import datetime, timedelta
 from typing import Final
+from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
@@ -80,6 +81,17 @@ def send_again(*, device: Device, actor: Actor, now: datetime) -> None:
     former = Confirmation.objects.filter(registration=life).first()
     _write(life, device.owner, former.address if former else "", now)
     _record(Verb.DEVICE_CONFIRMATION_SENT, device, actor)
+
+
+def ask_anew(person_id: UUID, _since: datetime, now: datetime) -> None:
+    """Mail the questions that wait for this person's word to the address that they have now; the links in the former
+    mails stop, which may have gone to an intruder. Part of another verb, which records it (`accounts.set_aside`)."""
+    waiting = Confirmation.objects.filter(
+        registration__device__owner_id=person_id, registration__keys_held=True, answered_at=None
+    )
+    for former in waiting.select_related("registration__device__owner"):
+        if not former.registration.has_ended:
+            _write(former.registration, former.registration.device.owner, former.address, now)
 
 
 @transaction.atomic

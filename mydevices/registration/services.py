@@ -276,6 +276,14 @@ def revoke_since(person_id: UUID, since: datetime, now: datetime) -> None:
     unused.update(revoked_at=now)
 
 
+def revoke_pins_since(person_id: UUID, since: datetime, now: datetime) -> None:
+    """Revoke this person's PIN if it was given since then: it may have been mailed to an intruder's address, and
+    registers without a session. Part of another verb, which records it (`accounts.set_aside`). A new password alone
+    revokes none: a PIN goes to the mailbox, or on paper, and shows in no session."""
+    given = RegistrationPin.objects.filter(person_id=person_id, created_at__gte=since)
+    given.filter(spent_at=None, revoked_at=None).update(revoked_at=now)
+
+
 def begin(
     *, certificate: DeviceCertificate, introduction: Introduction, arrival: object, now: datetime, address: str = ""
 ) -> Registration:

@@ -17,15 +17,20 @@ from mydevices.accounts.models import EmailChange, Person, SetAsideFactor
 from mydevices.accounts.notices import Notice
 from mydevices.audit.models import Entry
 from mydevices.audit.verbs import Verb
+from mydevices.devices.models import Registration
 from mydevices.location.models import Reporter
 from mydevices.outbox.models import Message
 from mydevices.platforms.apple import push_certificate
+from mydevices.registration import confirmations, pins
 from mydevices.registration import services as registration
-from mydevices.registration.models import Ticket
+from mydevices.registration.models import RegistrationPin, Ticket
 from tests import factories, passkeys
-from tests.accounts.test_email_change import begun, settled
+from tests.accounts.test_email_change import begun, mails, settled
 from tests.codes import as_if_unused, code_for
 from tests.factories import PASSWORD
+from tests.registration.conftest import Decide, decide
+
+__all__ = ["decide"]
 
 pytestmark = pytest.mark.django_db
 
@@ -239,3 +244,53 @@ def test_the_kept_hash_goes_when_it_can_prove_nothing_any_more(client: Client) -
     assert kept() == {undone.id, waiting.id}
     email_change.clear(now=now + timedelta(days=8))
     assert kept() == set()
+
+
+def test_a_registration_pin_that_went_to_the_intruders_address_registers_nothing_after_the_undo(
+    client: Client, decide: Decide, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(push_certificate, "topic", lambda: "com.apple.mgmt.External.test")
+    decide(sign_in="pin")
+    person = factories.person(password=PASSWORD)
+    undo = taken_over(person)
+    person.refresh_from_db()
+    plain = pins.issue(person=person, actor=factories.actor(person, proved=timezone.now()))
+    begun_before = Client()
+    typed = {"email": person.email, "pin": plain}
+    assert begun_before.post(reverse("portal:register_by_pin"), typed).status_code == 303
+    client.post(undo)
+    person.refresh_from_db()
+    again = Client().post(reverse("portal:register_by_pin"), typed | {"email": person.email})
+    assert again.status_code == 403
+    begun_before.post(reverse("portal:register_by_pin_device"), {"which": "phone", "ownership": "personal"})
+    assert not Ticket.objects.exists()
+
+
+def test_a_pin_from_before_the_change_stays_good(client: Client, decide: Decide) -> None:
+    decide(sign_in="pin")
+    person = factories.person(password=PASSWORD)
+    plain = pins.issue(person=person, actor=factories.actor(person, proved=timezone.now()))
+    RegistrationPin.objects.update(created_at=timezone.now() - timedelta(days=2))
+    client.post(taken_over(person))
+    person.refresh_from_db()
+    typed = {"email": person.email, "pin": plain}
+    assert Client().post(reverse("portal:register_by_pin"), typed).status_code == 303
+
+
+def test_the_link_that_confirms_a_device_is_mailed_anew_to_the_address_that_came_back(client: Client) -> None:
+    """The one in the intruder's mailbox would send private keys to their device for a week."""
+    person = factories.person(password=PASSWORD)
+    old, undo = person.email, taken_over(person)
+    person.refresh_from_db()
+    device = factories.device(person, now=timezone.now())
+    life = device.registration
+    assert life is not None
+    Registration.objects.filter(id=life.id).update(keys_held=True)
+    confirmations.begin(registration=life, person=person, address="192.0.2.1", now=timezone.now())
+    theirs = mails()[Notice.DEVICE_WAITS]
+    client.post(undo)
+    assert Client().post(theirs, {"answer": "yes"}).status_code == 404
+    assert Registration.objects.get(id=life.id).keys_held
+    mail = Message.objects.filter(topic="mail", payload__notice=Notice.DEVICE_WAITS).order_by("-id")[0]
+    assert mail.payload["to"] == old
+    assert Client().get(mails()[Notice.DEVICE_WAITS]).status_code == 200
