@@ -27,7 +27,7 @@ from mydevices.accounts.rights import Right
 from mydevices.audit import services as audit
 from mydevices.audit.actor import Actor
 from mydevices.audit.verbs import Verb
-from mydevices.errors import Conflict, Invalid, NotFound
+from mydevices.errors import CannotOpen, Conflict, Invalid, NotFound
 from mydevices.organisation import services as organisation
 from mydevices.protocols import oidc
 from mydevices.remembered import Remembered
@@ -172,11 +172,11 @@ def save(
 ) -> Provider:
     """Keep a provider's settings. `secret` is kept sealed; None leaves the one that is there, empty removes it. Another
     issuer is somebody else, who may call other people by the same names: so the links to the old one end, and `ends` is
-    how many that are, as whoever asks was told.
+    how many that are, as whoever asks was told. Nor is the old one's secret told to it: without another there is none.
 
     Raises NotAllowed, NeedsFreshAuthentication, Invalid with what is wrong, Conflict when id, name or issuer are taken,
     when another number of links ends, or when no administrator could sign in any more; Waits where more people get in
-    by it, or by the word of somebody else."""
+    by it, or by the word of somebody else, and where another administrator could get in no more."""
     rights.require(actor, Right.MANAGE_SETTINGS)
     now = now or timezone.now()
     actor.require_fresh(now)
@@ -195,7 +195,9 @@ def save(
         _check_ends(provider, before, ends)
         _check_change(provider, before)
         approval = None
-        if looser.fields(Provider.LOOSER, _counting(before), _counting(provider)):
+        loosens = bool(looser.fields(Provider.LOOSER, _counting(before), _counting(provider)))
+        is_lost = not provider.is_enabled or _is_another(secret, before)
+        if loosens or (is_lost and _shuts_out(before, actor)):
             if is_new:
                 _check_free(provider)
             arguments = {"provider": provider.id, "before": before and _values(before), "after": _values(provider)}
@@ -227,6 +229,27 @@ def _check_change(provider: Provider, before: Provider | None) -> None:
         _check_administrators(but=before)
 
 
+def _is_another(secret: str | None, before: Provider | None) -> bool:
+    """Whether this secret takes the place of another one, or of one that cannot be read any more."""
+    if secret is None or before is None:
+        return False
+    try:
+        return secret != secret_of(before)
+    except CannotOpen:
+        return True
+
+
+def _shuts_out(before: Provider | None, actor: Actor) -> bool:
+    """Whether another administrator could sign in no more if this provider took nobody in, as it does with a wrong
+    secret. That is as good as to suspend them."""
+    if before is None or not before.is_enabled:
+        return False
+    linked_there = Person.objects.filter(
+        role=Person.Role.ADMINISTRATOR, is_active=True, provider_links__issuer=before.issuer
+    )
+    return any(str(person.id) != actor.id and not has_another_way_in(person, but=before) for person in linked_there)
+
+
 def _check_free(provider: Provider) -> None:
     if Provider.objects.filter(Q(id=provider.id) | Q(name__iexact=provider.name)).exists():
         raise Conflict(_taken())
@@ -241,6 +264,7 @@ def _keep(actor: Actor, provider: Provider, before: Provider | None, secret: str
     if before is not None and before.issuer != provider.issuer:
         ended = links_of(before)
         _end_links(before)
+        provider.client_secret = None  # of the client that the old issuer knows
     if secret is not None:
         provider.client_secret = vault.seal(secret.encode(), **_place(provider.id)) if secret else None
     try:
@@ -337,11 +361,12 @@ def _lines(approval: Approval) -> Sequence[Change]:
     before, after = (approval.arguments[when] or _NONE for when in ("before", "after"))
     # One that was not in use is read as a whole: what it is counts from now on.
     shown = before if before["is_enabled"] else _NONE
-    return [
+    changed = [
         Change(label, _said(shown[name]), _said(after[name]))
         for name, label in labels.items()
         if shown[name] != after[name]
     ]
+    return [*changed, Change(_("Client secret"), "", "••••")] if approval.enclosure else changed
 
 
 def _said(value: Any) -> str:
@@ -415,7 +440,8 @@ def _end_links(provider: Provider) -> None:
 def remove(*, actor: Actor, provider: Provider, now: datetime | None = None) -> None:
     """Forget a provider, and end its links. Its people keep their accounts, and set a password by “Forgotten password”
     from now on. Raises NotAllowed, NeedsFreshAuthentication, Conflict where no administrator could sign in any more;
-    Waits for one that is required, for passwords open accounts again without it."""
+    Waits for one that is required, for passwords open accounts again without it, and for one that is another
+    administrator's only way in."""
     rights.require(actor, Right.MANAGE_SETTINGS)
     now = now or timezone.now()
     actor.require_fresh(now)
@@ -424,7 +450,7 @@ def remove(*, actor: Actor, provider: Provider, now: datetime | None = None) -> 
         present = Provider.objects.select_for_update().filter(id=provider.id).first()
         if present is None:
             raise Conflict(_("There is no such provider."))
-        loosens = bool(looser.fields(Provider.LOOSER, _counting(present), _NONE))
+        loosens = bool(looser.fields(Provider.LOOSER, _counting(present), _NONE)) or _shuts_out(present, actor)
         arguments = {"provider": present.id, "before": _values(present), "after": None}
         wanted = Wanted(REMOVE, what(present.id), present.name, arguments)
         approval = approvals.ask(actor=actor, wanted=wanted, loosens=loosens, now=now)

@@ -23,7 +23,7 @@ from tests.accounts.test_passkeys import add, asked_to_sign_in, handle, post
 from tests.accounts.test_undone_change import taken_over
 from tests.factories import PASSWORD
 from tests.identity.arriving import AGAIN, OTHER, WITH, arrive, is_signed_in, keep, make_stale
-from tests.identity.people import CLIENT
+from tests.identity.people import CLIENT, SECRET
 from tests.identity.running import Identity
 from tests.passkeys import Key
 
@@ -151,6 +151,7 @@ def test_another_issuer_behind_the_same_provider_knows_nobody(
         "name": "Aldermoor ID",
         "issuer": identity.other_issuer,
         "client_id": CLIENT,
+        "secret": SECRET,
         "domains": "aldermoor.example",
     }
     form |= {"groups_claim": "groups", "makes_people": "on", "is_enabled": "on"}

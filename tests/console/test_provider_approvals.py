@@ -172,3 +172,53 @@ def test_a_name_or_an_id_that_is_taken_does_not_wait_to_fail(
     ):
         assert browser_of(amara).post(reverse(NEW), form(**changed)).status_code == 400
     assert not Approval.objects.exists()
+
+
+@pytest.mark.parametrize("way", ["off", "secret", "removed"])
+def test_the_only_way_in_of_another_administrator_is_not_taken_by_one_alone(
+    amara: Person, tomas: Person, enough: None, kept: Provider, way: str
+) -> None:
+    """They are the one who could stop what waits: to have them stand outside is to suspend them."""
+    browser = browser_of(amara)
+    ProviderLink.objects.create(person=tomas, provider=kept.id, issuer=kept.issuer, subject="1")
+    Person.objects.filter(id=tomas.id).update(password="!", provider=kept.id)
+    before = values()
+    match way:
+        case "off":
+            answer = browser.post(edit(kept), form(is_enabled=None))
+        case "secret":
+            answer = browser.post(edit(kept), form(secret="a wrong one"))
+            assert "a wrong one" not in str(waits().arguments)
+        case "removed":
+            answer = browser.post(reverse("console:settings_provider_remove", args=[kept.id]))
+    assert answer["Location"] == one(waits())
+    assert values() == before
+    assert told(Notice.CHANGE_WAITS) == {str(amara.id), str(tomas.id)}
+
+
+def test_the_same_secret_again_takes_nobody_their_way_in(
+    amara: Person, tomas: Person, enough: None, kept: Provider
+) -> None:
+    browser = browser_of(amara)
+    browser.post(edit(kept), form(secret="between us"))
+    ProviderLink.objects.create(person=tomas, provider=kept.id, issuer=kept.issuer, subject="1")
+    Person.objects.filter(id=tomas.id).update(password="!", provider=kept.id)
+    browser.post(edit(kept), form(secret="between us"))
+    assert not Approval.objects.exists()
+
+
+@pytest.mark.parametrize("alone", [True, False])
+def test_another_issuer_is_not_told_the_secret_of_the_one_before(
+    amara: Person, tomas: Person, enough: None, kept: Provider, alone: bool
+) -> None:
+    browser = browser_of(amara)
+    browser.post(edit(kept), form(secret="between us"))
+    if alone:
+        Person.objects.filter(id=tomas.id).update(is_active=False)
+    browser.post(edit(kept), form(issuer="https://id.elsewhere.example"))
+    if not alone:
+        decide(browser_of(tomas), waits(), "approve")
+    moved = Provider.objects.get()
+    assert (moved.issuer, providers.secret_of(moved)) == ("https://id.elsewhere.example", "")
+    browser.post(edit(kept), form(issuer="https://id.elsewhere.example", client_id="devices", secret="another"))
+    assert providers.secret_of(Provider.objects.get()) == "another"
