@@ -141,10 +141,11 @@ class Brought:
     devices: frozenset[UUID]
 
 
-Bringing = Callable[[Collection[UUID], UUID, bool], Sequence[Brought]]
-"""Gets the ids of people, the group's, and whether they leave it; they are in it then, and not otherwise."""
 Moves = Mapping[UUID, Collection[UUID]]
 """From the ids of people to those of groups."""
+Bringing = Callable[[Moves, Moves], Sequence[Brought]]
+"""Gets who joins which groups, where they are not yet, and who leaves which, where they are. All of it is one step: two
+groups that somebody leaves at once can each have been what held the stricter rule."""
 _BRINGING: Final[list[Bringing]] = []
 
 NAMED: Final = 12
@@ -196,19 +197,24 @@ def _read(written: Mapping[str, Sequence[str]]) -> dict[UUID, set[UUID]]:
 
 def _brought(joins: Moves, leaves: Moves) -> Sequence[Brought]:
     """What would be new for devices by it. Who is in a group already does not come into it, and the other way round."""
-    found: list[Brought] = []
-    for moves, leaving in ((joins, False), (leaves, True)):
-        moving: dict[UUID, set[UUID]] = {}
-        for person, groups in moves.items():
-            for group in groups:
-                moving.setdefault(group, set()).add(person)
-        for group, people in moving.items():
-            inside = Membership.objects.filter(group=group, person__in=people)
-            here = set(inside.values_list("person_id", flat=True))
-            some = people & here if leaving else people - here
-            if some:
-                found += [one for bringing in _BRINGING for one in bringing(some, group, leaving) if one.devices]
-    return found
+    here: dict[UUID, set[UUID]] = {}
+    for person, group in Membership.objects.filter(person__in={*joins, *leaves}).values_list("person_id", "group_id"):
+        here.setdefault(person, set()).add(group)
+    coming = {person: set(groups) - here.get(person, set()) for person, groups in joins.items()}
+    going = {person: set(groups) & here.get(person, set()) for person, groups in leaves.items()}
+    coming, going = ({person: some for person, some in moves.items() if some} for moves in (coming, going))
+    if not coming and not going:
+        return []
+    return [one for bringing in _BRINGING for one in bringing(coming, going) if one.devices]
+
+
+def people_of(moves: Moves) -> Mapping[UUID, set[UUID]]:
+    """From the ids of groups to those of the people who come into them, or leave them."""
+    moving: dict[UUID, set[UUID]] = {}
+    for person, groups in moves.items():
+        for group in groups:
+            moving.setdefault(group, set()).add(person)
+    return moving
 
 
 def _title_of_move(approval: Approval) -> str:

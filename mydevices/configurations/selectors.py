@@ -6,7 +6,8 @@ from uuid import UUID
 
 from django.db.models import Count, Q, QuerySet
 
-from mydevices.accounts.memberships import Brought
+from mydevices.accounts import memberships
+from mydevices.accounts.memberships import Brought, Moves
 from mydevices.configurations.kinds import KINDS
 from mydevices.configurations.kinds.account import Account
 from mydevices.configurations.models import Configuration, Installation, Withdrawal
@@ -88,20 +89,19 @@ def tallies(configuration_ids: Collection[UUID]) -> Mapping[UUID, Tally]:
     return {one: Tally(**states) for one, states in counted.items()}
 
 
-def brought_by(person_ids: Collection[UUID], group_id: UUID, leaving: bool) -> Sequence[Brought]:
-    """The configurations that would reach devices of these people anew if they came into a group. Leaving one takes
-    them away."""
-    if leaving:
-        return []
+def brought_by(joins: Moves, _leaves: Moves) -> Sequence[Brought]:
+    """The configurations that would reach devices of these people anew if they came into groups. Leaving one takes them
+    away."""
     found = []
-    for one in every().filter(enabled=True, assigned_to=assignment.To.GROUPS, groups=group_id):
-        here = assignment.devices(one.assignment, suspended=True)
-        theirs = assignment.devices(
-            replace(one.assignment, to=assignment.To.EVERYONE, groups=frozenset()), suspended=True
-        )
-        new = theirs.filter(owner__in=person_ids).exclude(id__in=here.values("id"))
-        mark = f"configuration:{one.id}:{one.revision}"
-        found.append(Brought(one.name, mark, frozenset(new.values_list("id", flat=True))))
+    for group_id, person_ids in memberships.people_of(joins).items():
+        for one in every().filter(enabled=True, assigned_to=assignment.To.GROUPS, groups=group_id):
+            here = assignment.devices(one.assignment, suspended=True)
+            theirs = assignment.devices(
+                replace(one.assignment, to=assignment.To.EVERYONE, groups=frozenset()), suspended=True
+            )
+            new = theirs.filter(owner__in=person_ids).exclude(id__in=here.values("id"))
+            mark = f"configuration:{one.id}:{one.revision}"
+            found.append(Brought(one.name, mark, frozenset(new.values_list("id", flat=True))))
     return found
 
 

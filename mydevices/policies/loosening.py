@@ -10,7 +10,8 @@ from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
 from mydevices import looser
-from mydevices.accounts.memberships import Brought
+from mydevices.accounts import memberships
+from mydevices.accounts.memberships import Brought, Moves
 from mydevices.accounts.models import Group, Membership
 from mydevices.devices.assignment import Assignment, To
 from mydevices.devices.models import Device, Registration
@@ -109,40 +110,48 @@ def without_group(group: Group) -> Mapping[str, Sequence[str]]:
     return found
 
 
-def brought_by(person_ids: Collection[UUID], group_id: UUID, leaving: bool) -> Sequence[Brought]:
-    """The policies of a group by which rules would be looser for devices of these people if they came into it, or left
-    it; and the second factor that it demands, if they left it."""
-    devices = Device.objects.filter(owner__in=person_ids, registration__state__in=Registration.LIVING)
+def brought_by(joins: Moves, leaves: Moves) -> Sequence[Brought]:
+    """The policies of these groups by which rules would be looser for devices of these people if they came into the
+    ones and left the others; and the second factor that a group demands which they would leave."""
     found = []
-    if leaving and Group.objects.filter(id=group_id, second_factor_since__isnull=False).exists():
-        reached = frozenset(devices.values_list("id", flat=True))
-        found.append(Brought(_("No second factor is demanded any more"), f"factor:{group_id}", reached))
+    for group_id, person_ids in memberships.people_of(leaves).items():
+        if Group.objects.filter(id=group_id, second_factor_since__isnull=False).exists():
+            reached = frozenset(_managed(person_ids).values_list("id", flat=True))
+            found.append(Brought(_("No second factor is demanded any more"), f"factor:{group_id}", reached))
+    moved = {person: {*joins.get(person, ()), *leaves.get(person, ())} for person in {*joins, *leaves}}
+    every = set[UUID]().union(*moved.values())
     for kind in KINDS.values():
         some = rules(kind)
-        of_group = {rule.policy_id for rule in some if rule.policy_id and group_id in rule.assignment.groups}
-        if of_group:
-            loosened = _loosened(kind, some, devices, group_id)
-            for policy in selectors.of_kind(kind).filter(id__in=of_group):
+        touched = {rule.policy_id: rule.assignment.groups for rule in some if rule.policy_id}
+        touched = {policy_id: groups for policy_id, groups in touched.items() if groups & every}
+        if touched:
+            loosened = _loosened(kind, some, moved)
+            for policy in selectors.of_kind(kind).filter(id__in=touched):
                 mark = f"policy:{policy.id}:{policy.precedence}:{policy.changed_at.isoformat()}"
-                found.append(Brought(policy.name, mark, loosened))
+                theirs = frozenset(device for device, owner in loosened.items() if touched[policy.id] & moved[owner])
+                found.append(Brought(policy.name, mark, theirs))
     return found
 
 
-def _loosened(kind: type[Kind], some: Sequence[Rule], devices: "QuerySet[Device]", group_id: UUID) -> frozenset[UUID]:
-    """Those of the devices that would be under looser rules if their owners were in a group and are not, or are and
-    were not."""
+def _managed(person_ids: Collection[UUID]) -> "QuerySet[Device]":
+    return Device.objects.filter(owner__in=person_ids, registration__state__in=Registration.LIVING)
+
+
+def _loosened(kind: type[Kind], some: Sequence[Rule], moved: Mapping[UUID, Collection[UUID]]) -> Mapping[UUID, UUID]:
+    """The devices, with their owners, that would be under looser rules if these people came into the groups in which
+    they are not, and left those in which they are."""
     groups: dict[UUID, set[UUID]] = {}
-    here = Membership.objects.filter(person__in=devices.values("owner"))
-    for person, group in here.values_list("person_id", "group_id"):
+    for person, group in Membership.objects.filter(person__in=moved).values_list("person_id", "group_id"):
         groups.setdefault(person, set()).add(group)
-    default, found = kind().stored(), set()
+    default, found = kind().stored(), {}
+    devices = _managed(moved.keys())
     for device, owner, platform, ownership in devices.values_list("id", "owner_id", "platform", "ownership"):
         before = frozenset(groups.get(owner, ()))
         at = (platform, ownership) if kind.is_of_devices() else ("", "")
-        held, holds = (_holds(some, Place(one, *at), default) for one in (before, before ^ {group_id}))
+        held, holds = (_holds(some, Place(one, *at), default) for one in (before, before ^ frozenset(moved[owner])))
         if looser.fields(kind.LOOSER, held, holds):
-            found.add(device)
-    return frozenset(found)
+            found[device] = owner
+    return found
 
 
 def is_brought_by_ownership(device: Device, ownership: str) -> bool:

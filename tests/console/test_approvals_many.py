@@ -621,6 +621,33 @@ def test_a_looser_policy_waits_for_many_that_come_into_its_group_or_leave_a_stri
     assert not strict.memberships.exists()
 
 
+@pytest.mark.parametrize("step", ["leave two", "leave one and join another"])
+def test_groups_that_are_changed_in_one_step_are_looked_at_together(
+    amara: Person, tomas: Person, some: Sequence[Device], step: str
+) -> None:
+    """The first of two strict policies hid that the second was gone, or that a looser one came."""
+    first, second = Group.objects.create(name="First"), Group.objects.create(name="Second")
+    server, (lena,) = Actor.system("test"), crowd_of(1)
+    for _time in range(2):
+        factories.device(lena, now=timezone.now())
+    values = {first: "off", second: "off" if step == "leave two" else "on"}
+    for group, location in values.items():
+        only = Assignment(to=To.GROUPS, groups=frozenset({group.id}))
+        policies.create(actor=server, name=group.name, values=Privacy(location=location), assignment=only)
+    if step != "leave two":
+        policies.create(actor=server, name="All", values=Privacy(location="off"), assignment=EVERYONE)
+    inside = [first, second] if step == "leave two" else [first]
+    Membership.objects.bulk_create([Membership(group=group, person=lena) for group in inside])
+    address = reverse("console:people_change", args=[lena.id])
+    after = [] if step == "leave two" else [str(second.id)]
+    answer = browser_of(amara).post(address, {"name": lena.name, "role": "person", "groups": after})
+    assert answer["Location"] == one(waits())
+    assert waits().arguments["devices"] == 3
+    assert set(lena.groups.all()) == set(inside)
+    decide(browser_of(tomas), waits(), "approve")
+    assert {str(group.id) for group in lena.groups.all()} == set(after)
+
+
 def test_a_group_that_demands_a_second_factor_is_not_emptied_by_one_alone(
     amara: Person, tomas: Person, some: Sequence[Device]
 ) -> None:
