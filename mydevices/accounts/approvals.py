@@ -130,7 +130,7 @@ def hold(*, actor: Actor, wanted: Wanted, now: datetime) -> Approval | None:
         return None
     approval = _unsaved(actor, wanted, now)
     if wanted.enclosure:
-        approval.enclosure = vault.seal(wanted.enclosure, **_place(approval))
+        approval.enclosure = vault.seal(wanted.enclosure, _place(approval))
     approval.save(force_insert=True)
     outbox.post(TOPIC, {"approval": str(approval.id)}, key=str(approval.id), not_before=approval.ends_at)
     record(Verb.CHANGE_WAITS, approval, actor)
@@ -279,16 +279,11 @@ def page(approval: Approval) -> str:
 
 def enclosed(approval: Approval) -> bytes:
     """What was enclosed; nothing where nothing was."""
-    return vault.open_sealed(approval.enclosure, **_place(approval)) if approval.enclosure else b""
+    return vault.open_sealed(approval.enclosure, _place(approval)) if approval.enclosure else b""
 
 
-def _place(approval: Approval) -> dict[str, str]:
-    return {
-        "table": "accounts_approval",
-        "column": "enclosure",
-        "row": str(approval.id),
-        "owner": approval.asker_id,
-    }
+def _place(approval: Approval) -> vault.Place:
+    return vault.Place("accounts_approval", "enclosure", row=approval.id, owner=approval.asker_id)
 
 
 # Who decides

@@ -50,7 +50,7 @@ _SEALED: Final = ("secret", "seed", codes.HASHES)
 """The keys of `Authenticator.data` that hold a sealed value, as text: of an app, of recovery codes (those from before
 they were hashed, and all others)."""
 # The library seals before it knows whose it is, so these are not bound to a row.
-_PLACE: Final = {"table": "mfa_authenticator", "column": "data", "row": "", "owner": ""}
+_PLACE: Final = vault.Place("mfa_authenticator", "data", row="", owner="")
 
 
 class Factors(DefaultMFAAdapter):  # type: ignore[misc]  # allauth carries no types
@@ -60,10 +60,10 @@ class Factors(DefaultMFAAdapter):  # type: ignore[misc]  # allauth carries no ty
     }
 
     def encrypt(self, text: str) -> str:
-        return base64.b64encode(vault.seal(text.encode(), **_PLACE)).decode()
+        return base64.b64encode(vault.seal(text.encode(), _PLACE)).decode()
 
     def decrypt(self, encrypted_text: str) -> str:
-        return vault.open_sealed(base64.b64decode(encrypted_text), **_PLACE).decode()
+        return vault.open_sealed(base64.b64decode(encrypted_text), _PLACE).decode()
 
     def get_totp_issuer(self) -> str:
         return str(organisation.current().name)

@@ -277,7 +277,7 @@ def _message(delivery: Delivery, to: str, secrets: list[str], *, sender: str) ->
     place = services.sealed_fact_place(mail_id, payload["to"])
     facts = dict(payload["facts"])
     for name in filter(services.is_secret, facts):
-        facts[name] = vault.open_sealed(base64.b64decode(facts[name]), **place).decode()
+        facts[name] = vault.open_sealed(base64.b64decode(facts[name]), place).decode()
         secrets.append(facts[name])
     reader = Reader.of(Person.objects.get(id=payload["person"])) if payload["person"] else Reader()
     return mail.compose(

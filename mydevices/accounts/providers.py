@@ -137,11 +137,11 @@ def secret_of(provider: Provider) -> str:
         return str(settings.ENVIRONMENT.oidc_client_secret)
     if provider.client_secret is None:
         return ""
-    return vault.open_sealed(bytes(provider.client_secret), **_place(provider.id)).decode()
+    return vault.open_sealed(bytes(provider.client_secret), _place(provider.id)).decode()
 
 
-def _place(provider_id: str) -> dict[str, str]:
-    return {"table": "accounts_provider", "column": "client_secret", "row": provider_id, "owner": "organisation"}
+def _place(provider_id: str) -> vault.Place:
+    return vault.Place("accounts_provider", "client_secret", row=provider_id, owner="organisation")
 
 
 def _from_environment() -> Provider | None:
@@ -266,7 +266,7 @@ def _keep(actor: Actor, provider: Provider, before: Provider | None, secret: str
         _end_links(before)
         provider.client_secret = None  # of the client that the old issuer knows
     if secret is not None:
-        provider.client_secret = vault.seal(secret.encode(), **_place(provider.id)) if secret else None
+        provider.client_secret = vault.seal(secret.encode(), _place(provider.id)) if secret else None
     try:
         with transaction.atomic():
             provider.save(force_insert=before is None)

@@ -255,7 +255,7 @@ def post_mail(*, notice: Notice, address: str, person_id: str = "", facts: Mappi
     mail_id = str(uuid4())
     place = sealed_fact_place(mail_id, address)
     shown = {
-        name: base64.b64encode(vault.seal(str(value).encode(), **place)).decode() if is_secret(name) else value
+        name: base64.b64encode(vault.seal(str(value).encode(), place)).decode() if is_secret(name) else value
         for name, value in facts.items()
     }
     payload = {
@@ -274,9 +274,9 @@ def withdraw_mail(mail_id: str) -> bool:
     return outbox.withdraw("mail", key=mail_id)
 
 
-def sealed_fact_place(mail_id: str, address: str) -> dict[str, str]:
+def sealed_fact_place(mail_id: str, address: str) -> vault.Place:
     """Where a mail's secret facts are sealed to: its row, and whom it is for."""
-    return {"table": "outbox_message", "column": "payload", "row": mail_id, "owner": address}
+    return vault.Place("outbox_message", "payload", row=mail_id, owner=address)
 
 
 def is_secret(fact: str) -> bool:

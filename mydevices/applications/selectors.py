@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import reduce
 from operator import or_
 from typing import Final
+from uuid import UUID
 
 from django.db.models import Q, QuerySet
 
@@ -64,15 +65,13 @@ def kept(device: Device) -> tuple[Listing | None, Sequence[App]]:
 def opened(listing: Listing) -> Sequence[App]:
     if listing.content is None:
         return ()
-    rows = json.loads(vault.open_sealed(bytes(listing.content), **place(listing.device_id)))
+    rows = json.loads(vault.open_sealed(bytes(listing.content), place(listing.device_id)))
     return [App(*row) for row in rows]
 
 
-def place(device_id: object) -> dict[str, str]:
+def place(device_id: UUID) -> vault.Place:
     """Where the apps of a device are sealed to."""
-    return {
-        "table": "applications_listing", "column": "content", "row": str(device_id), "owner": str(device_id)
-    }  # fmt: skip
+    return vault.Place("applications_listing", "content", row=device_id, owner=device_id)
 
 
 def refusal(device: Device) -> str:

@@ -104,7 +104,7 @@ def store(*, device_id: UUID, scope: str, apps: Sequence[App], now: datetime) ->
     listing.read_at = now
     listing.number = len(told)
     listing.is_cut = len(apps) > MOST
-    listing.content = vault.seal(json.dumps(rows).encode(), **selectors.place(device.id))
+    listing.content = vault.seal(json.dumps(rows).encode(), selectors.place(device.id))
     listing.save()
     return True
 

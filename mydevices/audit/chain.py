@@ -106,7 +106,7 @@ def begin(*, lost: bool = False) -> ChainKey:
     secret = secrets.token_bytes(_LENGTH)
     number = (ChainKey.objects.aggregate(newest=Max("number"))["newest"] or 0) + 1
     key = ChainKey(number=number, made_at=timezone.now(), after_seal=last, entries=entries, digest=digest, lost=lost)
-    key.sealed = vault.seal(secret, **_place(number))
+    key.sealed = vault.seal(secret, _place(number))
     key.hash = _seam(secret, key)
     key.save(force_insert=True)
     return key
@@ -133,13 +133,13 @@ def _take_turns() -> None:
             cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
 
 
-def _place(number: int) -> dict[str, str]:
-    return {"table": "audit_chainkey", "column": "sealed", "row": str(number), "owner": "audit"}
+def _place(number: int) -> vault.Place:
+    return vault.Place("audit_chainkey", "sealed", row=number, owner="audit")
 
 
 def _opened(key: ChainKey) -> bytes:
     """Raises CannotOpen."""
-    return vault.open_sealed(key.sealed, **_place(key.number))
+    return vault.open_sealed(key.sealed, _place(key.number))
 
 
 def _text(entry: Entry) -> str:

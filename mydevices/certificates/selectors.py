@@ -154,21 +154,16 @@ def identity(certificate: Certificate) -> Bundle | None:
     if certificate.key is None:
         return None
     return Bundle(
-        key=vault.open_sealed(certificate.key, **place_of_key(certificate)),
+        key=vault.open_sealed(certificate.key, place_of_key(certificate)),
         certificate=bytes(certificate.der),
         chain=tuple(b64decode(one) for one in certificate.chain),
         friendly_name=certificate.type.label,
     )
 
 
-def place_of_key(certificate: Certificate) -> dict[str, str]:
+def place_of_key(certificate: Certificate) -> vault.Place:
     """What the sealed key is bound to: it opens in its own row and for its owner only."""
-    return {
-        "table": "certificates_certificate",
-        "column": "key",
-        "row": str(certificate.id),
-        "owner": str(certificate.person_id),
-    }
+    return vault.Place("certificates_certificate", "key", row=certificate.id, owner=certificate.person_id)
 
 
 def forbidden(person: Person) -> str:

@@ -34,7 +34,7 @@ DEVICE_DAYS: Final = 365
 CLOCK_SKEW: Final = timedelta(hours=1)
 """A device's clock may be behind ours: a certificate is valid a little before it was made."""
 
-_PLACE: Final = {"table": "certificates_authority", "column": "key", "row": "1", "owner": "server"}
+_PLACE: Final = vault.Place("certificates_authority", "key", row="1", owner="server")
 
 
 def new_authority_key() -> rsa.RSAPrivateKey:
@@ -59,9 +59,7 @@ def ensure_authority() -> bool:
     der = key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
     try:
         with transaction.atomic():
-            AuthorityRow.objects.create(
-                certificate=certificate.public_bytes(Encoding.DER), key=vault.seal(der, **_PLACE)
-            )
+            AuthorityRow.objects.create(certificate=certificate.public_bytes(Encoding.DER), key=vault.seal(der, _PLACE))
     except IntegrityError:
         return False
     return True
@@ -83,7 +81,7 @@ def authority() -> x509.Authority:
 
 @lru_cache(maxsize=2)
 def _open_authority(certificate: bytes, sealed: bytes) -> x509.Authority:
-    key = load_der_private_key(vault.open_sealed(sealed, **_PLACE), password=None)
+    key = load_der_private_key(vault.open_sealed(sealed, _PLACE), password=None)
     if not isinstance(key, rsa.RSAPrivateKey):
         raise Conflict("The device authority's key is not an RSA key.")
     return x509.Authority(certificate=cryptography_x509.load_der_x509_certificate(certificate), key=key)

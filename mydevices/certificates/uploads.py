@@ -142,7 +142,7 @@ def _filled(certificate: Certificate, examined: Examined, now: datetime) -> Cert
     certificate.cautions = [one.code for one in examined.assessment.cautions]
     certificate.uploaded_at = now
     certificate.replaced_at = None
-    certificate.key = vault.seal(bundle.key, **selectors.place_of_key(certificate))
+    certificate.key = vault.seal(bundle.key, selectors.place_of_key(certificate))
     certificate.key_cleared_at, certificate.key_cleared_why = None, ""
     certificate.key_end_announced_at = None
     # Who uploads it now has just read when it ends.

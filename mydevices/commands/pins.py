@@ -17,14 +17,14 @@ from mydevices.errors import NotAllowed
 from mydevices.vault import services as vault
 
 
-def secret_place(action_id: UUID, device_id: UUID) -> dict[str, str]:
+def secret_place(action_id: UUID, device_id: UUID) -> vault.Place:
     """Where an action's secret is sealed to: it opens nowhere else."""
-    return {"table": "commands_action", "column": "secret", "row": str(action_id), "owner": str(device_id)}
+    return vault.Place("commands_action", "secret", row=action_id, owner=device_id)
 
 
 def sealed(secret: bytes, *, action_id: UUID, device_id: UUID) -> bytes:
     """For the column of its action."""
-    return vault.seal(secret, **secret_place(action_id, device_id))
+    return vault.seal(secret, secret_place(action_id, device_id))
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ def reveal_pins(*, device: Device, actor: Actor, now: datetime | None = None) ->
     )
     pins = [
         Pin(
-            value=vault.open_sealed(bytes(action.secret or b""), **secret_place(action.id, device.id)).decode(),
+            value=vault.open_sealed(bytes(action.secret or b""), secret_place(action.id, device.id)).decode(),
             kind=action.kind,
             requested_at=action.requested_at,
         )

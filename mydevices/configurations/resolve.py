@@ -75,17 +75,17 @@ class Identity:
         if shared is None:
             raise Conflict(DELETED)
         return Bundle(
-            key=vault.open_sealed(shared.key, **place_of_key(self.configuration_id)),
+            key=vault.open_sealed(shared.key, place_of_key(self.configuration_id)),
             certificate=bytes(shared.der),
             chain=tuple(b64decode(one) for one in shared.chain),
             friendly_name=self.label,
         )
 
 
-def place_of_key(configuration_id: UUID) -> dict[str, str]:
+def place_of_key(configuration_id: UUID) -> vault.Place:
     """What the key of the file for everybody is sealed to."""
     subject = str(configuration_id)
-    return {"table": "configurations_sharedidentity", "column": "key", "row": subject, "owner": subject}
+    return vault.Place("configurations_sharedidentity", "key", row=subject, owner=subject)
 
 
 @dataclass(frozen=True, slots=True)

@@ -439,7 +439,7 @@ def _check_file(present: Configuration | None, given: _Given) -> None:
 def _keep_file(configuration: Configuration, given: _Given) -> None:
     """The file of an identity certificate that is one for everybody: sealed, in place of the present one."""
     if given.identity is not None:
-        key = vault.seal(given.identity["key"], **resolve.place_of_key(configuration.id))
+        key = vault.seal(given.identity["key"], resolve.place_of_key(configuration.id))
         SharedIdentity.objects.update_or_create(configuration=configuration, defaults={**given.identity, "key": key})
 
 

@@ -129,13 +129,13 @@ def latest_at(device: Device) -> datetime | None:
     return found
 
 
-def place(position_id: UUID, device_id: UUID) -> dict[str, str]:
+def place(position_id: UUID, device_id: UUID) -> vault.Place:
     """Where a position is sealed to."""
-    return {"table": "location_position", "column": "place", "row": str(position_id), "owner": str(device_id)}
+    return vault.Place("location_position", "place", row=position_id, owner=device_id)
 
 
 def opened(row: Position) -> Fix:
-    said: dict[str, Any] = json.loads(vault.open_sealed(bytes(row.place), **place(row.id, row.device_id)))
+    said: dict[str, Any] = json.loads(vault.open_sealed(bytes(row.place), place(row.id, row.device_id)))
     return Fix(measured_at=row.measured_at, **said)
 
 

@@ -66,7 +66,7 @@ def record(*, device: Device, source: str, fix: Fix, now: datetime) -> Position 
         source=source,
         measured_at=min(fix.measured_at, now),
         received_at=now,
-        place=vault.seal(json.dumps(said).encode(), **selectors.place(position_id, device.id)),
+        place=vault.seal(json.dumps(said).encode(), selectors.place(position_id, device.id)),
     )
     _keep_to_the_latest(device)
     return position

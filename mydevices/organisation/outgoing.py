@@ -20,7 +20,7 @@ from mydevices.organisation.models import Organisation
 from mydevices.vault import services as vault
 
 _HOST: Final = re.compile(r"[A-Za-z0-9._:-]{1,253}", re.ASCII)
-_PLACE: Final = {"table": "organisation_organisation", "column": "mail_password", "row": "1", "owner": "server"}
+_PLACE: Final = vault.Place("organisation_organisation", "mail_password", row="1", owner="server")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ def current() -> Outgoing | None:
     kept = selectors.current()
     if not kept.mail_host or kept.mail_port is None:
         return None
-    password = vault.open_sealed(kept.mail_password, **_PLACE).decode() if kept.mail_password else ""
+    password = vault.open_sealed(kept.mail_password, _PLACE).decode() if kept.mail_password else ""
     return Outgoing(
         MailServer(kept.mail_host, kept.mail_port, kept.mail_user, password, kept.mail_encryption), kept.mail_from
     )
@@ -110,7 +110,7 @@ def change(
     services.hold()
     given = checked(host=host, port=port, encryption=encryption, user=user, password=password, mail_from=mail_from)
     kept = Organisation.objects.get(id=1)
-    sealed = vault.seal(password.encode(), **_PLACE) if password else _stays(kept, host.strip(), user.strip())
+    sealed = vault.seal(password.encode(), _PLACE) if password else _stays(kept, host.strip(), user.strip())
     for name, value in given.items():
         setattr(kept, name if name == "mail_from" else f"mail_{name}", value)
     kept.mail_password = sealed if kept.mail_user else None

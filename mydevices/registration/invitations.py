@@ -403,24 +403,19 @@ def _give_token(invitation: Invitation, now: datetime) -> None:
     token = secrets.token_urlsafe(TOKEN_BYTES)
     invitation.role = invitation.person.role
     invitation.token_hash = _hash(token)
-    invitation.token = vault.seal(token.encode(), **_place(invitation))
+    invitation.token = vault.seal(token.encode(), _place(invitation))
     invitation.expires_at = now + timedelta(days=invitation_rules.current().good_for_days)
 
 
 def _link(invitation: Invitation) -> str:
     if invitation.token is None:
         raise Conflict(_("The invitation of %(name)s has expired. Send it again.") % {"name": invitation.person.name})
-    token = vault.open_sealed(invitation.token, **_place(invitation)).decode()
+    token = vault.open_sealed(invitation.token, _place(invitation)).decode()
     return f"{settings.PUBLIC_URL}{PATH}{token}"
 
 
-def _place(invitation: Invitation) -> dict[str, str]:
-    return {
-        "table": "registration_invitation",
-        "column": "token",
-        "row": str(invitation.id),
-        "owner": str(invitation.person_id),
-    }
+def _place(invitation: Invitation) -> vault.Place:
+    return vault.Place("registration_invitation", "token", row=invitation.id, owner=invitation.person_id)
 
 
 def _name(actor: Actor) -> str:

@@ -73,7 +73,7 @@ def _issue(person: Person, rules: RegistrationRules, actor: Actor, now: datetime
     RegistrationPin.objects.create(
         id=pin_id,
         person=person,
-        digest=vault.seal(digest.encode(), **_place(pin_id, person)),
+        digest=vault.seal(digest.encode(), _place(pin_id, person)),
         created_at=now,
         expires_at=expires_at,
     )
@@ -133,13 +133,13 @@ def check(
     pin = selectors.pin_of(who, moment)
     pin_id = pin.id if pin is not None else uuid4()
     place = _place(pin_id, who)
-    digest = vault.seal(_nothing().encode(), **place)
+    digest = vault.seal(_nothing().encode(), place)
     # Counted first, and only while it is not locked: six guesses at the same moment are six, not one.
     unlocked = RegistrationPin.objects.filter(id=pin_id, tries__lt=LOCKED_AFTER)
     counted = unlocked.update(tries=F("tries") + 1) > 0
     if pin is not None and counted:
         digest = bytes(pin.digest)
-    right = check_password(plain(typed), vault.open_sealed(digest, **place).decode())
+    right = check_password(plain(typed), vault.open_sealed(digest, place).decode())
     if pin is None or not counted or not right:
         _note_wrong(person, pin_id, actor)
         raise NotAllowed(wrong())
@@ -188,5 +188,5 @@ def _nothing() -> str:
     return make_password(secrets.token_hex(16))
 
 
-def _place(pin_id: object, person: Person) -> dict[str, str]:
-    return {"table": "registration_registrationpin", "column": "digest", "row": str(pin_id), "owner": str(person.id)}
+def _place(pin_id: UUID, person: Person) -> vault.Place:
+    return vault.Place("registration_registrationpin", "digest", row=pin_id, owner=person.id)

@@ -106,7 +106,7 @@ def open_ticket(
             intended=intended,
             ownership=ownership,
             code_hash=_hash(code),
-            code=vault.seal(code.encode(), **_place(ticket_id, person)),
+            code=vault.seal(code.encode(), _place(ticket_id, person)),
             challenge=certificates.new_challenge(registration=None, expires_at=now + TICKET_LIFETIME),
             created_at=now,
             expires_at=now + TICKET_LIFETIME,
@@ -192,13 +192,13 @@ def _hash(code: str) -> str:
     return hashlib.sha256(code.encode()).hexdigest()
 
 
-def _place(ticket_id: object, person: Person) -> dict[str, str]:
-    return {"table": "registration_ticket", "column": "code", "row": str(ticket_id), "owner": str(person.id)}
+def _place(ticket_id: UUID, person: Person) -> vault.Place:
+    return vault.Place("registration_ticket", "code", row=ticket_id, owner=person.id)
 
 
 def code_of(ticket: Ticket) -> str:
     """The code of a ticket, for the page of the person whose ticket it is."""
-    return vault.open_sealed(bytes(ticket.code), **_place(ticket.id, ticket.person)).decode()
+    return vault.open_sealed(bytes(ticket.code), _place(ticket.id, ticket.person)).decode()
 
 
 def find_by_code(*, code: str, now: datetime | None = None) -> Ticket:

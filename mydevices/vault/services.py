@@ -103,25 +103,39 @@ def accept_secret_key(key: str) -> bool:
 _SECRET = "secret"  # noqa: S105  the name of a row
 
 
-def seal(plaintext: bytes, *, table: str, column: str, row: Reference, owner: Reference) -> bytes:
-    """Encrypt a value for one place. The same value sealed twice gives different bytes.
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a sealed value is stored, and whose it is: it opens nowhere else. Whoever changes a place that is in use
+    loses what was sealed there."""
 
-    `row` is the primary key of the row that it is stored in, `owner` that of whom it belongs to (a person, a device);
-    both are needed again to open it.
-    """
+    table: str
+    column: str
+    row: Reference
+    """The primary key of the row."""
+    owner: Reference
+    """That of whom it belongs to: a person, a device."""
+
+    def associated_data(self) -> bytes:
+        """What the encryption binds the value to. Each part carries its length, so that no two places look alike."""
+        parts = [part.encode() for part in (self.table, self.column, str(self.row), str(self.owner))]
+        return bytes([VERSION]) + b"".join(len(part).to_bytes(4, "big") + part for part in parts)
+
+
+def seal(plaintext: bytes, place: Place) -> bytes:
+    """Encrypt a value for one place. The same value sealed twice gives different bytes."""
     keys = _keys()
     data_key = AESGCM.generate_key(256)
     nonce = os.urandom(12)
-    ciphertext = AESGCM(data_key).encrypt(nonce, plaintext, _place(table, column, row, owner))
+    ciphertext = AESGCM(data_key).encrypt(nonce, plaintext, place.associated_data())
     return _wrap(keys, data_key) + nonce + ciphertext
 
 
-def open_sealed(sealed: bytes | memoryview, *, table: str, column: str, row: Reference, owner: Reference) -> bytes:
+def open_sealed(sealed: bytes | memoryview, place: Place) -> bytes:
     """Decrypt what `seal` gave for the same place. Raises CannotOpen for anything else."""
     blob = bytes(sealed)
     data_key = _unwrap(_keys(), blob)
     try:
-        return AESGCM(data_key).decrypt(blob[_NONCE], blob[_VALUE], _place(table, column, row, owner))
+        return AESGCM(data_key).decrypt(blob[_NONCE], blob[_VALUE], place.associated_data())
     except InvalidTag:
         raise CannotOpen("A sealed value does not open: it is damaged, or was copied from another place.") from None
 
@@ -220,12 +234,6 @@ def wrapped_by(field: str) -> Func:
     return Func(
         F(field), Value(_ID.start + 1), Value(_ID.stop - _ID.start), function="SUBSTR", output_field=BinaryField()
     )
-
-
-def _place(table: str, column: str, row: Reference, owner: Reference) -> bytes:
-    """The associated data. Each part carries its length, so that no two places look alike."""
-    parts = [part.encode() for part in (table, column, str(row), str(owner))]
-    return bytes([VERSION]) + b"".join(len(part).to_bytes(4, "big") + part for part in parts)
 
 
 def _wrap(keys: _Keys, data_key: bytes) -> bytes:

@@ -37,7 +37,7 @@ def mails() -> Mapping[str, str]:
     for mail in Message.objects.filter(topic="mail").order_by("id"):
         sealed = mail.payload["facts"].get("secret_link")
         place = services.sealed_fact_place(str(mail.key), mail.payload["to"])
-        link = vault.open_sealed(base64.b64decode(sealed), **place).decode() if sealed else ""
+        link = vault.open_sealed(base64.b64decode(sealed), place).decode() if sealed else ""
         found[str(mail.payload["notice"])] = "/" + link.split("/", 3)[3] if link else ""
     return found
 

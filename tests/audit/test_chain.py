@@ -227,7 +227,7 @@ def test_a_seam_that_was_changed_is_found(sealed: list[int]) -> None:
     assert "was changed" in chain.verify().reason
     ChainKey.objects.update(entries=0)
     assert chain.verify().holds
-    ChainKey.objects.update(sealed=vault.seal(b"n" * 32, table="audit_chainkey", column="sealed", row=1, owner="audit"))
+    ChainKey.objects.update(sealed=vault.seal(b"n" * 32, vault.Place("audit_chainkey", "sealed", row=1, owner="audit")))
     assert not chain.verify().holds  # even with a key that the server itself has sealed
     ChainKey.objects.update(sealed=b"")
     assert "can’t be opened" in chain.verify().reason

@@ -222,7 +222,7 @@ def main(number: int, seconds: float, workers: int) -> list[Figure]:
     now = datetime.now(UTC)
     # No wake is delivered here. Its topic is what counts: without one, nobody can register.
     PushCertificate.objects.create(
-        key=vault.seal(b"-", table="bench", column="key", row=1, owner=1),
+        key=vault.seal(b"-", vault.Place("bench", "key", row=1, owner=1)),
         certificate=b"-",
         topic="com.apple.mgmt.External.11111111-2222-3333-4444-555555555555",
         not_after=now + timedelta(days=300),

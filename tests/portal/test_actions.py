@@ -102,8 +102,8 @@ def locked(browser: Client, mac: Device) -> str:
     Command.objects.filter(action=action).update(state="sent", sent_at=now)
     Command.objects.filter(action=action).update(state="done", finished_at=now)
     assert action.secret is not None
-    place = {"table": "commands_action", "column": "secret", "row": str(action.id), "owner": str(mac.id)}
-    return vault.open_sealed(bytes(action.secret), **place).decode()
+    place = vault.Place("commands_action", "secret", row=action.id, owner=mac.id)
+    return vault.open_sealed(bytes(action.secret), place).decode()
 
 
 def test_a_pin_is_shown_by_a_button_and_not_by_opening_the_page(browser: Client, mac: Device) -> None:

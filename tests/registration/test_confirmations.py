@@ -197,8 +197,7 @@ def link() -> str:
     mail = Message.objects.filter(topic="mail", payload__notice=Notice.DEVICE_WAITS).latest("id")
     place = accounts.sealed_fact_place(str(mail.key), mail.payload["to"])
     return (
-        "/"
-        + vault.open_sealed(base64.b64decode(mail.payload["facts"]["secret_link"]), **place).decode().split("/", 3)[3]
+        "/" + vault.open_sealed(base64.b64decode(mail.payload["facts"]["secret_link"]), place).decode().split("/", 3)[3]
     )
 
 

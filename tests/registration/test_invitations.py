@@ -342,7 +342,7 @@ def test_where_a_pin_is_asked_for_the_mail_holds_one_that_works(amara: Actor) ->
     message = mails.get()  # none of its own for the PIN
     sealed = base64.b64decode(message.payload["facts"]["secret_pin"])
     place = accounts.sealed_fact_place(str(message.key), invitation.person.email)
-    typed = vault.open_sealed(sealed, **place).decode()
+    typed = vault.open_sealed(sealed, place).decode()
     whose, stranger = invitation.person, Actor(kind="anonymous")
     assert pins.check(person=whose, email=whose.email, typed=typed, actor=stranger).person == whose
     again = invitations.resend(invitation_id=invitation.id, actor=amara)

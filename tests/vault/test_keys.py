@@ -181,6 +181,6 @@ def test_a_mounted_key_that_others_can_read_is_a_warning(
 def test_an_unusable_master_key_is_an_error_and_none_seals_nothing(settings: Settings) -> None:
     settings.MASTER_KEYS = []
     with pytest.raises(Conflict, match="no master key"):
-        services.seal(b"a PIN", table="t", column="c", row=1, owner=1)
+        services.seal(b"a PIN", services.Place("t", "c", row=1, owner=1))
     settings.MASTER_KEYS = [b"short"]
     assert [problem.id for problem in checks.check_keys(None)] == ["vault.E001"]

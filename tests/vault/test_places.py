@@ -252,6 +252,66 @@ def test_every_place_with_something_sealed_is_named_for_the_rotation(settings: S
     assert sealed_with(OLD) == registered()
 
 
+def written_down() -> dict[str, Callable[[Any], services.Place]]:
+    """To which place the value of a row is bound. What servers have sealed opens with these parts alone, so a line here
+    changes only together with something that seals anew what is there."""
+    place = services.Place
+    return {
+        "Action.secret": lambda row: place("commands_action", "secret", row=row.id, owner=row.device_id),
+        "AppleChannel.unlock_token": lambda row: place(
+            "apple",
+            "unlock_token",
+            row=f"{row.channel.registration_id}/{row.channel.user_id}",
+            owner=row.channel.registration_id,
+        ),
+        "AppleRegistration.bootstrap_token": lambda row: place(
+            "apple", "bootstrap_token", row=f"{row.registration_id}/", owner=row.registration_id
+        ),
+        "Approval.enclosure": lambda row: place("accounts_approval", "enclosure", row=row.id, owner=row.asker_id),
+        "Authority.key": lambda _row: place("certificates_authority", "key", row="1", owner="server"),
+        "Certificate.key": lambda row: place("certificates_certificate", "key", row=row.id, owner=row.person_id),
+        "ChainKey.sealed": lambda row: place("audit_chainkey", "sealed", row=row.number, owner="audit"),
+        "Invitation.token": lambda row: place("registration_invitation", "token", row=row.id, owner=row.person_id),
+        "Listing.content": lambda row: place("applications_listing", "content", row=row.device_id, owner=row.device_id),
+        "Organisation.mail_password": lambda _row: place(
+            "organisation_organisation", "mail_password", row="1", owner="server"
+        ),
+        "Position.place": lambda row: place("location_position", "place", row=row.id, owner=row.device_id),
+        "Provider.client_secret": lambda row: place(
+            "accounts_provider", "client_secret", row=row.id, owner="organisation"
+        ),
+        "PushCertificate.key": lambda row: place("apple_pushcertificate", "key", row=row.id, owner="organisation"),
+        "RegistrationPin.digest": lambda row: place(
+            "registration_registrationpin", "digest", row=row.id, owner=row.person_id
+        ),
+        "SharedIdentity.key": lambda row: place(
+            "configurations_sharedidentity", "key", row=row.configuration_id, owner=row.configuration_id
+        ),
+        "Ticket.code": lambda row: place("registration_ticket", "code", row=row.id, owner=row.person_id),
+    }
+
+
+def test_what_is_sealed_opens_at_the_places_that_are_written_down(settings: Settings) -> None:
+    settings.MASTER_KEYS = [OLD]
+    fill()
+    places = written_down()
+    assert {f"{column.model.__name__}.{column.field}" for column in registry.columns()} == set(places)
+    for column in registry.columns():
+        kept = list(column.model._base_manager.exclude(**{column.field: None}))
+        assert kept
+        for row in kept:
+            services.open_sealed(getattr(row, column.field), places[f"{column.model.__name__}.{column.field}"](row))
+    for message in Message.objects.filter(topic="mail"):
+        place = services.Place("outbox_message", "payload", row=str(message.key), owner=message.payload["to"])
+        for name, fact in message.payload["facts"].items():
+            assert not name.startswith("secret_") or services.open_sealed(base64.b64decode(fact), place)
+    factors = [place for place in registry.places() if place.name != "Message.payload"]
+    assert len(factors) == 2
+    for factor in factors:
+        for _where, sealed in factor.values():
+            assert services.open_sealed(sealed, services.Place("mfa_authenticator", "data", row="", owner=""))
+
+
 def test_after_a_rotation_nothing_anywhere_needs_the_old_key(settings: Settings) -> None:
     settings.MASTER_KEYS = [OLD]
     fill()

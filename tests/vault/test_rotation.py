@@ -44,13 +44,13 @@ def fill(pk: int, value: bytes | None) -> None:
 
 
 def seal(pk: int, value: bytes) -> bytes:
-    return services.seal(value, table="vault_locker", column="content", row=pk, owner="me")
+    return services.seal(value, services.Place("vault_locker", "content", row=pk, owner="me"))
 
 
 def content(pk: int) -> bytes:
     sealed = Locker.objects.get(id=pk).content
     assert sealed is not None
-    return services.open_sealed(sealed, table="vault_locker", column="content", row=pk, owner="me")
+    return services.open_sealed(sealed, services.Place("vault_locker", "content", row=pk, owner="me"))
 
 
 @pytest.mark.parametrize("batch", [1, 3, 5, 100])

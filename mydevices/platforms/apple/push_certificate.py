@@ -290,22 +290,17 @@ def _private_pem(key: PrivateKeyTypes) -> bytes:
     )
 
 
-def _place(row_id: UUID) -> dict[str, str]:
-    return {
-        "table": "apple_pushcertificate",
-        "column": "key",
-        "row": str(row_id),
-        "owner": "organisation",
-    }
+def _place(row_id: UUID) -> vault.Place:
+    return vault.Place("apple_pushcertificate", "key", row=row_id, owner="organisation")
 
 
 def _seal(key: PrivateKeyTypes, row_id: UUID) -> bytes:
     der = key.private_bytes(serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    return vault.seal(der, **_place(row_id))
+    return vault.seal(der, _place(row_id))
 
 
 def _open(row: PushCertificate) -> bytes:
-    return vault.open_sealed(bytes(row.key), **_place(row.id))
+    return vault.open_sealed(bytes(row.key), _place(row.id))
 
 
 def sign_as_vendor(csr_pem: bytes, *, chain_pem: bytes, key_pem: bytes) -> bytes:

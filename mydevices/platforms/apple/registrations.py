@@ -120,9 +120,9 @@ def supervised(device_id: UUID, *, is_supervised: bool) -> None:
 # Tokens
 
 
-def token_place(registration_id: UUID, column: str, user_id: str = "") -> dict[str, str]:
+def token_place(registration_id: UUID, column: str, user_id: str = "") -> vault.Place:
     """Where a token of a registration is sealed to."""
-    return {"table": "apple", "column": column, "row": f"{registration_id}/{user_id}", "owner": str(registration_id)}
+    return vault.Place("apple", column, row=f"{registration_id}/{user_id}", owner=registration_id)
 
 
 @transaction.atomic
@@ -132,7 +132,7 @@ def keep_channel(*, channel: Channel, push_magic: str, unlock_token: bytes | Non
     fields = ["push_magic"]
     if unlock_token:
         place = token_place(channel.registration_id, "unlock_token", channel.user_id)
-        row.unlock_token = vault.seal(unlock_token, **place)
+        row.unlock_token = vault.seal(unlock_token, place)
         fields.append("unlock_token")
     AppleChannel.objects.bulk_create([row], update_conflicts=True, unique_fields=["channel"], update_fields=fields)
 
@@ -143,19 +143,19 @@ def unlock_token(registration_id: UUID) -> bytes | None:
     row = of_device.exclude(unlock_token=None).first()
     if row is None or row.unlock_token is None:
         return None
-    return vault.open_sealed(bytes(row.unlock_token), **token_place(registration_id, "unlock_token"))
+    return vault.open_sealed(bytes(row.unlock_token), token_place(registration_id, "unlock_token"))
 
 
 def keep_bootstrap_token(registration: Registration, token: bytes | None) -> None:
     """Keep what a Mac deposits for itself, or forget it when it says so."""
-    sealed = vault.seal(token, **token_place(registration.id, "bootstrap_token")) if token else None
+    sealed = vault.seal(token, token_place(registration.id, "bootstrap_token")) if token else None
     AppleRegistration.objects.filter(registration=registration).update(bootstrap_token=sealed)
 
 
 def bootstrap_token(registration: Registration) -> bytes | None:
     """What this Mac deposited, for this Mac."""
     sealed = kept(registration).bootstrap_token
-    return vault.open_sealed(bytes(sealed), **token_place(registration.id, "bootstrap_token")) if sealed else None
+    return vault.open_sealed(bytes(sealed), token_place(registration.id, "bootstrap_token")) if sealed else None
 
 
 def read(stored: Mapping[str, object]) -> Promise:

@@ -20,7 +20,7 @@ def pin(due: Due) -> str:
     """Raises Conflict where none was kept."""
     if not due.secret or due.action_id is None:
         raise Conflict("This command needs a PIN, and none was kept with it.")
-    return vault.open_sealed(due.secret, **secret_place(due.action_id, due.device_id)).decode()
+    return vault.open_sealed(due.secret, secret_place(due.action_id, due.device_id)).decode()
 
 
 def text(due: Due, name: str) -> str | None:
