@@ -753,12 +753,12 @@ def test_every_verb_is_an_exception_with_a_reason_or_needs_a_fresh_proof(verb: V
     stale = factories.actor(person, proved=None)
     if verb not in proof.EXCEPTIONS:
         with pytest.raises(NeedsFreshAuthentication), transaction.atomic():
-            audit.record(verb, actor=stale, person_id=person.id)
+            audit.record(verb, actor=stale, person=audit.Mention(person.id))
         assert not Entry.objects.exists()
         return
     assert len(proof.EXCEPTIONS[verb].split()) > 3
     if verb not in proof.ONLY:
-        audit.record(verb, actor=stale, person_id=person.id)
+        audit.record(verb, actor=stale, person=audit.Mention(person.id))
         assert Entry.objects.filter(verb=verb).exists()
 
 

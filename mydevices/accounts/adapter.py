@@ -111,7 +111,7 @@ class Adapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth carries n
     def logout(self, request: HttpRequest) -> None:
         user = request.user
         if isinstance(user, Person):
-            audit.record(Verb.SIGNED_OUT, actor=actor_in(request, user), person_id=user.id, person_name=user.name)
+            audit.record(Verb.SIGNED_OUT, actor=actor_in(request, user), person=user)
         super().logout(request)
 
     def authentication_failed(self, request: HttpRequest, **credentials: Any) -> None:
@@ -130,8 +130,7 @@ class Adapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth carries n
         audit.record(
             verb,
             actor=actor_in(request, user) if isinstance(user, Person) else _stranger(request),
-            person_id=person.id if person else None,
-            person_name=person.name if person else "",
+            person=person,
             details=details,
         )
 

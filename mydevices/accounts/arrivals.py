@@ -161,8 +161,7 @@ def _linked(actor: Actor, person: Person, provider: Provider, claims: Claims, *,
     audit.record(
         Verb.PROVIDER_LINKED,
         actor=actor,
-        person_id=person.id,
-        person_name=person.name,
+        person=person,
         details={"provider": provider.id, "issuer": provider.issuer, "manages": manages},
     )
     return link
@@ -237,8 +236,7 @@ def unlink_own(*, actor: Actor, person: Person, provider: Provider) -> None:
     audit.record(
         Verb.PROVIDER_UNLINKED,
         actor=actor,
-        person_id=person.id,
-        person_name=person.name,
+        person=person,
         details={"provider": provider.id, "issuer": provider.issuer},
     )
     _tell(person, Notice.FACTOR_REMOVED, provider, actor)
@@ -289,8 +287,7 @@ def _describe(person: Person, provider: Provider, claims: Claims, actor: Actor) 
         audit.record(
             Verb.PERSON_CHANGED,
             actor=actor,
-            person_id=person.id,
-            person_name=person.name,
+            person=person,
             details={"changed": ", ".join(changed)},
         )
 

@@ -71,8 +71,7 @@ def check(
         audit.record(
             Verb.SIGN_IN_FAILED,
             actor=actor,
-            person_id=person.id,
-            person_name=person.name,
+            person=person,
             details={"step": "second factor"},
         )
         if attempt.is_last:
@@ -237,8 +236,7 @@ def _tell(actor: Actor, person: Person, browser: str, *, has_session: bool) -> N
         audit.record(
             Verb.SIGN_IN_SLOWED,
             actor=actor,
-            person_id=person.id,
-            person_name=person.name,
+            person=person,
             details={"step": "second factor"},
         )
     if attempts.take("codes mailed", whose, attempts.CODES_MAILED):
@@ -252,9 +250,7 @@ def _note(actor: Actor, person: Person, factor: Authenticator, browser: str) -> 
     factor.refresh_from_db()
     factor.user = person
     number = left(factor)
-    audit.record(
-        Verb.RECOVERY_USED, actor=actor, person_id=person.id, person_name=person.name, details={"left": number}
-    )
+    audit.record(Verb.RECOVERY_USED, actor=actor, person=person, details={"left": number})
     facts = {**_circumstances(actor, browser), "left": number}
     services.notify(person=person, notice=Notice.RECOVERY_CODE_USED, facts=facts)
 

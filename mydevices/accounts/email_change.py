@@ -106,7 +106,7 @@ def _ask(
         password=person.password,
         demands_factor=demands_factor,
     )
-    audit.record(Verb.EMAIL_CHANGE_ASKED, actor=actor, person_id=person.id, person_name=person.name)
+    audit.record(Verb.EMAIL_CHANGE_ASKED, actor=actor, person=person)
     if may_write:
         _write_to_the_new(change, confirm)
     facts = {
@@ -160,7 +160,7 @@ def drop(*, actor: Actor, person: Person) -> None:
     waiting = person.email_changes.filter(confirmed_at=None, ended_at=None)
     if not waiting.update(ended_at=timezone.now()):
         raise Conflict(_("No change of your address is waiting."))
-    audit.record(Verb.EMAIL_CHANGE_DROPPED, actor=actor, person_id=person.id, person_name=person.name)
+    audit.record(Verb.EMAIL_CHANGE_DROPPED, actor=actor, person=person)
 
 
 def to_confirm(token: str) -> EmailChange:
@@ -213,9 +213,7 @@ def confirm(*, token: str, address: str) -> Person:
     following.changed([person.id])
     change.confirmed_at = timezone.now()
     change.save(update_fields=["confirmed_at"])
-    audit.record(
-        Verb.EMAIL_CHANGED, actor=Actor.by_link(person, address=address), person_id=person.id, person_name=person.name
-    )
+    audit.record(Verb.EMAIL_CHANGED, actor=Actor.by_link(person, address=address), person=person)
     return person
 
 
@@ -291,8 +289,7 @@ def undo(*, token: str, address: str, proof: str = "") -> Person:
     audit.record(
         Verb.EMAIL_CHANGE_UNDONE,
         actor=Actor.by_link(person, address=address),
-        person_id=person.id,
-        person_name=person.name,
+        person=person,
         details={"set_aside": number},
     )
     facts = {"at": now.isoformat(timespec="seconds"), "address": address}
@@ -344,8 +341,7 @@ def settle(
         audit.record(
             Verb.FACTORS_SETTLED,
             actor=actor,
-            person_id=person.id,
-            person_name=person.name,
+            person=person,
             details={"back": back, "removed": removed},
         )
     return person

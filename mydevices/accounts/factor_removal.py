@@ -72,8 +72,7 @@ def ask(*, actor: Actor, person: Person, factors: Collection[int], browser: str,
     audit.record(
         Verb.FACTOR_REMOVAL_ASKED,
         actor=actor,
-        person_id=person.id,
-        person_name=person.name,
+        person=person,
         details={"number": len(removal.factors)},
     )
     _mail(removal, Notice.FACTOR_REMOVAL, {"browser": browser, "address": actor.address, "at": _text(now)})
@@ -89,8 +88,7 @@ def stop(*, person: Person) -> bool:
     audit.record(
         Verb.FACTOR_REMOVAL_STOPPED,
         actor=Actor.system("second factor used"),
-        person_id=person.id,
-        person_name=person.name,
+        person=person,
     )
     return True
 
@@ -125,8 +123,7 @@ def _carry_out(removal: FactorRemoval, now: datetime) -> bool:
     audit.record(
         Verb.FACTOR_REMOVED,
         actor=Actor.system("forgotten password"),
-        person_id=person.id,
-        person_name=person.name,
+        person=person,
         details={"factor": "forgotten", "number": removed},
     )
     for address in addresses_of(person):

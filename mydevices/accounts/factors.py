@@ -128,8 +128,7 @@ def _tell(verb: Verb, notice: Notice, authenticator: Authenticator) -> None:
         audit.record(
             verb,
             actor=actor_of(request),
-            person_id=user.id,
-            person_name=user.name,
+            person=user,
             details={"factor": str(authenticator.type)},
         )
         # The first codes come with another factor, of which there is a mail already.
@@ -266,9 +265,7 @@ def _take_away(actor: Actor, person: Person, now: datetime) -> int:
     removed += person.set_aside_factors.all().delete()[0]
     if not removed:
         raise Conflict(_("%(name)s has no second factor.") % {"name": person.name})
-    audit.record(
-        Verb.FACTOR_REMOVED, actor=actor, person_id=person.id, person_name=person.name, details={"factor": "all"}
-    )
+    audit.record(Verb.FACTOR_REMOVED, actor=actor, person=person, details={"factor": "all"})
     facts = {"factor": _("Everything that you sign in with beside your password"), "at": now.isoformat()}
     by = {"by": actor.name} if actor.kind == "person" else {}
     services.notify(person=person, notice=Notice.FACTOR_REMOVED, facts={**facts, **by})

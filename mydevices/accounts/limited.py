@@ -107,9 +107,7 @@ def begin(request: HttpRequest) -> Person:
         request.session.set_expiry(until)
         UserSession.objects.create_from_request(request)
         UserSession.objects.filter(session_key=request.session.session_key).update(data={LIMITED: True})
-        audit.record(
-            Verb.SIGNED_IN_LIMITED, actor=actor_in(request, person), person_id=person.id, person_name=person.name
-        )
+        audit.record(Verb.SIGNED_IN_LIMITED, actor=actor_in(request, person), person=person)
         facts: dict[str, str | int] = {
             "at": now.isoformat(timespec="seconds"),
             "browser": browser_of(request),

@@ -125,7 +125,7 @@ def note_groups(*, actor: Actor, person: Person, joined: Collection[UUID], left:
         following.changed([person.id])
         into, out = (", ".join(name for key, name in names.items() if key in some) for some in (joined, left))
         details = {"joined": into, "left": out}
-        audit.record(Verb.GROUPS_CHANGED, actor=actor, person_id=person.id, person_name=person.name, details=details)
+        audit.record(Verb.GROUPS_CHANGED, actor=actor, person=person, details=details)
 
 
 # What comes with a group to many devices waits for another administrator

@@ -139,8 +139,7 @@ def _note_count(request: HttpRequest, factor: Authenticator, count: int) -> None
     audit.record(
         Verb.PASSKEY_BEHIND,
         actor=actor_in(request, owner),
-        person_id=owner.id,
-        person_name=owner.name,
+        person=owner,
         details={"name": str(factor.wrap().name)[:60], "count": count, "before": before},
     )
 
@@ -191,8 +190,7 @@ class _Given:
         audit.record(
             Verb.SIGN_IN_FAILED,
             actor=actor_in(request, person),
-            person_id=person.id,
-            person_name=person.name,
+            person=person,
             details=details,
         )
 

@@ -56,8 +56,7 @@ def ask(*, actor: Actor, email: str, browser: str) -> None:
         audit.record(
             Verb.PASSWORD_FORGOTTEN,
             actor=actor,
-            person_id=person.id if person else None,
-            person_name=person.name if person else "",
+            person=person,
         )
         if may_send:
             _send(person, email, actor, browser)

@@ -211,4 +211,4 @@ def _lines_of_role(approval: Approval) -> Sequence[Change]:
 
 
 def _record(verb: Verb, actor: Actor, person: Person, **details: str | int) -> None:
-    audit.record(verb, actor=actor, person_id=person.id, person_name=person.name, details=details)
+    audit.record(verb, actor=actor, person=person, details=details)

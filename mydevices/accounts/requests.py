@@ -194,8 +194,7 @@ def note_refusal(request: HttpRequest, *, hidden: bool = False) -> None:
     audit.record(
         Verb.ACCESS_REFUSED,
         actor=actor_in(request, person),
-        person_id=None if hidden else person.id,
-        person_name="" if hidden else person.name,
+        person=None if hidden else person,
         details={
             "page": match.view_name if match else "",
             "method": request.method or "",

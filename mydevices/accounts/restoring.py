@@ -35,8 +35,7 @@ def restore(*, actor: Actor, email: str) -> str:
     audit.record(
         Verb.ADMINISTRATOR_RESTORED,
         actor=actor,
-        person_id=person.id,
-        person_name=person.name,
+        person=person,
         details={"was_suspended": was_suspended, "provider": kept_by},
     )
     facts = {"name": person.name, "at": timezone.now().isoformat(timespec="seconds")}

@@ -54,7 +54,7 @@ def create_person(
         with transaction.atomic():
             person.save(force_insert=True)
             verb = Verb.ADMINISTRATOR_CREATED if person.is_administrator else Verb.PERSON_CREATED
-            audit.record(verb, actor=actor, person_id=person.id, person_name=person.name)
+            audit.record(verb, actor=actor, person=person)
             if person.is_administrator and actor.kind == "system":
                 _tell_of_administrator(person)
     except IntegrityError as error:
@@ -84,7 +84,7 @@ def set_first_password(*, actor: Actor, person: Person, password: str) -> None:
     person.set_password(password)
     person.password_changed_at = timezone.now()
     person.save(update_fields=["password", "password_changed_at"])
-    audit.record(Verb.PASSWORD_CHANGED, actor=actor, person_id=person.id, person_name=person.name)
+    audit.record(Verb.PASSWORD_CHANGED, actor=actor, person=person)
 
 
 def change_name(*, actor: Actor, person: Person, name: str) -> Person:
@@ -99,7 +99,7 @@ def change_name(*, actor: Actor, person: Person, name: str) -> Person:
     with transaction.atomic():
         person.save(update_fields=["name"])
         following.changed([person.id])
-        audit.record(Verb.PERSON_CHANGED, actor=actor, person_id=person.id, person_name=person.name)
+        audit.record(Verb.PERSON_CHANGED, actor=actor, person=person)
     return person
 
 
@@ -125,8 +125,8 @@ def change_password(*, actor: Actor, person: Person, password: str, browser: str
     sessions.forget(person=person, but=keep_session)
     sessions.pause_others(person=person)
     if person.email_changes.filter(confirmed_at=None, ended_at=None).update(ended_at=now):
-        audit.record(Verb.EMAIL_CHANGE_DROPPED, actor=actor, person_id=person.id, person_name=person.name)
-    audit.record(Verb.PASSWORD_CHANGED, actor=actor, person_id=person.id, person_name=person.name)
+        audit.record(Verb.EMAIL_CHANGE_DROPPED, actor=actor, person=person)
+    audit.record(Verb.PASSWORD_CHANGED, actor=actor, person=person)
     facts = {"at": now.isoformat(timespec="seconds"), "browser": browser, "address": actor.address}
     if actor.id != str(person.id) and actor.name:
         facts["by"] = actor.name
@@ -141,7 +141,7 @@ def signed_in(*, actor: Actor, person: Person, browser: str, is_known: bool, pro
     person.signed_in_at = now
     person.save(update_fields=["signed_in_at"])
     details = {"proved_by": proved_by}
-    audit.record(Verb.SIGNED_IN, actor=actor, person_id=person.id, person_name=person.name, details=details)
+    audit.record(Verb.SIGNED_IN, actor=actor, person=person, details=details)
     if not is_known and before is not None:
         facts = {"at": now.isoformat(timespec="seconds"), "browser": browser, "address": actor.address}
         notify(person=person, notice=Notice.NEW_SIGN_IN, facts=facts)
@@ -159,7 +159,7 @@ def change_preferences(*, actor: Actor, person: Person, language: str, time_zone
     person.language, person.time_zone, person.theme = language, time_zone, theme
     person.save(update_fields=["language", "time_zone", "theme"])
     details = {"language": language, "time_zone": time_zone, "theme": theme}
-    audit.record(Verb.PREFERENCES_CHANGED, actor=actor, person_id=person.id, person_name=person.name, details=details)
+    audit.record(Verb.PREFERENCES_CHANGED, actor=actor, person=person, details=details)
     return person
 
 
@@ -176,8 +176,7 @@ def change_notices(*, actor: Actor, person: Person, unwanted: Collection[Notice]
     audit.record(
         Verb.NOTICES_CHANGED,
         actor=actor,
-        person_id=person.id,
-        person_name=person.name,
+        person=person,
         details={
             "without": ", ".join(person.unwanted_notices),
             **({"off": ", ".join(off)} if off else {}),

@@ -90,7 +90,7 @@ def end(*, actor: Actor, person: Person, session_id: int) -> UserSession:
         raise why(_("There is no such session."))
     _delete([row.session_key])
     pause_others(person=person, since=row.created_at)
-    audit.record(Verb.SESSION_ENDED, actor=actor, person_id=person.id, person_name=person.name, details={"number": 1})
+    audit.record(Verb.SESSION_ENDED, actor=actor, person=person, details={"number": 1})
     return row
 
 
@@ -103,9 +103,7 @@ def end_all(*, actor: Actor, person: Person, but: str = "") -> int:
     number = _delete(keys)
     pause_others(person=person)
     if number:
-        audit.record(
-            Verb.SESSION_ENDED, actor=actor, person_id=person.id, person_name=person.name, details={"number": number}
-        )
+        audit.record(Verb.SESSION_ENDED, actor=actor, person=person, details={"number": number})
     return number
 
 
@@ -121,7 +119,7 @@ def end_idle(*, person: Person, session_key: str) -> None:
     """End a session that nobody used for longer than the rules allow."""
     _delete([session_key])
     actor = Actor.system("time-out")
-    audit.record(Verb.SIGNED_OUT_IDLE, actor=actor, person_id=person.id, person_name=person.name)
+    audit.record(Verb.SIGNED_OUT_IDLE, actor=actor, person=person)
 
 
 def began(session_key: str) -> datetime | None:
@@ -135,7 +133,7 @@ def end_old(*, person: Person, session_key: str) -> None:
     """End a session that has gone on for as long as one may."""
     _delete([session_key])
     actor = Actor.system("time-out")
-    audit.record(Verb.SESSION_ENDED, actor=actor, person_id=person.id, person_name=person.name, details={"number": 1})
+    audit.record(Verb.SESSION_ENDED, actor=actor, person=person, details={"number": 1})
 
 
 def _check(actor: Actor, person: Person) -> None:

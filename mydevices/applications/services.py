@@ -122,10 +122,7 @@ def look(*, device: Device, actor: Actor) -> tuple[Listing | None, Sequence[App]
         audit.record(
             Verb.APPS_SEEN,
             actor=actor,
-            device_id=device.id,
-            device_name=device.name,
-            person_id=device.owner_id,
-            person_name=device.owner.name,
+            device=device,
             details={"how_many": listing.number},
         )
     return listing, apps

@@ -1,6 +1,7 @@
 import re
 from collections.abc import Mapping
-from typing import Final
+from dataclasses import dataclass
+from typing import Final, Protocol
 from uuid import UUID
 
 from django.utils import timezone
@@ -23,19 +24,45 @@ LIMITED_MAY: Final = frozenset(
 (`actor.declare`)."""
 
 
+class Known(Protocol):
+    """Who or what an entry is about: a person, a device, or a `Mention` of one."""
+
+    @property
+    def id(self) -> UUID | None: ...
+
+    @property
+    def name(self) -> str: ...
+
+
+class Owned(Known, Protocol):
+    """A device with its owner."""
+
+    @property
+    def owner(self) -> Known: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Mention:
+    """Of something that there is no row of at hand."""
+
+    id: UUID | None = None
+    name: str = ""
+
+
 def record(
     verb: Verb,
     *,
     actor: Actor,
-    device_id: UUID | None = None,
-    device_name: str = "",
-    person_id: UUID | None = None,
-    person_name: str = "",
+    device: Known | Owned | None = None,
+    person: Known | None = None,
     action_id: UUID | None = None,
     outcome: str = "",
     details: Mapping[str, Detail] | None = None,
 ) -> Entry:
     """Write one entry, in the caller's transaction: it stands if and only if what it tells of does.
+
+    `device` and `person` are what it is about. Of a device that comes with its owner, it is about them too, unless
+    somebody else is named.
 
     `details` takes flat public values; long texts are cut. Raises ValueError for other values, and for a name with a
     word in it that sounds like a secret ("pin", "unlock_token"): such a thing is not for here.
@@ -51,7 +78,8 @@ def record(
         if verb not in LIMITED_MAY or (verb == Verb.ACTION_REQUESTED and not actor.may_ask(action)):
             actor.require_full()
         details["limited"] = True
-    proof.require(actor, verb, details, timezone.now(), person_id=person_id)
+    about = person if person is not None else getattr(device, "owner", None)
+    proof.require(actor, verb, details, timezone.now(), person_id=about.id if about is not None else None)
     return Entry.objects.create(
         at=timezone.now(),
         verb=verb,
@@ -60,10 +88,10 @@ def record(
         actor_name=_text(actor.name, 200),
         actor_role=_text(actor.role, 32),
         address=_text(actor.address, 64),
-        device_id=str(device_id or ""),
-        device_name=_text(device_name, 200),
-        person_id=str(person_id or ""),
-        person_name=_text(person_name, 200),
+        device_id=str((device.id if device is not None else None) or ""),
+        device_name=_text(device.name if device is not None else "", 200),
+        person_id=str((about.id if about is not None else None) or ""),
+        person_name=_text(about.name if about is not None else "", 200),
         action_id=str(action_id or ""),
         outcome=_text(outcome, 32),
         details={name: _public(name, value) for name, value in details.items()},

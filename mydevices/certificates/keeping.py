@@ -131,8 +131,7 @@ def _record(verb: Verb, certificate: Certificate, details: dict[str, str | int |
     audit.record(
         verb,
         actor=Actor.system("certificates"),
-        person_id=certificate.person.id,
-        person_name=certificate.person.name,
+        person=certificate.person,
         details={
             "certificate": certificate.type.label,
             "issuer": certificate.issuer,

@@ -70,8 +70,7 @@ def delete(*, actor: Actor, type_id: UUID, with_certificates: bool = False) -> i
         audit.record(
             Verb.CERTIFICATE_DELETED,
             actor=actor,
-            person_id=certificate.person.id,
-            person_name=certificate.person.name,
+            person=certificate.person,
             details={"certificate": one.label, "issuer": certificate.issuer, "fingerprint": certificate.fingerprint},
         )
     _record(Verb.CERTIFICATE_TYPE_DELETED, one, actor)

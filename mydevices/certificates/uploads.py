@@ -268,8 +268,7 @@ def _record(
     audit.record(
         verb,
         actor=actor,
-        person_id=certificate.person.id,
-        person_name=certificate.person.name,
+        person=certificate.person,
         details={
             "certificate": certificate.type.label,
             "issuer": certificate.issuer,

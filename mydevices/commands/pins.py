@@ -60,10 +60,7 @@ def reveal_pins(*, device: Device, actor: Actor, now: datetime | None = None) ->
         audit.record(
             Verb.PIN_REVEALED,
             actor=actor,
-            device_id=device.id,
-            device_name=device.name,
-            person_id=device.owner_id,
-            person_name=device.owner.name,
+            device=device,
             details={"how_many": len(pins)},
         )
     return pins

@@ -387,10 +387,8 @@ def _report(command: Reported, outcome: Outcome) -> bool:
         audit.record(
             Verb.ACTION_DONE if is_done else Verb.ACTION_FAILED,
             actor=Actor.device(str(command.device_id), command.device_name, outcome.address),
-            device_id=command.device_id,
-            device_name=command.device_name,
-            person_id=command.owner_id,
-            person_name=command.owner_name,
+            device=audit.Mention(command.device_id, command.device_name),
+            person=audit.Mention(command.owner_id, command.owner_name),
             action_id=command.action_id,
             outcome=State.DONE if is_done else State.FAILED,
             details={"action": command.action_kind, **({"reason": outcome.error[:200]} if outcome.error else {})},
@@ -483,10 +481,7 @@ def record(verb: Verb, *, actor: Actor, device: Device, action: Action, reason: 
     audit.record(
         verb,
         actor=actor,
-        device_id=device.id,
-        device_name=device.name,
-        person_id=device.owner_id,
-        person_name=device.owner.name,
+        device=device,
         action_id=action.id,
         details={
             "action": action.kind,

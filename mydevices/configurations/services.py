@@ -496,10 +496,7 @@ def retry(*, actor: Actor, installation: Installation) -> None:
         audit.record(
             Verb.INSTALLATION_RETRIED,
             actor=actor,
-            device_id=device.id,
-            device_name=device.name,
-            person_id=device.owner_id,
-            person_name=device.owner.name,
+            device=device,
             details={"configuration": installation.name},
         )
         comparison.of_device(device.id, now=timezone.now())

@@ -89,8 +89,7 @@ def remove_from_devices(*, actor: Actor, person: Person, type_id: UUID, fingerpr
     audit.record(
         Verb.CERTIFICATE_WITHDRAWN,
         actor=actor,
-        person_id=person.id,
-        person_name=person.name,
+        person=person,
         details={"certificate": of.label, "fingerprint": fingerprint, "devices": len(there)},
     )
     return len(there)

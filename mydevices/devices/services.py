@@ -135,10 +135,7 @@ def change_ownership(*, actor: Actor, device: Device, ownership: str, reason: st
     audit.record(
         Verb.OWNERSHIP_CHANGED,
         actor=actor,
-        device_id=device.id,
-        device_name=device.name,
-        person_id=device.owner_id,
-        person_name=device.owner.name,
+        device=device,
         details={"ownership": ownership, "reason": reason},
     )
     is_own = ownership == Device.Ownership.PERSONAL

@@ -204,7 +204,7 @@ def choose(*, person: Person, actor: Actor, shares: bool, now: datetime | None =
         for device in Device.objects.filter(owner=person).select_related("owner"):
             if not selectors.permission_now(device).may_collect:
                 forget(device=device)
-    audit.record(verb, actor=actor, person_id=person.id, person_name=person.name)
+    audit.record(verb, actor=actor, person=person)
 
 
 def require_looker(*, device: Device, actor: Actor) -> None:
@@ -310,9 +310,6 @@ def _record(verb: Verb, *, device: Device, actor: Actor, **details: int | str) -
     audit.record(
         verb,
         actor=actor,
-        device_id=device.id,
-        device_name=device.name,
-        person_id=device.owner_id,
-        person_name=device.owner.name,
+        device=device,
         details=details,
     )

@@ -223,8 +223,5 @@ def _record(verb: Verb, device: Device, actor: Actor) -> None:
     audit.record(
         verb,
         actor=actor,
-        device_id=device.id,
-        device_name=device.name,
-        person_id=device.owner_id,
-        person_name=device.owner.name,
+        device=device,
     )

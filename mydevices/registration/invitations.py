@@ -446,4 +446,4 @@ def _mail(invitation: Invitation, notice: Notice, *, pin: str = "") -> None:
 
 
 def _record(verb: Verb, invitation: Invitation, actor: Actor) -> None:
-    audit.record(verb, actor=actor, person_id=invitation.person_id, person_name=invitation.person.name)
+    audit.record(verb, actor=actor, person=invitation.person)

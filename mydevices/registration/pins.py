@@ -77,7 +77,7 @@ def _issue(person: Person, rules: RegistrationRules, actor: Actor, now: datetime
         created_at=now,
         expires_at=expires_at,
     )
-    audit.record(Verb.REGISTRATION_PIN_ISSUED, actor=actor, person_id=person.id, person_name=person.name)
+    audit.record(Verb.REGISTRATION_PIN_ISSUED, actor=actor, person=person)
     if mail:
         facts = {"secret_pin": readable(plain), "until": expires_at.isoformat()}
         if actor.kind == "person" and actor.id != str(person.id):
@@ -105,8 +105,7 @@ def answer(*, email: str, address: str, now: datetime) -> None:
     audit.record(
         Verb.REGISTRATION_PIN_WITHHELD,
         actor=actor,
-        person_id=person.id if person else None,
-        person_name=person.name if person else "",
+        person=person,
     )
     accounts.post_mail(
         notice=Notice.REGISTRATION_PIN_UNKNOWN,
@@ -155,9 +154,7 @@ def wrong() -> str:
 @transaction.atomic
 def _note_wrong(person: Person | None, pin_id: UUID, actor: Actor) -> None:
     def record(verb: Verb) -> None:
-        audit.record(
-            verb, actor=actor, person_id=person.id if person else None, person_name=person.name if person else ""
-        )
+        audit.record(verb, actor=actor, person=person)
 
     record(Verb.REGISTRATION_PIN_WRONG)
     if RegistrationPin.objects.filter(id=pin_id, tries__gte=LOCKED_AFTER).exists():

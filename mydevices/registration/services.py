@@ -182,8 +182,7 @@ def accept_terms(*, person: Person, policy_id: UUID, version: int, actor: Actor,
         audit.record(
             Verb.TERMS_ACCEPTED,
             actor=actor,
-            person_id=person.id,
-            person_name=person.name,
+            person=person,
             details={"policy": rules.policy_name, "policy_id": str(policy_id), "version": version},
         )
 
@@ -395,9 +394,8 @@ def _note_refusal(
         audit.record(
             Verb.TICKET_REFUSED,
             actor=Actor.device("", name, address),
-            device_name=name,
-            person_id=ticket.person_id,
-            person_name=ticket.person.name,
+            device=audit.Mention(name=name),
+            person=ticket.person,
             outcome="refused",
             details={**refusal.stored(), "ticket": str(ticket.id)},
         )
@@ -593,10 +591,8 @@ def _record(verb: Verb, *, ticket: Ticket, actor: Actor, device: Device | None =
     audit.record(
         verb,
         actor=actor,
-        device_id=device.id if device else None,
-        device_name=device.name if device else "",
-        person_id=ticket.person_id,
-        person_name=ticket.person.name,
+        device=device,
+        person=ticket.person,
         details={"ownership": ticket.ownership, "ticket": str(ticket.id)},
     )
 
@@ -606,9 +602,6 @@ def _record_life(verb: Verb, registration: Registration, reason: str = "") -> No
     audit.record(
         verb,
         actor=Actor.device(str(device.id), device.name),
-        device_id=device.id,
-        device_name=device.name,
-        person_id=device.owner_id,
-        person_name=device.owner.name,
+        device=device,
         details={"reason": reason} if reason else {},
     )

@@ -22,7 +22,7 @@ INES = Actor(kind="person", id=str(PERSON), name="Ines Okafor", role="person", a
 
 
 def record(verb: Verb = Verb.ACTION_REQUESTED, **more: Any) -> Entry:
-    return services.record(verb, actor=INES, device_id=DEVICE, person_id=PERSON, **more)
+    return services.record(verb, actor=INES, device=services.Mention(DEVICE), person=services.Mention(PERSON), **more)
 
 
 @pytest.mark.django_db
@@ -31,8 +31,8 @@ def test_an_entry_says_who_did_what_to_which_device_when_from_where_with_what_ou
     before = timezone.now()
     with CaptureQueriesContext(connection) as queries:
         record(
-            device_name="Ines’ iPhone",
-            person_name="Ines Okafor",
+            device=services.Mention(name="Ines’ iPhone"),
+            person=services.Mention(name="Ines Okafor"),
             action_id=action,
             outcome="held",
             details={"action": "wipe", "seconds": 30, "personal": True},
@@ -104,7 +104,7 @@ def test_details_are_flat_and_public(value: object) -> None:
 class AnyText(TestCase):
     @given(st.text(alphabet=st.characters(codec=None), max_size=600))
     def test_no_name_that_a_device_gives_itself_can_stop_its_entry(self, name: str) -> None:
-        entry = record(device_name=name, outcome=name, details={"reason": name})
+        entry = record(device=services.Mention(name=name), outcome=name, details={"reason": name})
         stored = Entry.objects.get(id=entry.pk)
         assert len(stored.device_name) <= 200
         assert len(stored.details["reason"]) <= services.LONGEST
@@ -165,8 +165,10 @@ def test_the_models_cannot_change_anything_either() -> None:
 @pytest.mark.django_db
 def test_histories_are_newest_first_and_of_their_device_or_person_only() -> None:
     first, second = record(), record()
-    other = services.record(Verb.SIGNED_IN, actor=INES, person_id=PERSON)
-    stranger = services.record(Verb.SIGNED_IN, actor=INES, device_id=PERSON, person_id=DEVICE)
+    other = services.record(Verb.SIGNED_IN, actor=INES, person=services.Mention(PERSON))
+    stranger = services.record(
+        Verb.SIGNED_IN, actor=INES, device=services.Mention(PERSON), person=services.Mention(DEVICE)
+    )
     assert list(selectors.of_device(DEVICE)) == [second, first]
     assert list(selectors.of_person(PERSON)) == [other, second, first]
     assert list(selectors.latest()) == [stranger, other, second, first]

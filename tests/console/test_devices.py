@@ -151,7 +151,7 @@ def entries(number: int) -> None:
 
 def test_the_audit_is_narrowed_by_verb_name_address_and_day(administrator: Client) -> None:
     ines = factories.person("Ines Okafor")
-    audit.record(Verb.PERSON_CHANGED, actor=factories.actor(ines), person_id=ines.id, person_name=ines.name)
+    audit.record(Verb.PERSON_CHANGED, actor=factories.actor(ines), person=ines)
     entries(2)
     assert verbs(administrator, "?q=okafor") == [Verb.PERSON_CHANGED]
     assert verbs(administrator, f"?q={ines.id}") == [Verb.PERSON_CHANGED]
@@ -223,7 +223,13 @@ def test_the_history_of_somebody_s_device_speaks_of_its_owner_and_of_what_the_re
     device = factories.device(ines, ownership="personal")
     details = {"ownership": "personal"}
     for verb, who in ((Verb.DEVICE_REGISTERED, ines), (Verb.OWNERSHIP_CHANGED, reader)):
-        audit.record(verb, actor=factories.actor(who), device_id=device.id, person_id=ines.id, details=details)
+        audit.record(
+            verb,
+            actor=factories.actor(who),
+            device=audit.Mention(device.id),
+            person=audit.Mention(ines.id),
+            details=details,
+        )
     text = administrator.get(reverse("console:devices_one", args=[device.id])).content.decode()
     assert "Registered as its owner’s" in text
     assert "Noted as personal, by you" in text

@@ -28,10 +28,7 @@ def happen(device: Device, number: int, verb: Verb = Verb.PUSH_TOKEN_DEAD) -> No
         audit.record(
             verb,
             actor=factories.actor(device.owner),
-            device_id=device.id,
-            device_name=device.name,
-            person_id=device.owner_id,
-            person_name=device.owner.name,
+            device=device,
         )
 
 
