@@ -15,7 +15,7 @@ from mydevices.certificates.models import Certificate
 from mydevices.configurations.models import Installation
 from mydevices.configurations.selectors import Deliveries
 from mydevices.presentation import moments
-from mydevices.presentation.present import name_of
+from mydevices.presentation.device_looks import name_of
 
 SOON = timedelta(days=30)
 _MONTH, _YEAR = 30, 365

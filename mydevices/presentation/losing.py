@@ -16,15 +16,9 @@ from mydevices.devices.models import Device, Registration
 from mydevices.location.selectors import Permission
 from mydevices.port.actions import Capability
 from mydevices.presentation import moments
-from mydevices.presentation.present import (
-    NEWS,
-    Button,
-    action_address,
-    appearance,
-    cancel_button,
-    noun,
-    status,
-)
+from mydevices.presentation.device_cards import Button, action_address, cancel_button
+from mydevices.presentation.device_looks import appearance, noun
+from mydevices.presentation.device_status import NEWS, status
 
 GUIDE: Final = "guide"
 """In the address of a question: it was asked from these steps, and leads back to them."""

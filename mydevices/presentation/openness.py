@@ -19,9 +19,9 @@ from mydevices.location.selectors import Permission
 from mydevices.policies.kinds.privacy import OFF, ON, Privacy
 from mydevices.policies.selectors import Effective
 from mydevices.port.actions import Capability
-from mydevices.presentation import moments, present
+from mydevices.presentation import device_facts, device_looks, moments
 from mydevices.presentation.actions import WORDS
-from mydevices.presentation.present import Button
+from mydevices.presentation.device_cards import Button
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ def groups(device: Device, known: Known, *, organisation: str, now: datetime) ->
 
 
 def _seen(device: Device, known: Known, now: datetime) -> Sequence[Sight]:
-    inventory = present.inventory_of(device)
+    inventory = device_facts.inventory_of(device)
     read = _read(inventory.collected_at if inventory else None, now)
     return [
         Sight("eye", _("Name, model, system, serial number"), _("Always"), _("Read at every check-in."), read),
@@ -129,7 +129,7 @@ def _by(text: str, decided: str, rules: Effective[Privacy]) -> str:
 
 
 def _position(device: Device, known: Known, now: datetime) -> Sight:
-    what = {"noun": present.noun(device)}
+    what = {"noun": device_looks.noun(device)}
     title, rules = _("Position"), known.privacy
     link = Button(_("Where it is"), reverse("portal:where", args=[device.id]))
     if rules.values.location == OFF:
@@ -186,8 +186,8 @@ def _set_up(installations: Sequence[Installation], organisation: str) -> Group:
 def _may_do(device: Device, known: Known, organisation: str) -> Group:
     sights = [_power(kind, known) for kind, words in WORDS.items() if words.meaning and kind in known.others]
     sights.sort(key=lambda sight: sight.icon == "minus")
-    if present.appearance(device).has_pins:
-        text = _("The PINs of a locked %(noun)s are shown to you only.") % {"noun": present.noun(device)}
+    if device_looks.appearance(device).has_pins:
+        text = _("The PINs of a locked %(noun)s are shown to you only.") % {"noun": device_looks.noun(device)}
         sights.append(Sight("minus", _("See its PIN"), _("Never"), text))
     text = _(
         "Administrators of %(organisation)s, and its helpdesk for all but Retire and Wipe. They give a reason, and you "
@@ -208,7 +208,7 @@ def _power(kind: ActionKind, known: Known) -> Sight:
 
 
 def _never(device: Device) -> Sequence[Sight]:
-    what = {"noun": present.noun(device)}
+    what = {"noun": device_looks.noun(device)}
     return [
         Sight(
             "unseen",

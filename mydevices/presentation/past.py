@@ -16,7 +16,7 @@ from mydevices.audit.models import Entry
 from mydevices.audit.verbs import Verb
 from mydevices.presentation import moments, sentences
 from mydevices.presentation.actions import called, words_of
-from mydevices.presentation.present import took
+from mydevices.presentation.timelines import took
 from mydevices.registration.refusals import Refusal
 
 _FROM: Final[frozenset[str]] = frozenset(

@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from mydevices.configurations import wanted
 from mydevices.devices.models import Device
 from mydevices.presentation import moments
-from mydevices.presentation.present import name_of
+from mydevices.presentation.device_looks import name_of
 from mydevices.registration import confirmations
 
 

@@ -21,7 +21,7 @@ from mydevices.commands import limits, wipes
 from mydevices.console.access import console_page
 from mydevices.console.forms import ApprovalForm
 from mydevices.errors import Conflict, Invalid
-from mydevices.presentation import moments, present, waiting_changes
+from mydevices.presentation import device_looks, device_status, moments, waiting_changes
 from mydevices.presentation.access import sent
 
 SHOWN: Final = 200
@@ -47,10 +47,10 @@ def index(request: HttpRequest) -> HttpResponse:
         "rows": [
             {
                 "action": action,
-                "name": present.name_of(action.device),
-                "line": present.line_of(action.device),
+                "name": device_looks.name_of(action.device),
+                "line": device_looks.line_of(action.device),
                 "asked": moments.ago(action.requested_at, now),
-                "why": present.beyond(action.limit),
+                "why": device_status.beyond(action.limit),
                 "reason": reasons.get(action.id, ""),
                 "is_own": action.actor_id == str(action.device.owner_id),
             }

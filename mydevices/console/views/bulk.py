@@ -24,7 +24,7 @@ from mydevices.console.views.devices import wanted
 from mydevices.devices import selectors as devices
 from mydevices.errors import Conflict, NotFound
 from mydevices.port.actions import Parameters
-from mydevices.presentation import moments, present, waiting_changes
+from mydevices.presentation import device_looks, moments, waiting_changes
 from mydevices.presentation.access import freshly_signed_in, sent
 from mydevices.presentation.actions import WORDS
 
@@ -113,7 +113,7 @@ def _question(request: HttpRequest, kind: ActionKind, ids: list[UUID], form: Bat
         "ids": [] if given.get("all") else ids,
         "query": query,
         "back": f"{reverse('console:devices')}?{query.removeprefix('?')}",
-        "named": [(present.name_of(device), device.owner.name) for device in some],
+        "named": [(device_looks.name_of(device), device.owner.name) for device in some],
         "others": len(ids) - min(NAMED, len(ids)),
         "undoable": ACTIONS[kind].takes,
         "about": WORDS[kind].of_many,
@@ -146,7 +146,7 @@ def _batch(request: HttpRequest, one: Batch) -> dict[str, object]:
         "ended": moments.moment(one.finished_at, now) if one.finished_at else "",
         "tally": tally,
         "over": one.number - tally.waiting,
-        "refused": [(present.name_of(item.device), item) for item in batches.refused(one)[:TOLD]],
+        "refused": [(device_looks.name_of(item.device), item) for item in batches.refused(one)[:TOLD]],
         "more": max(0, tally.refused - TOLD),
         "waits": waiting_changes.of(batches.what(one.id)),
         "may_stop": bool(tally.waiting) and rules_of(one.kind).right in rights_of(request),

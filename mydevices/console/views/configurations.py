@@ -42,7 +42,7 @@ from mydevices.devices.assignment import EVERYONE
 from mydevices.errors import Conflict, Invalid, NotFound, TooMany
 from mydevices.organisation import selectors as organisation
 from mydevices.policies.kinds.kind import Kind, Line
-from mydevices.presentation import moments, present, waiting_changes
+from mydevices.presentation import device_looks, moments, waiting_changes
 from mydevices.presentation.access import sent
 from mydevices.presentation.slow_pages import waits
 
@@ -308,7 +308,7 @@ def _one(request: HttpRequest, found: Configuration) -> dict[str, object]:
             {
                 "installation": row,
                 "device": row.channel.registration.device,
-                "device_name": present.name_of(row.channel.registration.device),
+                "device_name": device_looks.name_of(row.channel.registration.device),
                 "owner": row.channel.registration.device.owner,
                 "shown": STATES[row.state],
                 "reason": _(row.reason) if row.reason else "",

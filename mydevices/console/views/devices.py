@@ -49,7 +49,18 @@ from mydevices.policies import selectors as policies
 from mydevices.policies.kinds.self_service import SelfServiceRules
 from mydevices.port.actions import Parameters
 from mydevices.port.platform import platform_of, systems
-from mydevices.presentation import app_lists, files, moments, openness, past, present, unconfirmed_devices
+from mydevices.presentation import (
+    app_lists,
+    device_facts,
+    device_looks,
+    device_status,
+    files,
+    moments,
+    openness,
+    past,
+    timelines,
+    unconfirmed_devices,
+)
 from mydevices.presentation.access import freshly_signed_in, sent
 from mydevices.presentation.actions import WORDS, called
 from mydevices.registration import confirmations
@@ -153,7 +164,7 @@ def index(request: HttpRequest) -> HttpResponse:
     rows = [
         {
             "device": row,
-            "face": present.face(row, present.telling(recent[row.id]), organisation=name, now=now),
+            "face": device_status.face(row, device_status.telling(recent[row.id]), organisation=name, now=now),
             "seen": moments.ago(row.registration.last_seen_at, now)
             if row.registration and row.registration.last_seen_at
             else "",
@@ -225,8 +236,8 @@ def _shown(request: HttpRequest, found: Device) -> dict[str, object]:
     return {
         "pending": bool(running),
         "device": found,
-        "face": present.face(found, present.telling(recent), organisation=name, now=now),
-        "facts": [*present.facts(found, now), *_signature(found)],
+        "face": device_status.face(found, device_status.telling(recent), organisation=name, now=now),
+        "facts": [*device_facts.facts(found, now), *_signature(found)],
         "said": commands.said_when_lost(found),
         "footnote": "" if found.is_personal else name,
         "may_assist": Right.ASSIST in rights_of(request),
@@ -266,7 +277,7 @@ def _shown(request: HttpRequest, found: Device) -> dict[str, object]:
                 "title": called(one.action.kind),
                 "url": reverse("console:devices_cancel", args=[found.id, one.action.id]),
                 "decide": reverse("console:devices_wipes_one", args=[one.action.id])
-                if present.is_undecided(one) and Right.MANAGE_DEVICES in rights_of(request)
+                if device_status.is_undecided(one) and Right.MANAGE_DEVICES in rights_of(request)
                 else "",
             }
             for one in recent
@@ -276,18 +287,18 @@ def _shown(request: HttpRequest, found: Device) -> dict[str, object]:
         else [],
         "unconfirmed": unconfirmed_devices.unconfirmed(found, now),
         "timelines": [
-            replace(present.timeline(found, progress, viewer, now), button=None)
-            for progress in present.on_top(recent, now)
+            replace(timelines.timeline(found, progress, viewer, now), button=None)
+            for progress in timelines.on_top(recent, now)
         ],
     }
 
 
-def _signature(found: Device) -> Iterator[present.Fact]:
+def _signature(found: Device) -> Iterator[device_facts.Fact]:
     """How it signs its requests, where that is a reason to leave an old digest allowed."""
     life = found.registration
     if life is not None and life.old_digest_since is not None:
         when = moments.day(life.old_digest_since)
-        yield present.Fact(_("Signature"), format_html(_("SHA-1, since {when}"), when=when))
+        yield device_facts.Fact(_("Signature"), format_html(_("SHA-1, since {when}"), when=when))
 
 
 @require_safe
@@ -300,7 +311,7 @@ def apps(request: HttpRequest, device_id: UUID) -> HttpResponse:
     refusal = applications.refusal(found)
     context = {
         "device": found,
-        "name": present.name_of(found),
+        "name": device_looks.name_of(found),
         "told": openness.told_of_apps(scope),
         "apps": app_lists.listed(listing, listed, scope=scope, refusal=refusal, now=timezone.now()),
     }
@@ -335,7 +346,7 @@ def _act(request: HttpRequest, device_id: UUID, kind: ActionKind) -> HttpRespons
     if not capability.possible:
         messages.warning(request, capability.reason)
         return HttpResponseRedirect(address, status=303)
-    name, rules, words = present.name_of(found), ACTIONS[kind], WORDS[kind]
+    name, rules, words = device_looks.name_of(found), ACTIONS[kind], WORDS[kind]
     policy = policies.of_device(found, SelfServiceRules).values
     begins = {"message": policy.lock_message, "phone_number": policy.lock_phone}
     form = ActForm(sent(request), expected=name, says=rules.says, takes=rules.takes, initial=begins)
@@ -360,7 +371,7 @@ def _act(request: HttpRequest, device_id: UUID, kind: ActionKind) -> HttpRespons
         "form": form,
         "takes": rules.takes,
         "tone": words.tone,
-        "noun": present.noun(found),
+        "noun": device_looks.noun(found),
         "where": location.permission(found) if rules.marks_lost else None,
         "waits": _waits(found, kind, request),
         "fates": platform_of(found).fates(found, kind) if rules.takes else None,
@@ -373,7 +384,7 @@ def _waits(found: Device, kind: ActionKind, request: HttpRequest) -> str:
     if not ACTIONS[kind].counted:
         return ""
     limit = limits.exceeded(device=found, actor=actor_of(request), now=timezone.now())
-    return present.beyond(limit) if limit else ""
+    return device_status.beyond(limit) if limit else ""
 
 
 _fresh_act = freshly_signed_in(_act)
@@ -402,7 +413,7 @@ def ownership(request: HttpRequest, device_id: UUID) -> HttpResponse:
     rules = registration.rules_of(found.owner).values
     context = {
         "device": found,
-        "name": present.name_of(found),
+        "name": device_looks.name_of(found),
         "form": form,
         "is_personal": found.is_personal,
         "wipe": wipe,

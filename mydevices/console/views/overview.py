@@ -40,7 +40,7 @@ from mydevices.policies import selectors as policies
 from mydevices.port.platform import settings_pages, systems
 from mydevices.port.registering import Words
 from mydevices.port.settings import Countdown
-from mydevices.presentation import moments, present
+from mydevices.presentation import device_looks, moments
 from mydevices.presentation.actions import called
 from mydevices.registration import selectors as registration
 from mydevices.registration.models import Invitation
@@ -284,7 +284,7 @@ def _named(command: Command, now: datetime) -> Named:
     assert action is not None  # noqa: S101  `failed_since` gives commands of actions
     when = moments.ago(command.finished_at or now, now)
     about = format_html("{what}, {when}", what=called(action.kind), when=when)
-    return Named(reverse("console:devices_one", args=[action.device_id]), present.name_of(action.device), about)
+    return Named(reverse("console:devices_one", args=[action.device_id]), device_looks.name_of(action.device), about)
 
 
 def _needs_of_platforms(now: datetime) -> Iterator[Need]:

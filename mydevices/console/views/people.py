@@ -34,7 +34,7 @@ from mydevices.console.views.crowd import DEEDS
 from mydevices.devices import selectors as devices
 from mydevices.errors import Conflict, Invalid, Waits
 from mydevices.organisation import selectors as organisation
-from mydevices.presentation import files, moments, past, present, waiting_changes
+from mydevices.presentation import device_looks, device_status, files, moments, past, waiting_changes
 from mydevices.presentation.access import freshly_signed_in, sent
 from mydevices.registration import selectors as registration
 
@@ -137,7 +137,9 @@ def person(request: HttpRequest, person_id: UUID) -> HttpResponse:
     owned = list(devices.owned_by(found))
     recent = commands.recent_of_each(owned)
     name = organisation.current().name
-    faces = [present.face(one, present.telling(recent[one.id]), organisation=name, now=now) for one in owned]
+    faces = [
+        device_status.face(one, device_status.telling(recent[one.id]), organisation=name, now=now) for one in owned
+    ]
     entries = list(audit.of_person(found.id)[:HISTORY])
     may = rights_of(request)
     context = {
@@ -146,7 +148,7 @@ def person(request: HttpRequest, person_id: UUID) -> HttpResponse:
         "is_self": found == person_of(request),
         "groups": found.groups.order_by(Lower("name")),
         "faces": faces,
-        "lines": past.history(entries, person_of(request), now, names=present.names(owned), about=found)[:SHOWN]
+        "lines": past.history(entries, person_of(request), now, names=device_looks.names(owned), about=found)[:SHOWN]
         if Right.SEE_AUDIT in may or Right.ASSIST in may
         else [],
         "joined": moments.day(found.joined_at),

@@ -26,7 +26,7 @@ from mydevices.errors import Conflict, ForbiddenByPolicy, NotAllowed, Unsupporte
 from mydevices.location import selectors as location_selectors
 from mydevices.location import services as location
 from mydevices.organisation import selectors as organisation
-from mydevices.presentation import places, present
+from mydevices.presentation import device_looks, device_status, places, timelines
 from mydevices.presentation.access import sent
 
 LASTS: Final = timedelta(minutes=15)
@@ -58,7 +58,7 @@ def where(request: HttpRequest, device_id: UUID) -> HttpResponse:
     looking = None if refusal or request.method == "POST" else _looking(request, device, now)
     if looking is not None:
         return render(request, "console/where.html", _context(request, device, looking, now))
-    context = {"device": device, "name": present.name_of(device), "form": form, "refusal": refusal}
+    context = {"device": device, "name": device_looks.name_of(device), "form": form, "refusal": refusal}
     status = 403 if refusal and request.method == "POST" else 400 if form.errors else 200
     return render(request, "console/where_ask.html", context, status=status)
 
@@ -117,14 +117,16 @@ def _context(request: HttpRequest, device: Device, looking: _Looking, now: datet
     asked = next((each for each in recent if each.is_open and each.action.kind == ActionKind.LOCATE), None)
     capability = capabilities.of(device, actor)[ActionKind.LOCATE]
     return {
-        "face": present.face(device, present.telling(recent), organisation=organisation.current().name, now=now),
+        "face": device_status.face(
+            device, device_status.telling(recent), organisation=organisation.current().name, now=now
+        ),
         "device": device,
         "trail": found,
         "newest": found[0] if found else None,
         "allowed": location_selectors.permission(device),
         "reason": looking.reason,
         "refusal": capability.reason,
-        "timeline": present.timeline(device, asked, viewer, now) if asked else None,
+        "timeline": timelines.timeline(device, asked, viewer, now) if asked else None,
         "pending": asked is not None,
         "tiles": settings.ENVIRONMENT.map_tiles,
         "attribution": settings.ENVIRONMENT.map_attribution,

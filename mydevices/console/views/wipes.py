@@ -22,7 +22,7 @@ from mydevices.devices.models import Device
 from mydevices.errors import Conflict
 from mydevices.organisation import selectors as organisation
 from mydevices.port.platform import platform_of
-from mydevices.presentation import moments, present
+from mydevices.presentation import device_looks, device_status, moments
 from mydevices.presentation.access import sent
 
 
@@ -42,11 +42,11 @@ def decide(request: HttpRequest, action_id: UUID) -> HttpResponse:
     context = {
         "action": action,
         "device": device,
-        "name": present.name_of(device),
-        "whose": present.whose(device, organisation.current().name),
-        "line": present.line_of(device),
+        "name": device_looks.name_of(device),
+        "whose": device_looks.whose(device, organisation.current().name),
+        "line": device_looks.line_of(device),
         "asked": moments.ago(action.requested_at, now),
-        "why": present.beyond(action.limit),
+        "why": device_status.beyond(action.limit),
         "reason": audit.reasons_of({action.id: action.device_id}).get(action.id, ""),
         "fates": platform_of(device).fates(device, ActionKind.WIPE),
         "form": form,
@@ -69,4 +69,4 @@ def _decide(request: HttpRequest, action: Action, decision: str, reason: str) ->
 
 
 def _named(device: Device) -> str:
-    return present.name_of(device)
+    return device_looks.name_of(device)

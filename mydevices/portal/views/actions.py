@@ -32,7 +32,7 @@ from mydevices.policies.kinds.self_service import SelfServiceRules
 from mydevices.port.actions import Parameters
 from mydevices.port.platform import platform_of
 from mydevices.portal.forms import LockForm, LostForm, TypedNameForm
-from mydevices.presentation import losing, present, unconfirmed_devices
+from mydevices.presentation import device_facts, device_looks, device_status, losing, unconfirmed_devices
 from mydevices.presentation.access import freshly_signed_in, go, in_dialog, sent
 from mydevices.presentation.actions import WORDS, Dialog
 from mydevices.registration import confirmations
@@ -66,7 +66,7 @@ def asking(kind: ActionKind) -> Callable[[HttpRequest, UUID], HttpResponse]:
 def _form(request: HttpRequest, device: Device, kind: ActionKind) -> Form:
     rules = ACTIONS[kind]
     if rules.typed:
-        return TypedNameForm(sent(request), expected=present.name_of(device))
+        return TypedNameForm(sent(request), expected=device_looks.name_of(device))
     if rules.says is Says.NOTHING:
         return Form(sent(request))
     policy = policies.of_device(device, SelfServiceRules).values
@@ -113,7 +113,7 @@ def cancel(request: HttpRequest, device_id: UUID, action_id: UUID) -> HttpRespon
     action = commands_selectors.action_of(device, action_id)
     try:
         untouched = commands_asking.cancel(action=action, actor=actor_of(request))
-        words = {"name": present.name_of(device)}
+        words = {"name": device_looks.name_of(device)}
         nothing, rest = _("Called off. Nothing was sent to %(name)s."), _("What had not been sent was called off.")
         messages.success(request, nothing % words if untouched else rest)
     except Conflict as conflict:
@@ -130,7 +130,9 @@ def pins(request: HttpRequest, device_id: UUID) -> HttpResponse:
     now = timezone.now()
     shown = None
     if request.method == "POST":
-        shown = [present.pin(pin, now) for pin in commands_pins.reveal_pins(device=device, actor=actor_of(request))]
+        shown = [
+            device_facts.pin(pin, now) for pin in commands_pins.reveal_pins(device=device, actor=actor_of(request))
+        ]
     return _render(request, "portal/pins.html", device, {"pins": shown})
 
 
@@ -176,7 +178,7 @@ def _question(request: HttpRequest, device: Device, kind: ActionKind, form: Form
         "words": words,
         "fates": platform_of(device).fates(device, kind) if rules.takes else None,
         "undo_seconds": commands_asking.undo_seconds(device),
-        "waits": present.beyond(limit) if limit else "",
+        "waits": device_status.beyond(limit) if limit else "",
         "collects": allowed is not None and allowed.may_collect,
         "not_collected": allowed.reason if allowed else "",
     }
@@ -189,12 +191,12 @@ def _render(
 ) -> HttpResponse:
     """A page of its own, or the same question as the content of a dialog."""
     dialog = in_dialog(request)
-    telling = present.telling(commands_selectors.recent_of_each([device])[device.id])
+    telling = device_status.telling(commands_selectors.recent_of_each([device])[device.id])
     name = organisation.current().name
     common = {
         "layout": "parts/dialog.html" if dialog else "base.html",
         "dialog": dialog,
-        "face": present.face(device, telling, organisation=name, now=timezone.now()),
+        "face": device_status.face(device, telling, organisation=name, now=timezone.now()),
         "helpdesk": helpdesk.of(policies.of_device(device, SelfServiceRules).values),
         "back": _back(request, device),
     }

@@ -33,7 +33,7 @@ from mydevices.portal.certificate_forms import AddForm, EditForm, NoteForm, Take
 from mydevices.presentation import certificates as presentation
 from mydevices.presentation import unconfirmed_devices
 from mydevices.presentation.access import freshly_signed_in, go, in_dialog, sent
-from mydevices.presentation.present import name_of
+from mydevices.presentation.device_looks import name_of
 from mydevices.presentation.slow_pages import waits
 
 READ_AND_WRITE = require_http_methods(["GET", "HEAD", "POST"])

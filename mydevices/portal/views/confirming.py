@@ -10,7 +10,7 @@ from django.views.decorators.http import require_http_methods
 from mydevices.accounts.requests import address_of
 from mydevices.errors import Invalid
 from mydevices.presentation import moments
-from mydevices.presentation.present import name_of
+from mydevices.presentation.device_looks import name_of
 from mydevices.registration import confirmations
 
 

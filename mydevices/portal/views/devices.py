@@ -29,7 +29,18 @@ from mydevices.policies import selectors as policies
 from mydevices.policies.kinds.privacy import Privacy
 from mydevices.policies.kinds.self_service import SelfServiceRules
 from mydevices.policies.selectors import Effective
-from mydevices.presentation import app_lists, moments, openness, past, present, unconfirmed_devices
+from mydevices.presentation import (
+    app_lists,
+    device_cards,
+    device_facts,
+    device_looks,
+    device_status,
+    moments,
+    openness,
+    past,
+    timelines,
+    unconfirmed_devices,
+)
 from mydevices.presentation.openness import Known
 
 LATELY = 5
@@ -63,8 +74,8 @@ def _index(request: HttpRequest) -> dict[str, object]:
     recent = commands.recent_of_each(owned)
     name = organisation.current().name
     cards = [
-        present.card(
-            device, present.telling(recent[device.id]), capabilities.of(device, actor), organisation=name, now=now
+        device_cards.card(
+            device, device_status.telling(recent[device.id]), capabilities.of(device, actor), organisation=name, now=now
         )
         for device in owned
     ]
@@ -75,12 +86,12 @@ def _index(request: HttpRequest) -> dict[str, object]:
         "cards": cards,
         "summary": _summary(cards),
         "pending": any(card.pending for card in cards),
-        "example": present.example(),
-        "lines": past.history(entries, person, now, names=present.names(owned))[:LATELY],
+        "example": device_looks.example(),
+        "lines": past.history(entries, person, now, names=device_looks.names(owned))[:LATELY],
     }
 
 
-def _summary(cards: list[present.Card]) -> str:
+def _summary(cards: list[device_cards.Card]) -> str:
     living = sum(not card.ended for card in cards)
     urgent = sum(card.face.status.needs_you for card in cards)
     text = ngettext("%(number)d device", "%(number)d devices", living) % {"number": living}
@@ -110,17 +121,17 @@ def _device(request: HttpRequest, device: Device) -> dict[str, object]:
     name = organisation.current().name
     recent = commands.recent_of_each([device])[device.id]
     running = [progress for progress in recent if progress.is_open]
-    inventory = present.inventory_of(device)
+    inventory = device_facts.inventory_of(device)
     privacy = policies.of_device(device, Privacy)
-    timelines = present.on_top(recent, now)
+    on_top = timelines.on_top(recent, now)
     entries = list(audit.of_device(device.id)[:HISTORY])
     lines = past.history(entries, person, now)
     return {
-        "face": present.face(device, present.telling(recent), organisation=name, now=now),
+        "face": device_status.face(device, device_status.telling(recent), organisation=name, now=now),
         "unconfirmed": unconfirmed_devices.unconfirmed(device, now),
-        "timelines": [present.timeline(device, progress, person, now) for progress in timelines],
-        "rows": present.rows(device, capabilities.of(device, actor_of(request)), running),
-        "facts": present.facts(device, now),
+        "timelines": [timelines.timeline(device, progress, person, now) for progress in on_top],
+        "rows": device_cards.rows(device, capabilities.of(device, actor_of(request)), running),
+        "facts": device_facts.facts(device, now),
         "facts_age": moments.ago(inventory.collected_at, now) if inventory else "",
         "openness": openness.groups(device, _known(device, privacy), organisation=name, now=now),
         "privacy_text": privacy.values.text,
@@ -128,7 +139,7 @@ def _device(request: HttpRequest, device: Device) -> dict[str, object]:
         "lines": lines[:SHOWN],
         "more": len(lines) > SHOWN or len(entries) == HISTORY,
         "ended": device.registration is not None and device.registration.has_ended,
-        "pending": bool(running) or present.is_registering(device),
+        "pending": bool(running) or device_status.is_registering(device),
     }
 
 
@@ -143,7 +154,7 @@ def apps(request: HttpRequest, device_id: UUID) -> HttpResponse:
     refusal = applications.refusal(device)
     context = {
         "device": device,
-        "name": present.name_of(device),
+        "name": device_looks.name_of(device),
         "told": openness.told_of_apps(scope),
         "apps": app_lists.listed(listing, found, scope=scope, refusal=refusal, now=timezone.now()),
     }
@@ -168,7 +179,7 @@ def _known(device: Device, privacy: Effective[Privacy]) -> Known:
 def history(request: HttpRequest) -> HttpResponse:
     """Everything that happened to the account and its devices."""
     person, now = person_of(request), timezone.now()
-    names = present.names(devices.owned_by(person))
+    names = device_looks.names(devices.owned_by(person))
     page = _page(request, audit.of_person(person.id))
     beside = audit.about_actions_of(page.entries, past.BESIDE)
     lines = past.history(page.entries, person, now, names=names, beside=beside)
@@ -184,7 +195,7 @@ def device_history(request: HttpRequest, device_id: UUID) -> HttpResponse:
     device = devices.owned(person, device_id)
     page = _page(request, audit.of_device(device.id))
     lines = past.history(page.entries, person, now, beside=audit.about_actions_of(page.entries, past.BESIDE))
-    context = {"lines": lines, "page": page, "device_id": device.id, "name": present.name_of(device)}
+    context = {"lines": lines, "page": page, "device_id": device.id, "name": device_looks.name_of(device)}
     return render(request, "portal/history.html", context)
 
 

@@ -13,7 +13,7 @@ from mydevices.accounts.requests import person_of
 from mydevices.audit import selectors as audit
 from mydevices.audit.models import Entry
 from mydevices.devices import selectors as devices
-from mydevices.presentation import files, past, present
+from mydevices.presentation import device_looks, files, past
 from mydevices.presentation.access import freshly_signed_in
 
 AT_ONCE = 1000
@@ -25,7 +25,7 @@ AT_ONCE = 1000
 def account(request: HttpRequest) -> HttpResponse:
     """The history of the account and its devices, as CSV or, with `?as=json`, as JSON."""
     person = person_of(request)
-    names = present.names(devices.owned_by(person))
+    names = device_looks.names(devices.owned_by(person))
     return _file(request, "history", audit.of_person(person.id), names)
 
 
@@ -35,7 +35,7 @@ def account(request: HttpRequest) -> HttpResponse:
 def device(request: HttpRequest, device_id: UUID) -> HttpResponse:
     """The history of one device."""
     found = devices.owned(person_of(request), device_id)
-    return _file(request, "history-of-a-device", audit.of_device(found.id), present.names([found]))
+    return _file(request, "history-of-a-device", audit.of_device(found.id), device_looks.names([found]))
 
 
 def _file(request: HttpRequest, name: str, entries: "QuerySet[Entry]", names: Mapping[str, str]) -> HttpResponse:

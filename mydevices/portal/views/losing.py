@@ -24,7 +24,7 @@ from mydevices.organisation import selectors as organisation
 from mydevices.policies import helpdesk
 from mydevices.policies import selectors as policies
 from mydevices.policies.kinds.self_service import SelfServiceRules
-from mydevices.presentation import losing, moments, present
+from mydevices.presentation import device_looks, device_status, losing, moments
 
 FOLLOWED = (ActionKind.LOST, ActionKind.LOCK, ActionKind.LOCATE, ActionKind.WIPE, ActionKind.FOUND)
 """What the steps wait for."""
@@ -41,7 +41,7 @@ def which(request: HttpRequest) -> HttpResponse:
     name = organisation.current().name
     rows = [
         {
-            "face": present.face(device, present.telling(recent[device.id]), organisation=name, now=now),
+            "face": device_status.face(device, device_status.telling(recent[device.id]), organisation=name, now=now),
             "seen": moments.ago(device.registration.last_seen_at or device.registration.started_at, now)
             if device.registration
             else "",
@@ -49,7 +49,7 @@ def which(request: HttpRequest) -> HttpResponse:
         }
         for device in sorted(owned, key=lambda one: not one.is_lost)
     ]
-    return render(request, "portal/lost_devices.html", {"rows": rows, "example": present.example()})
+    return render(request, "portal/lost_devices.html", {"rows": rows, "example": device_looks.example()})
 
 
 @require_safe
@@ -115,7 +115,9 @@ def _steps(request: HttpRequest, device: Device) -> dict[str, object]:
     registration = device.registration
     seen = (registration.last_seen_at or registration.started_at) if registration else None
     return {
-        "face": present.face(device, present.telling(recent), organisation=organisation.current().name, now=now),
+        "face": device_status.face(
+            device, device_status.telling(recent), organisation=organisation.current().name, now=now
+        ),
         "seen": moments.ago(seen, now) if seen else "",
         "secure": secure,
         "where": where,

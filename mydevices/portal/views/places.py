@@ -27,7 +27,7 @@ from mydevices.location import selectors as location_selectors
 from mydevices.location import services as location
 from mydevices.organisation import selectors as organisation
 from mydevices.portal.forms import PlaceForm
-from mydevices.presentation import places, present
+from mydevices.presentation import device_looks, device_status, places, timelines
 from mydevices.presentation.access import go
 
 LIVE: Final = tuple(kind for kind, rules in ACTIONS.items() if rules.is_about_loss)
@@ -60,7 +60,9 @@ def _context(request: HttpRequest, device: Device) -> dict[str, object]:
     possible = capabilities.of(device, actor_of(request))
     running = {progress.action.kind: progress for progress in recent if progress.is_open}
     return {
-        "face": present.face(device, present.telling(recent), organisation=organisation.current().name, now=now),
+        "face": device_status.face(
+            device, device_status.telling(recent), organisation=organisation.current().name, now=now
+        ),
         "device": device,
         "trail": found,
         "newest": found[0] if found else None,
@@ -72,7 +74,7 @@ def _context(request: HttpRequest, device: Device) -> dict[str, object]:
         "can": {kind.value: possible[kind].possible and kind not in running for kind in LIVE if kind in possible},
         "refusal": possible[ActionKind.LOST].reason if ActionKind.LOST in possible else "",
         "timelines": [
-            present.timeline(device, progress, person, now) for kind, progress in running.items() if kind in LIVE
+            timelines.timeline(device, progress, person, now) for kind, progress in running.items() if kind in LIVE
         ],
         "pending": any(kind in LIVE for kind in running),
         "reporter": location_selectors.reporter_of(device),
@@ -97,7 +99,7 @@ def share(request: HttpRequest, device_id: UUID) -> HttpResponse:
     except (Invalid, Unsupported, TooMany) as refusal:
         messages.warning(request, refusal.message)
     else:
-        messages.success(request, _("The position of %(name)s is kept.") % {"name": present.name_of(device)})
+        messages.success(request, _("The position of %(name)s is kept.") % {"name": device_looks.name_of(device)})
     return _to(request, device)
 
 
@@ -120,7 +122,7 @@ def resume_reporter(request: HttpRequest, device_id: UUID) -> HttpResponse:
     try:
         if location.resume_reporter(device=device, actor=actor_of(request)):
             messages.success(
-                request, _("The app can report where %(name)s is again.") % {"name": present.name_of(device)}
+                request, _("The app can report where %(name)s is again.") % {"name": device_looks.name_of(device)}
             )
     except Unsupported as refusal:
         messages.warning(request, refusal.message)
@@ -133,7 +135,7 @@ def remove_reporter(request: HttpRequest, device_id: UUID) -> HttpResponse:
     device = devices.owned(person_of(request), device_id)
     if location.remove_reporter(device=device, actor=actor_of(request)):
         messages.success(
-            request, _("The app can no longer report where %(name)s is.") % {"name": present.name_of(device)}
+            request, _("The app can no longer report where %(name)s is.") % {"name": device_looks.name_of(device)}
         )
     return _to(request, device)
 

@@ -34,7 +34,7 @@ from mydevices.organisation import selectors as organisation
 from mydevices.port.platform import PLATFORMS, detect, device_kind, platform_named
 from mydevices.portal import desks, tickets
 from mydevices.portal.forms import AskPinForm, ProofForm, RegisterForm
-from mydevices.presentation import present, unconfirmed_devices
+from mydevices.presentation import device_looks, device_status, unconfirmed_devices
 from mydevices.presentation.access import freshly_signed_in, sent
 from mydevices.presentation.proof_page import to_proof
 from mydevices.registration import pins, selectors, services
@@ -342,11 +342,11 @@ def _ticket(request: HttpRequest, found: Ticket) -> dict[str, object]:
         "ticket": tickets.shown(found, now, here=True),
         "closed": closed,
         "confirm": "" if _may_see_code(request, found, now) else to_proof(reverse("portal:ticket", args=[found.id])),
-        "pending": not closed and (device is None or present.is_registering(device)),
+        "pending": not closed and (device is None or device_status.is_registering(device)),
         "link": link,
         "address": link.partition("://")[2].replace(code, tickets.readable(code)),
         "device": device,
-        "device_name": present.name_of(device) if device else "",
+        "device_name": device_looks.name_of(device) if device else "",
         "unconfirmed": unconfirmed_devices.unconfirmed(device, now) if device else None,
     }
 

@@ -19,7 +19,7 @@ from mydevices.devices.models import Device, Registration
 from mydevices.errors import Invalid, Unsupported
 from mydevices.organisation import selectors as organisation
 from mydevices.port.actions import Parameters
-from mydevices.presentation import present as present_words
+from mydevices.presentation import timelines
 from mydevices.registration import services as registration
 from simulator.device import Device as Simulated
 from simulator.iphone import IPhone
@@ -429,7 +429,7 @@ def test_a_lock_without_a_passcode_says_what_it_did_not_do(owner: Person, regist
     simulated.poll()
     progress = selectors.progress(selectors.action_of(action.device, action.id))
     assert progress.result == {"message_result": "NoPasscodeSet"}
-    page = str(present_words.timeline(present(owner, simulated), progress, owner, datetime.now(UTC)))
+    page = str(timelines.timeline(present(owner, simulated), progress, owner, datetime.now(UTC)))
     assert "not shown" in page
 
 

@@ -18,7 +18,7 @@ from mydevices.devices import selectors as devices
 from mydevices.devices.models import Device
 from mydevices.errors import MyDevicesError
 from mydevices.port.actions import Parameters
-from mydevices.presentation import present
+from mydevices.presentation import device_looks, device_status
 from mydevices.presentation.actions import called
 
 ADDRESS = "command line"
@@ -62,9 +62,11 @@ class Command(BaseCommand):
             raise CommandError(error.message) from error
         except UnicodeEncodeError as error:
             raise CommandError("The address is not UTF-8.") from error
-        name = present.name_of(action.device)
+        name = device_looks.name_of(action.device)
         if action.limit:
-            self.stdout.write(f"Wipe of {name} waits for an administrator. {present.beyond(action.limit)} {action.id}")
+            self.stdout.write(
+                f"Wipe of {name} waits for an administrator. {device_status.beyond(action.limit)} {action.id}"
+            )
         elif action.held_until:
             when = timezone.localtime(action.held_until)
             self.stdout.write(f"{called(kind)} of {name} can be called off until {when:%H:%M:%S}. {action.id}")
