@@ -22,7 +22,8 @@ INES = Actor(kind="person", id=str(PERSON), name="Ines Okafor", role="person", a
 
 
 def record(verb: Verb = Verb.ACTION_REQUESTED, **more: Any) -> Entry:
-    return services.record(verb, actor=INES, device=services.Mention(DEVICE), person=services.Mention(PERSON), **more)
+    about = {"device": services.Mention(DEVICE), "person": services.Mention(PERSON), **more}
+    return services.record(verb, actor=INES, **about)
 
 
 @pytest.mark.django_db
@@ -31,8 +32,8 @@ def test_an_entry_says_who_did_what_to_which_device_when_from_where_with_what_ou
     before = timezone.now()
     with CaptureQueriesContext(connection) as queries:
         record(
-            device=services.Mention(name="Ines’ iPhone"),
-            person=services.Mention(name="Ines Okafor"),
+            device=services.Mention(DEVICE, "Ines’ iPhone"),
+            person=services.Mention(PERSON, "Ines Okafor"),
             action_id=action,
             outcome="held",
             details={"action": "wipe", "seconds": 30, "personal": True},
@@ -104,7 +105,7 @@ def test_details_are_flat_and_public(value: object) -> None:
 class AnyText(TestCase):
     @given(st.text(alphabet=st.characters(codec=None), max_size=600))
     def test_no_name_that_a_device_gives_itself_can_stop_its_entry(self, name: str) -> None:
-        entry = record(device=services.Mention(name=name), outcome=name, details={"reason": name})
+        entry = record(device=services.Mention(DEVICE, name), outcome=name, details={"reason": name})
         stored = Entry.objects.get(id=entry.pk)
         assert len(stored.device_name) <= 200
         assert len(stored.details["reason"]) <= services.LONGEST
