@@ -1,5 +1,7 @@
 """Policies: made, changed, put in order and taken away, by those who may."""
 
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from enum import IntEnum
@@ -57,7 +59,11 @@ def create(
         before = loosening.rules(kind)
         after = [*before, Rule(None, values.stored(), assignment)] if enabled else before
         if loosening.fields(kind, before, after):
-            arguments = {"kind": kind.name(), "after": _written(name, values, assignment, enabled=enabled)}
+            arguments = {
+                "kind": kind.name(),
+                "after": _written(name, values, assignment, enabled=enabled),
+                "others": _others(kind, None),
+            }
             # A few letters become longer in lower case.
             wanted = Wanted("policy.create", f"policy:{kind.name()}:{name.casefold()}"[:200], name, arguments)
             approval = approvals.loosen(actor=actor, wanted=wanted, now=now)
@@ -113,6 +119,7 @@ def change(
             "kind": present.kind,
             "before": written(present) if loosens else {},  # its groups are another statement
             "after": _written(name, values, assignment, enabled=enabled),
+            "others": _others(kind, present.id) if loosens else "",
         }
         wanted = Wanted("policy.change", what(present.id), present.name, arguments)
         approval = approvals.ask(actor=actor, wanted=wanted, loosens=loosens, now=now)
@@ -159,6 +166,7 @@ def move(*, actor: Actor, policy: Policy, direction: Direction, now: datetime | 
             "direction": int(direction),
             "before": [str(one.id) for one in ordered],
             "place": _place(ordered, policy.id),
+            "others": _others(kind, policy.id),
         }
         wanted = Wanted("policy.move", what(policy.id), policy.name, arguments)
         loosens = bool(loosening.fields(kind, _counting(kind, ordered), _counting(kind, moved)))
@@ -201,7 +209,12 @@ def delete(*, actor: Actor, policy: Policy, now: datetime | None = None) -> None
         present, kind = _present(policy), KINDS[policy.kind]
         before = loosening.rules(kind)
         loosens = bool(loosening.fields(kind, before, [rule for rule in before if rule.policy_id != present.id]))
-        arguments = {"policy": str(present.id), "kind": present.kind, "before": written(present) if loosens else {}}
+        arguments = {
+            "policy": str(present.id),
+            "kind": present.kind,
+            "before": written(present) if loosens else {},
+            "others": _others(kind, present.id) if loosens else "",
+        }
         wanted = Wanted("policy.delete", what(present.id), present.name, arguments)
         approval = approvals.ask(actor=actor, wanted=wanted, loosens=loosens, now=now)
         if approval is None:
@@ -218,6 +231,23 @@ def _delete(actor: Actor, present: Policy) -> None:
 
 
 # What waits for another administrator
+
+
+def _others(kind: type[Kind], policy_id: UUID | None) -> str:
+    """The policies of a kind that count beside one, as a digest. What a step means is decided by them: one that a
+    stricter policy hides can be changed by anybody alone, and would count once that one is gone."""
+    beside = [
+        (str(rule.policy_id), rule.values, rule.assignment.stored())
+        for rule in loosening.rules(kind)
+        if rule.policy_id != policy_id
+    ]
+    return hashlib.sha256(json.dumps(beside, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def _check_others(approval: Approval, policy_id: UUID | None) -> None:
+    """Raises Conflict where the policies beside it are not any more what they were when somebody asked."""
+    if _others(KINDS[approval.arguments["kind"]], policy_id) != approval.arguments.get("others"):
+        raise Conflict(_("It has been changed meanwhile. Look at it again."))
 
 
 def register() -> None:
@@ -286,6 +316,7 @@ def _lines_of_move(approval: Approval) -> Sequence[Change]:
 
 
 def _carry_out_create(approval: Approval, actor: Actor, _now: datetime) -> None:
+    _check_others(approval, None)
     after = approval.arguments["after"]
     values = KINDS[approval.arguments["kind"]].read(after["values"])
     _create(actor, after["name"], values, Assignment.read(after["assignment"]), enabled=after["enabled"])
@@ -313,9 +344,11 @@ def _carry_out_delete(approval: Approval, actor: Actor, _now: datetime) -> None:
 
 
 def _of(approval: Approval) -> Policy:
+    """The policy that it is about. Raises Conflict where it, or what it is seen with, is another than before."""
     present = Policy.objects.prefetch_related("groups").filter(id=approval.arguments["policy"]).first()
     if present is None:
         raise Conflict(_("This policy has been deleted."))
+    _check_others(approval, present.id)
     return present
 
 

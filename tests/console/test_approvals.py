@@ -622,6 +622,34 @@ def test_a_looser_policy_before_a_stricter_one_waits_and_so_does_moving_it_there
     assert Policy.objects.get(name="Strict").precedence == 2
 
 
+@pytest.mark.parametrize("step", ["delete", "change", "move"])
+def test_a_policy_that_another_hides_is_not_exchanged_while_that_one_waits_to_go(
+    amara: Person, tomas: Person, strict: Policy, enough: None, step: str
+) -> None:
+    """Nobody is under it, so changing it does not wait; once the one before it is gone, everybody is."""
+    browser, edit = browser_of(amara), reverse("console:policies_edit", args=[strict.id])
+    new = reverse("console:policies_new", args=["self_service"])
+    browser.post(new, {**form_of(strict, person_wipes=1), "name": "Hidden"})
+    hidden = Policy.objects.get(name="Hidden")
+    match step:
+        case "delete":
+            browser.post(reverse("console:policies_delete", args=[strict.id]))
+        case "change":
+            browser.post(edit, {**form_of(strict), "enabled": ""})
+        case "move":
+            browser.post(reverse("console:policies_move", args=[strict.id, "down"]))
+    approval = waits()
+    exchanged = {**form_of(hidden, person_wipes=9999, organisation_wipes=9999), "name": "Hidden"}
+    browser.post(reverse("console:policies_edit", args=[hidden.id]), exchanged)
+    hidden.refresh_from_db()
+    assert hidden.values["person_wipes"] == 9999
+    decide(browser_of(tomas), approval, "approve")
+    approval.refresh_from_db()
+    assert approval.state == "failed"
+    strict.refresh_from_db()
+    assert (strict.enabled, strict.precedence) == (True, 1)
+
+
 def test_a_looser_policy_for_a_group_waits_be_nobody_in_it_yet(amara: Person, tomas: Person, enough: None) -> None:
     group = Group.objects.create(name="Empty")
     new = reverse("console:policies_new", args=["privacy"])
