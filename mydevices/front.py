@@ -72,7 +72,7 @@ class Exchange(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class FrontLimits:
     """Sizes in bytes, times in seconds, counts per worker process."""
 
     body: int = 1024 * 1024
@@ -262,13 +262,13 @@ class Front:
         pages: WSGIApplication,
         plane: Callable[[routes.Request], routes.Response],
         waits: Callable[[str, str], bool],
-        limits: Limits | None = None,
+        limits: FrontLimits | None = None,
     ) -> None:
         """`waits` says of a method and a path whether its page waits for something else."""
         self._pages = pages
         self._waits = waits
         self._plane = plane
-        self._limits = limits or Limits()
+        self._limits = limits or FrontLimits()
         self._page_pool = Pool("pages", self._limits.page_threads, self._limits.page_queue)
         self._plane_pool = Pool("plane", self._limits.plane_threads, self._limits.plane_queue)
         self._waiting_pool = Pool("waiting", self._limits.waiting_threads, self._limits.waiting_queue)

@@ -23,7 +23,7 @@ from mydevices.accounts.models import Approval, ApprovalRules, Group, Person
 from mydevices.actions import ActionKind
 from mydevices.commands import asking, batches
 from mydevices.commands.models import Action, Batch
-from mydevices.console.views.crowd import DEEDS
+from mydevices.console.views.crowd import CROWD_ACTIONS
 from mydevices.devices import services as devices_services
 from mydevices.devices.models import Device
 from mydevices.errors import Waits
@@ -167,7 +167,7 @@ def _batches(scene: Scene, name: str) -> Iterator[Try]:
 
 
 def _crowds(scene: Scene, name: str) -> Iterator[Try]:
-    for deed in DEEDS:
+    for deed in CROWD_ACTIONS:
         some = {"id": [str(scene.boss.id), str(scene.invited.id)], "group": str(scene.group.id)}
         yield Try(name, reverse(name, args=[deed]), {**form_of(scene), **some}, deed)
 

@@ -414,7 +414,7 @@ def scene(monkeypatch: pytest.MonkeyPatch) -> Scene:
         "group_id": Group.objects.create(name="Everybody").id,
         "kind": "registration",
         "batch_id": uuid4(),
-        "deed": "invite",
+        "action": "invite",
         "console:devices_act.kind": "check_in",
         "console:devices_wipes_one.action_id": second.id,  # beyond the limit of a person
         "console:devices_bulk.kind": "check_in",

@@ -266,7 +266,7 @@ def _kind(kind: str) -> Callable[[Callable[[Scene], Overrides]], Callable[[Scene
 
 
 def _deed(deed: str, before: Callable[[Scene], Overrides] = lambda _scene: {}) -> Callable[[Scene], Overrides]:
-    return lambda scene: {**before(scene), "deed": deed}
+    return lambda scene: {**before(scene), "action": deed}
 
 
 SAID: Final = {"reason": WHY, "message": "Please call.", "typed": "Another iPhone"}

@@ -36,7 +36,7 @@ from mydevices.errors import CannotOpen, Conflict
 from mydevices.organisation import outgoing
 from mydevices.outbox import selectors as outbox_selectors
 from mydevices.outbox import services as outbox
-from mydevices.outbox.registry import Dead, Delivery, Done, Outcome, Retry
+from mydevices.outbox.registry import Dead, Delivery, DeliveryOutcome, Done, Retry
 from mydevices.vault import registry
 from mydevices.vault import services as vault
 
@@ -182,16 +182,16 @@ def _answer(code: int, reply: bytes | str) -> str:
     return _clean(f"{code} {reply.decode('utf-8', 'replace') if isinstance(reply, bytes) else reply}", [])
 
 
-def deliver(deliveries: Sequence[Delivery]) -> Mapping[int, Outcome]:
+def deliver(deliveries: Sequence[Delivery]) -> Mapping[int, DeliveryOutcome]:
     """The outbox's handler of mails."""
-    outcomes: dict[int, Outcome] = {}
+    outcomes: dict[int, DeliveryOutcome] = {}
     for delivery, outcome in _handled(deliveries):
         outcomes[delivery.id] = outcome
         _tell(delivery, outcome)
     return outcomes
 
 
-def _handled(deliveries: Sequence[Delivery]) -> Iterator[tuple[Delivery, Outcome]]:
+def _handled(deliveries: Sequence[Delivery]) -> Iterator[tuple[Delivery, DeliveryOutcome]]:
     where = outgoing.current()
     end = time.monotonic() + PATIENCE
     if where is None:
@@ -226,7 +226,7 @@ def _posted(delivery: Delivery) -> datetime:
     return datetime.fromisoformat(delivery.payload["posted"])
 
 
-def _send(server: Server, delivery: Delivery, *, sender: str) -> tuple[Outcome, bool]:
+def _send(server: Server, delivery: Delivery, *, sender: str) -> tuple[DeliveryOutcome, bool]:
     """Send one mail; what became of it, and whether that says something about the server rather than the mail."""
     secrets: list[str] = []
     try:
@@ -252,7 +252,7 @@ def _send(server: Server, delivery: Delivery, *, sender: str) -> tuple[Outcome, 
     return Done(), False
 
 
-def _not_handed_over(error: Exception, to: str, secrets: Sequence[str]) -> tuple[Outcome, bool]:
+def _not_handed_over(error: Exception, to: str, secrets: Sequence[str]) -> tuple[DeliveryOutcome, bool]:
     """What a failure before the recipient means: nothing about this mail, and mended by a setting or by itself."""
     if isinstance(error, smtplib.SMTPNotSupportedError):
         if not to.isascii():
@@ -290,7 +290,7 @@ def _message(delivery: Delivery, to: str, secrets: list[str], *, sender: str) ->
     )
 
 
-def _judged(code: int, reason: str) -> Outcome:
+def _judged(code: int, reason: str) -> DeliveryOutcome:
     """5xx to a recipient or a mail is for good (RFC 5321, 4.2.1); everything else may be otherwise later."""
     return Dead(reason) if 500 <= code < 600 else Retry(reason)
 
@@ -314,7 +314,7 @@ def _clean(text: str, secrets: Sequence[str]) -> str:
     return " ".join("".join(sign if sign.isprintable() else " " for sign in text).split())[:LONGEST_REASON]
 
 
-def _tell(delivery: Delivery, outcome: Outcome) -> None:
+def _tell(delivery: Delivery, outcome: DeliveryOutcome) -> None:
     """Tell who follows these mails. If the database fails meanwhile, that is no reason to send anything again."""
     follower = _followers.get(Notice(delivery.payload["notice"]))
     if follower is None:

@@ -24,7 +24,7 @@ from mydevices.accounts import (
 )
 from mydevices.outbox import registry
 from mydevices.outbox import services as outbox
-from mydevices.outbox.registry import Delivery, Done, Outcome
+from mydevices.outbox.registry import Delivery, DeliveryOutcome, Done
 
 KEEP_DEAD_MAIL = timedelta(days=30)
 """How long a mail that could not be sent stays to be seen."""
@@ -51,7 +51,7 @@ def clear_sessions() -> None:
     Session.objects.filter(expire_date__lt=timezone.now()).delete()
 
 
-def end_approvals(deliveries: Sequence[Delivery]) -> Mapping[int, Outcome]:
+def end_approvals(deliveries: Sequence[Delivery]) -> Mapping[int, DeliveryOutcome]:
     """Each by itself: one that breaks (its arguments are of an earlier version, say) goes on waiting, is tried again,
     and keeps no other from its time."""
     for delivery in deliveries:

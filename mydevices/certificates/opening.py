@@ -40,7 +40,7 @@ _HEADER = struct.Struct("!III")
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class OpeningLimits:
     processor_seconds: int = 1
     """Of the whole child; to start takes about 0.1 of them."""
     memory: int = 256 * 1024 * 1024
@@ -56,7 +56,7 @@ class Limits:
 class Opener:
     """Opens files within limits; safe to call from many threads, which share the turns."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: OpeningLimits) -> None:
         self._limits = limits
         self._turns = threading.BoundedSemaphore(limits.at_once)
 
@@ -97,7 +97,7 @@ class Opener:
         return answer
 
 
-def _exchange(child: subprocess.Popen[bytes], limits: Limits, password: bytes, data: bytes) -> bytes:
+def _exchange(child: subprocess.Popen[bytes], limits: OpeningLimits, password: bytes, data: bytes) -> bytes:
     if child.stdin is None or child.stdout is None:
         raise RuntimeError("the child was started without pipes")
     with suppress(BrokenPipeError):  # it ended before it had read everything; what it said counts
@@ -124,7 +124,7 @@ def _bundle(answer: bytes) -> pkcs12.Bundle:
         raise TooMuchWork from error
 
 
-_OPENER = Opener(Limits())
+_OPENER = Opener(OpeningLimits())
 
 
 def open_guarded(data: bytes, password: str) -> pkcs12.Bundle:

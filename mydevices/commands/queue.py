@@ -33,7 +33,7 @@ from mydevices.commands.models import Action, Batch, Command
 from mydevices.commands.states import OPEN, PENDING, State, before
 from mydevices.devices.models import Channel, Device, Registration
 from mydevices.errors import ProtocolError
-from mydevices.port.commands import Due, Others, Outcome, Reported
+from mydevices.port.commands import Due, Outcome, Reported, SiblingState
 from mydevices.port.platform import platform_named
 
 UPKEEP_KEPT: Final = timedelta(days=30)
@@ -72,9 +72,10 @@ _REPORT: Final = _STATEMENT.format(
     columns=f""",
        rep.id, rep.uuid, rep.request_type, rep.parameters, rep.state, rep.action_id, repact.kind,
        dev.name, dev.owner_id, owner.name, dev.platform,
-       (SELECT max(CASE WHEN sib.state IN ({_listed(OPEN)}) THEN {Others.OPEN:d}
-                        WHEN sib.state = 'cancelled' THEN {Others.CANCELLED:d}
-                        WHEN sib.state IN ('failed', 'expired') THEN {Others.FAILED:d} ELSE {Others.DONE:d} END)
+       (SELECT max(CASE WHEN sib.state IN ({_listed(OPEN)}) THEN {SiblingState.OPEN:d}
+                        WHEN sib.state = 'cancelled' THEN {SiblingState.CANCELLED:d}
+                        WHEN sib.state IN ('failed', 'expired') THEN {SiblingState.FAILED:d}
+                        ELSE {SiblingState.DONE:d} END)
           FROM commands_command sib WHERE sib.action_id = rep.action_id AND sib.id <> rep.id),
        rep.offered_in""",  # noqa: S608  states
     reported="""
@@ -261,7 +262,7 @@ def _reported(row: tuple[Any, ...], report: tuple[Any, ...]) -> Reported:
         owner_name=report[9],
         action_id=_uuid(report[5]) if report[5] else None,
         action_kind=report[6] or "",
-        others=Others(report[11] or 0),
+        others=SiblingState(report[11] or 0),
     )
 
 
@@ -382,8 +383,8 @@ def _report(command: Reported, outcome: Outcome) -> bool:
         return False
     if answered and ended:
         answered.meaning(command, outcome)
-    if ended and command.action_id and others <= Others.FAILED:
-        is_done = outcome.state == State.DONE and others == Others.DONE
+    if ended and command.action_id and others <= SiblingState.FAILED:
+        is_done = outcome.state == State.DONE and others == SiblingState.DONE
         audit.record(
             Verb.ACTION_DONE if is_done else Verb.ACTION_FAILED,
             actor=Actor.device(str(command.device_id), command.device_name, outcome.address),
@@ -396,14 +397,14 @@ def _report(command: Reported, outcome: Outcome) -> bool:
     return True
 
 
-def _others(command: Reported, action_id: UUID) -> Others:
+def _others(command: Reported, action_id: UUID) -> SiblingState:
     """What has become of the others of the action, for good: whoever reports last must know that they are the last.
 
     What the poll read stands when nothing can change it any more, and always for an action of one command. Otherwise
     the action's commands are locked and read again, so that of two last ones that are reported at the same moment the
     second sees the first. Only on PostgreSQL does a test fail without the lock (tests/reliability/test_races.py):
     SQLite has one writer at a time anyway."""
-    if command.others in {Others.DONE, Others.CANCELLED}:
+    if command.others in {SiblingState.DONE, SiblingState.CANCELLED}:
         return command.others
     family = Command.objects.filter(action_id=action_id).select_for_update(of=("self",)).order_by("id")
     states = {State(state) for pk, state in family.values_list("id", "state") if pk != command.id}

@@ -11,7 +11,7 @@ from mydevices.commands import asking, batches, deferrals, queue, wakes, wipes
 from mydevices.devices import selectors as devices
 from mydevices.devices.models import Channel, Registration
 from mydevices.outbox import registry
-from mydevices.outbox.registry import Delivery, Done, Outcome, Retry
+from mydevices.outbox.registry import Delivery, DeliveryOutcome, Done, Retry
 from mydevices.port.commands import Outcome as Ended
 from mydevices.port.platform import Asked, NotWoken, Told, platform_named
 
@@ -27,21 +27,21 @@ def register() -> None:
     registry.periodic("commands.park", timedelta(days=1), park)
 
 
-def release(deliveries: Sequence[Delivery]) -> Mapping[int, Outcome]:
+def release(deliveries: Sequence[Delivery]) -> Mapping[int, DeliveryOutcome]:
     now = timezone.now()
     for delivery in deliveries:
         asking.release(action_id=UUID(delivery.payload["action"]), now=now)
     return {delivery.id: Done() for delivery in deliveries}
 
 
-def batch(deliveries: Sequence[Delivery]) -> Mapping[int, Outcome]:
+def batch(deliveries: Sequence[Delivery]) -> Mapping[int, DeliveryOutcome]:
     """A part of each batch; another message for the rest, so that no lease runs out."""
     for delivery in deliveries:
         batches.advance(batch_id=UUID(delivery.payload["batch"]), now=timezone.now())
     return {delivery.id: Done() for delivery in deliveries}
 
 
-def wake(deliveries: Sequence[Delivery]) -> Mapping[int, Outcome]:
+def wake(deliveries: Sequence[Delivery]) -> Mapping[int, DeliveryOutcome]:
     """Ask the platforms to push. A channel that is gone or whose registration has ended needs none."""
     channels = {
         channel.pk: channel

@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from mydevices.configurations import comparison
 from mydevices.outbox import registry
-from mydevices.outbox.registry import Delivery, Done, Outcome
+from mydevices.outbox.registry import Delivery, DeliveryOutcome, Done
 
 
 def register() -> None:
@@ -16,7 +16,7 @@ def register() -> None:
     registry.periodic("configurations.compare", timedelta(minutes=30), compare)
 
 
-def advance(deliveries: Sequence[Delivery]) -> Mapping[int, Outcome]:
+def advance(deliveries: Sequence[Delivery]) -> Mapping[int, DeliveryOutcome]:
     for delivery in deliveries:
         comparison.follow(delivery.payload, now=timezone.now())
     return {delivery.id: Done() for delivery in deliveries}

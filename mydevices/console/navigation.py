@@ -13,7 +13,7 @@ from mydevices.accounts.rights import Right
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class NavigationLink:
     """A line of the navigation: `url` is a name, `section` the beginning of the names of its pages."""
 
     section: str
@@ -24,17 +24,17 @@ class Place:
 
 
 PLACES: Final = (
-    Place("overview", "console:overview", "home", _("Overview"), Right.SEE_DEVICES),
-    Place("approvals", "console:approvals", "clock", _("Waiting"), Right.SEE_DEVICES),
-    Place("people", "console:people", "person", _("People"), Right.SEE_PEOPLE),
-    Place("groups", "console:groups", "people", _("Groups"), Right.SEE_PEOPLE),
-    Place("devices", "console:devices", "device", _("Devices"), Right.SEE_DEVICES),
-    Place("invitations", "console:invitations", "mail", _("Invitations"), Right.SEE_PEOPLE),
-    Place("policies", "console:policies", "sliders", _("Policies"), Right.SEE_SETTINGS),
-    Place("configurations", "console:configurations", "layers", _("Configurations"), Right.SEE_SETTINGS),
-    Place("certificates", "console:certificates", "seal", _("Certificates"), Right.SEE_PEOPLE),
-    Place("audit", "console:audit", "list", _("Audit"), Right.SEE_AUDIT),
-    Place("settings", "console:settings", "gear", _("Settings"), Right.SEE_SETTINGS),
+    NavigationLink("overview", "console:overview", "home", _("Overview"), Right.SEE_DEVICES),
+    NavigationLink("approvals", "console:approvals", "clock", _("Waiting"), Right.SEE_DEVICES),
+    NavigationLink("people", "console:people", "person", _("People"), Right.SEE_PEOPLE),
+    NavigationLink("groups", "console:groups", "people", _("Groups"), Right.SEE_PEOPLE),
+    NavigationLink("devices", "console:devices", "device", _("Devices"), Right.SEE_DEVICES),
+    NavigationLink("invitations", "console:invitations", "mail", _("Invitations"), Right.SEE_PEOPLE),
+    NavigationLink("policies", "console:policies", "sliders", _("Policies"), Right.SEE_SETTINGS),
+    NavigationLink("configurations", "console:configurations", "layers", _("Configurations"), Right.SEE_SETTINGS),
+    NavigationLink("certificates", "console:certificates", "seal", _("Certificates"), Right.SEE_PEOPLE),
+    NavigationLink("audit", "console:audit", "list", _("Audit"), Right.SEE_AUDIT),
+    NavigationLink("settings", "console:settings", "gear", _("Settings"), Right.SEE_SETTINGS),
 )
 
 _ELSEWHERE: Final = {"devices_wipes_one": "approvals"}

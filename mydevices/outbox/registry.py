@@ -41,8 +41,8 @@ class Dead:
     error: str | Exception
 
 
-Outcome = Done | Retry | Dead
-Function = Callable[[Sequence[Delivery]], Mapping[int, Outcome]]
+DeliveryOutcome = Done | Retry | Dead
+Function = Callable[[Sequence[Delivery]], Mapping[int, DeliveryOutcome]]
 
 
 @dataclass(frozen=True, slots=True)

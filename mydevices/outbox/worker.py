@@ -17,7 +17,7 @@ from django.utils import timezone
 
 from mydevices.outbox import leases, registry
 from mydevices.outbox.leases import Claim
-from mydevices.outbox.registry import Dead, Delivery, Done, Handler, Outcome, Periodic, Retry
+from mydevices.outbox.registry import Dead, Delivery, DeliveryOutcome, Done, Handler, Periodic, Retry
 
 log = logging.getLogger(__name__)
 
@@ -128,7 +128,7 @@ def _is_overdrawn(handler: Handler, delivery: Delivery) -> bool:
     return handler.give_up_after is not None and delivery.attempts > handler.give_up_after
 
 
-def _outcomes(handler: Handler, deliveries: Sequence[Delivery]) -> Mapping[int, Outcome]:
+def _outcomes(handler: Handler, deliveries: Sequence[Delivery]) -> Mapping[int, DeliveryOutcome]:
     try:
         return handler.function(deliveries)
     except Exception as error:  # whatever it is, these messages are kept and the next ones get their turn
@@ -136,7 +136,7 @@ def _outcomes(handler: Handler, deliveries: Sequence[Delivery]) -> Mapping[int, 
         return {delivery.id: Retry(error) for delivery in deliveries}
 
 
-def _settle(handler: Handler, claim: Claim, outcomes: Mapping[int, Outcome]) -> None:
+def _settle(handler: Handler, claim: Claim, outcomes: Mapping[int, DeliveryOutcome]) -> None:
     delivered = [delivery.id for delivery in claim.deliveries if isinstance(outcomes.get(delivery.id), Done)]
     noted = leases.done(claim, delivered) if delivered else 0
     for delivery in claim.deliveries:
@@ -154,7 +154,7 @@ def _settle(handler: Handler, claim: Claim, outcomes: Mapping[int, Outcome]) -> 
         log.warning("topic %s: %d outcomes came after the lease had ended, or were noted before", handler.topic, late)
 
 
-def _final(handler: Handler, delivery: Delivery, outcome: Outcome | None) -> Outcome:
+def _final(handler: Handler, delivery: Delivery, outcome: DeliveryOutcome | None) -> DeliveryOutcome:
     """What an outcome means, given how often the message was tried."""
     if _is_overdrawn(handler, delivery):
         return Dead(f"Taken {delivery.attempts} times without an outcome.")

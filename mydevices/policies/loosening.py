@@ -36,7 +36,7 @@ class Rule:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Standing:
     """Where somebody stands: their groups, and the device it is about, if any."""
 
     groups: Groups
@@ -71,22 +71,22 @@ def fields(
     found: set[str] = set()
     default = kind().stored()
     for place in _places(kind, [*before, *after], without):
-        left = Place(place.groups - {without}, place.platform, place.ownership) if without else place
+        left = Standing(place.groups - {without}, place.platform, place.ownership) if without else place
         found.update(looser.fields(kind.LOOSER, _holds(before, place, default), _holds(after, left, default)))
     return [name for name in kind.LOOSER if name in found]
 
 
-def _holds(some: Sequence[Rule], place: Place, default: Values) -> Values:
+def _holds(some: Sequence[Rule], place: Standing, default: Values) -> Values:
     return next((rule.values for rule in some if place.is_reached_by(rule.assignment)), default)
 
 
-def _places(kind: type[Kind], some: Iterable[Rule], without: UUID | None) -> Iterator[Place]:
+def _places(kind: type[Kind], some: Iterable[Rule], without: UUID | None) -> Iterator[Standing]:
     named: set[UUID] = set().union(*(rule.assignment.groups for rule in some)) | ({without} if without else set())
     for groups in _combinations(named):
-        yield Place(groups)
+        yield Standing(groups)
         if kind.is_of_devices():
             for platform, ownership in product(PLATFORMS, Device.Ownership.values):
-                yield Place(groups, platform, ownership)
+                yield Standing(groups, platform, ownership)
 
 
 def _combinations(named: Collection[UUID]) -> set[Groups]:
@@ -148,7 +148,7 @@ def _loosened(kind: type[Kind], some: Sequence[Rule], moved: Mapping[UUID, Colle
     for device, owner, platform, ownership in devices.values_list("id", "owner_id", "platform", "ownership"):
         before = frozenset(groups.get(owner, ()))
         at = (platform, ownership) if kind.is_of_devices() else ("", "")
-        held, holds = (_holds(some, Place(one, *at), default) for one in (before, before ^ frozenset(moved[owner])))
+        held, holds = (_holds(some, Standing(one, *at), default) for one in (before, before ^ frozenset(moved[owner])))
         if looser.fields(kind.LOOSER, held, holds):
             found[device] = owner
     return found
@@ -157,7 +157,7 @@ def _loosened(kind: type[Kind], some: Sequence[Rule], moved: Mapping[UUID, Colle
 def is_brought_by_ownership(device: Device, ownership: str) -> bool:
     """Whether looser rules would hold for this device if it were personal, or the organisation's."""
     groups = frozenset(Membership.objects.filter(person=device.owner_id).values_list("group_id", flat=True))
-    before, after = (Place(groups, device.platform, whose) for whose in (device.ownership, ownership))
+    before, after = (Standing(groups, device.platform, whose) for whose in (device.ownership, ownership))
     for kind in KINDS.values():
         if kind.is_of_devices():
             some, default = rules(kind), kind().stored()

@@ -32,7 +32,7 @@ class Capability:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class CommandStep:
     """One command of an action. `parameters` are public and stored as they are; secrets belong to the action."""
 
     request_type: str
@@ -45,7 +45,7 @@ class Plan:
     """What an action becomes: its commands in order, and the secret (a PIN) that they share, kept sealed with the
     action."""
 
-    steps: Sequence[Step]
+    steps: Sequence[CommandStep]
     secret: bytes = b""
 
 

@@ -34,7 +34,7 @@ class Due:
     secret: bytes | None
 
 
-class Others(IntEnum):
+class SiblingState(IntEnum):
     """The state of an action without one of its commands: that of the one that matters most."""
 
     DONE = 0
@@ -62,7 +62,7 @@ class Reported:
     owner_name: str
     action_id: UUID | None = None
     action_kind: str = ""
-    others: Others = Others.DONE
+    others: SiblingState = SiblingState.DONE
 
 
 @dataclass(frozen=True, slots=True)

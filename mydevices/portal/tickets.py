@@ -16,7 +16,7 @@ from mydevices.registration.refusals import Refusal
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class ShownTicket:
     """A ticket in words."""
 
     url: str
@@ -33,14 +33,14 @@ class Shown:
     here: bool
 
 
-def shown(ticket: Ticket, now: datetime, *, here: bool = False) -> Shown:
+def shown(ticket: Ticket, now: datetime, *, here: bool = False) -> ShownTicket:
     personal = ticket.ownership == Device.Ownership.PERSONAL
     until = moments.at(ticket.expires_at, now)
     state = _("Nobody has opened it yet")
     if ticket.opened_at is not None:
         state = format_html(_("Opened {when}, not finished"), when=moments.at(ticket.opened_at, now))
     guide = device_kind(ticket.intended)
-    return Shown(
+    return ShownTicket(
         url=reverse("portal:ticket", args=[ticket.id]),
         now_url=reverse("portal:ticket_now", args=[ticket.id]),
         revoke_url=reverse("portal:revoke", args=[ticket.id]),

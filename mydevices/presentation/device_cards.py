@@ -30,7 +30,7 @@ class Button:
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class RefusedAction:
     """An action that is not possible, with its reason."""
 
     label: str
@@ -44,7 +44,7 @@ class Card:
     face: Face
     buttons: Sequence[Button]
     menu: Sequence[Button]
-    refused: Sequence[Refusal]
+    refused: Sequence[RefusedAction]
     pending: bool
     ended: bool
 
@@ -135,7 +135,7 @@ def card(
         menu.append(pins_button(device))
     menu.append(Button(_("All actions"), page))
     refused = [
-        Refusal(_("%(action)s: not possible") % {"action": called(kind)}, capabilities[kind].reason)
+        RefusedAction(_("%(action)s: not possible") % {"action": called(kind)}, capabilities[kind].reason)
         for kind in listed_for_a_device()
         if kind in capabilities and not capabilities[kind].possible
     ]

@@ -25,7 +25,7 @@ GUIDE: Final = "guide"
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class LossStep:
     """One thing to do. `state` is "done", "now" (the next to do, or waited for) or nothing; `told` says how it stands,
     `text` what it is for."""
 
@@ -61,7 +61,7 @@ class Known:
         return self.possible[kind].reason if kind in self.possible else ""
 
 
-def steps(known: Known) -> Sequence[Step]:
+def steps(known: Known) -> Sequence[LossStep]:
     """Lock it, see where it is, and, if it stays lost, wipe it. Calling the helpdesk stands between, on the page."""
     secure, where, wipe = _secure(known), _where(known), _wipe(known)
     return [secure, where, wipe]
@@ -75,20 +75,20 @@ def _asked(device: Device, kind: ActionKind) -> str:
     return f"{action_address(device, kind)}?{GUIDE}"
 
 
-def _secure(known: Known) -> Step:
+def _secure(known: Known) -> LossStep:
     device, what = known.device, noun(known.device)
     told: str
     lost, lock = known.newest(ActionKind.LOST), known.newest(ActionKind.LOCK)
     marks = known.can(ActionKind.LOST) or device.is_lost
     title = _("Mark it as lost") if marks else _("Lock it")
     if _has_gone(device):
-        return Step("secure", title, "", told=status(device, None, known.now).text)
+        return LossStep("secure", title, "", told=status(device, None, known.now).text)
     if device.is_lost:
         if lost is None or lost.state == State.DONE:
             when = moments.at(device.lost_since or known.now, known.now)
             told = format_html(_("Marked as lost {when}. It is locked and shows your message."), when=when)
-            return Step("secure", title, "done", told=told)
-        return Step("secure", title, "now", told=_waits(lost, what))
+            return LossStep("secure", title, "done", told=told)
+        return LossStep("secure", title, "now", told=_waits(lost, what))
     buttons = []
     if known.can(ActionKind.LOST):
         label = _("Mark %(noun)s as lost…") % {"noun": what}
@@ -103,19 +103,19 @@ def _secure(known: Known) -> Step:
         else _("Nobody can use it without its passcode. A message with your phone number can stand on its screen.")
     )
     if lock is not None and lock.is_open:
-        return Step("secure", title, "now", told=_waits(lock, what), buttons=buttons)
+        return LossStep("secure", title, "now", told=_waits(lock, what), buttons=buttons)
     locked_at = _locked_at(known, lock)
     if locked_at is not None:
         told = format_html(_("Locked {when}."), when=moments.at(locked_at, known.now))
         # Whoever found it may know its passcode, so it can be locked once more; a computer has one lock at a time.
         more = buttons if known.can(ActionKind.LOST) else [replace(button, tone="") for button in buttons]
-        return Step("secure", title, "done", told=told, buttons=more)
+        return LossStep("secure", title, "done", told=told, buttons=more)
     told = ""
     if lock is not None and lock.state == State.FAILED and lock.finished_at and known.now - lock.finished_at < NEWS:
         told = _("The last try failed: %(reason)s") % {"reason": lock.error or _("The device gave no reason.")}
     if not buttons:
-        return Step("secure", title, "", text=known.reason(ActionKind.LOCK) or known.reason(ActionKind.LOST))
-    return Step("secure", title, "now", text=text, told=told, buttons=buttons)
+        return LossStep("secure", title, "", text=known.reason(ActionKind.LOCK) or known.reason(ActionKind.LOST))
+    return LossStep("secure", title, "now", text=text, told=told, buttons=buttons)
 
 
 def _locked_at(known: Known, lock: Progress | None) -> datetime | None:
@@ -139,55 +139,55 @@ def _waits(progress: Progress, what: str) -> str:
     return _("Asked for. The %(noun)s does it as soon as it is on and has a network.") % {"noun": what}
 
 
-def _where(known: Known) -> Step:
+def _where(known: Known) -> LossStep:
     device, what = known.device, noun(known.device)
     told: str
     title = _("See where it is")
     if _has_gone(device):
-        return Step("where", title, "", text=_("Nothing more is heard of it."))
+        return LossStep("where", title, "", text=_("Nothing more is heard of it."))
     look = Button(_("Where it is"), reverse("portal:where", args=[device.id]), tone="main" if device.is_lost else "")
     since = device.lost_since or known.now - NEWS
     if known.position_at is not None and known.position_at >= since:
         told = format_html(_("It said where it is {when}."), when=moments.ago(known.position_at, known.now))
-        return Step("where", title, "done", told=told, buttons=[look])
+        return LossStep("where", title, "done", told=told, buttons=[look])
     if not known.permission.may_collect and (device.is_lost or known.can(ActionKind.LOST)):
         quiet = replace(look, tone="")
-        return Step("where", title, "", text=known.permission.reason, buttons=[quiet])
+        return LossStep("where", title, "", text=known.permission.reason, buttons=[quiet])
     if device.is_lost:
         told = _("The %(noun)s has not said yet where it is. It does so as soon as it is on and has a network.")
-        return Step("where", title, "now", told=told % {"noun": what}, buttons=[look])
+        return LossStep("where", title, "now", told=told % {"noun": what}, buttons=[look])
     if known.can(ActionKind.LOST):
-        return Step("where", title, "", text=_("Once it is marked as lost, it is asked where it is."))
+        return LossStep("where", title, "", text=_("Once it is marked as lost, it is asked where it is."))
     told = ""
     if known.position_at is not None:
         when = moments.ago(known.position_at, known.now)
         told = format_html(_("It said where it is {when}."), when=when)
-    return Step("where", title, "", text=known.reason(ActionKind.LOST), told=told, buttons=[look])
+    return LossStep("where", title, "", text=known.reason(ActionKind.LOST), told=told, buttons=[look])
 
 
-def _wipe(known: Known) -> Step:
+def _wipe(known: Known) -> LossStep:
     device, what = known.device, noun(known.device)
     title = _("If it stays lost, wipe it")
     wipe = known.newest(ActionKind.WIPE)
     registration = device.registration
     if registration is not None and registration.state == Registration.State.WIPED:
-        return Step("wipe", title, "done", told=status(device, None, known.now).text)
+        return LossStep("wipe", title, "done", told=status(device, None, known.now).text)
     if _has_gone(device):
-        return Step("wipe", title, "", text=known.reason(ActionKind.WIPE))
+        return LossStep("wipe", title, "", text=known.reason(ActionKind.WIPE))
     if wipe is not None and wipe.is_open:
         undo = cancel_button(wipe)
         buttons = [replace(undo, url=f"{undo.url}?{GUIDE}")] if wipe.can_be_cancelled else []
-        return Step("wipe", title, "now", told=status(device, wipe, known.now).text, buttons=buttons)
+        return LossStep("wipe", title, "now", told=status(device, wipe, known.now).text, buttons=buttons)
     if not known.can(ActionKind.WIPE):
         buttons = []
         if known.can(ActionKind.RETIRE):
             label = _("Retire %(noun)s…") % {"noun": what}
             buttons.append(Button(label, _asked(device, ActionKind.RETIRE), dialog=True))
-        return Step("wipe", title, "", text=known.reason(ActionKind.WIPE), buttons=buttons)
+        return LossStep("wipe", title, "", text=known.reason(ActionKind.WIPE), buttons=buttons)
     text = _("Everything on it is erased, and it can no longer be found. You confirm who you are first.")
     label = _("Wipe %(noun)s…") % {"noun": what}
     button = Button(label, _asked(device, ActionKind.WIPE), dialog=True, tone="danger")
-    return Step("wipe", title, "", text=text, buttons=[button])
+    return LossStep("wipe", title, "", text=text, buttons=[button])
 
 
 def _has_gone(device: Device) -> bool:

@@ -17,7 +17,7 @@ from mydevices.presentation import moments
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class ShownPlace:
     """A position as a page shows it. `latitude`, `longitude` and `accuracy` are for the map: with a point, whatever the
     language."""
 
@@ -34,15 +34,15 @@ class Place:
     seen_by: Sequence[str]
 
 
-def places(sightings: Sequence[Sighting], reader: Person, agent: str, now: datetime) -> Sequence[Place]:
+def places(sightings: Sequence[Sighting], reader: Person, agent: str, now: datetime) -> Sequence[ShownPlace]:
     """Newest first, as they come. `agent` is what the reader's browser calls itself."""
     return [_place(sighting, reader, agent, now) for sighting in sightings]
 
 
-def _place(sighting: Sighting, reader: Person, agent: str, now: datetime) -> Place:
+def _place(sighting: Sighting, reader: Person, agent: str, now: datetime) -> ShownPlace:
     fix = sighting.fix
     latitude, longitude = f"{fix.latitude:.6f}", f"{fix.longitude:.6f}"
-    return Place(
+    return ShownPlace(
         latitude=latitude,
         longitude=longitude,
         accuracy="" if fix.accuracy is None else f"{fix.accuracy:.0f}",

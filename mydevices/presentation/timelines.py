@@ -25,7 +25,7 @@ REMEMBERED: Final = timedelta(minutes=15)
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class TimelineStep:
     """A point of a timeline. `state`: "done", "now", "failed" or nothing yet."""
 
     state: str
@@ -40,7 +40,7 @@ class Timeline:
     key: str
     title: str
     by: str
-    steps: Sequence[Step]
+    steps: Sequence[TimelineStep]
     foot: str
     button: Button | None
     pending: bool
@@ -69,47 +69,57 @@ def _who(progress: Progress, person: Person) -> str:
     return progress.action.actor_name
 
 
-def _steps(device: Device, progress: Progress, now: datetime) -> Sequence[Step]:
+def _steps(device: Device, progress: Progress, now: datetime) -> Sequence[TimelineStep]:
     what = {"noun": noun(device)}
     state, final = progress.state, str(words_of(progress.action.kind).done)
     if is_undecided(progress):
-        waiting = Step("now", _("Waiting"), _("For an administrator to allow it"))
-        return [waiting, Step("", _("Pushed")), Step("", _("Delivered")), Step("", final)]
+        waiting = TimelineStep("now", _("Waiting"), _("For an administrator to allow it"))
+        return [waiting, TimelineStep("", _("Pushed")), TimelineStep("", _("Delivered")), TimelineStep("", final)]
     if state == State.HELD and progress.action.held_until is not None:
         left = moments.countdown(progress.action.held_until, now)
-        waiting = Step("now", _("Waiting"), format_html(_("Can be undone for {left} s"), left=left))
-        return [waiting, Step("", _("Pushed")), Step("", _("Delivered")), Step("", final)]
-    queued = Step("done", _("Queued"), moments.clock(progress.queued_at))
+        waiting = TimelineStep("now", _("Waiting"), format_html(_("Can be undone for {left} s"), left=left))
+        return [waiting, TimelineStep("", _("Pushed")), TimelineStep("", _("Delivered")), TimelineStep("", final)]
+    queued = TimelineStep("done", _("Queued"), moments.clock(progress.queued_at))
     pushed_at = progress.pushed_at or progress.sent_at
-    pushed = Step("done", _("Pushed"), moments.clock(pushed_at)) if pushed_at else Step("", _("Pushed"))
+    pushed = TimelineStep("done", _("Pushed"), moments.clock(pushed_at)) if pushed_at else TimelineStep("", _("Pushed"))
     sent_at = progress.sent_at
-    sent = Step("done", _("Delivered"), moments.clock(sent_at)) if sent_at else Step("", _("Delivered"))
+    sent = TimelineStep("done", _("Delivered"), moments.clock(sent_at)) if sent_at else TimelineStep("", _("Delivered"))
     if state == State.QUEUED and not pushed_at:
-        return [queued, Step("now", _("Pushed"), _("Waking the %(noun)s") % what), sent, Step("", final)]
+        return [
+            queued,
+            TimelineStep("now", _("Pushed"), _("Waking the %(noun)s") % what),
+            sent,
+            TimelineStep("", final),
+        ]
     if state == State.QUEUED:
         text = _("Waiting for the %(noun)s to ask") % what
-        return [queued, pushed, Step("now", _("Delivered"), text), Step("", final)]
+        return [queued, pushed, TimelineStep("now", _("Delivered"), text), TimelineStep("", final)]
     if state == State.SENT:
         silent = _("The %(noun)s has the order and has not answered. If it asks again, it is told again.")
         text = silent if is_unanswered_wipe(progress, now) else _("Waiting for the %(noun)s to answer")
-        return [queued, pushed, sent, Step("now", final, text % what)]
+        return [queued, pushed, sent, TimelineStep("now", final, text % what)]
     if state == State.DEFERRED:
         text = _("The %(noun)s cannot do it now, mostly because it waits for its passcode. It will ask again.") % what
-        return [queued, pushed, Step("now", _("Not now"), text), Step("", final)]
+        return [queued, pushed, TimelineStep("now", _("Not now"), text), TimelineStep("", final)]
     if state == State.DONE and progress.finished_at is not None:
         return [queued, pushed, sent, _done(progress, progress.finished_at)]
     if state == State.FAILED:
-        return [queued, pushed, sent, Step("failed", _("Failed"), progress.error or _("The device gave no reason."))]
-    return [queued, pushed, sent, Step("failed", _("Expired"), _("The %(noun)s did not ask in time") % what)]
+        return [
+            queued,
+            pushed,
+            sent,
+            TimelineStep("failed", _("Failed"), progress.error or _("The device gave no reason.")),
+        ]
+    return [queued, pushed, sent, TimelineStep("failed", _("Expired"), _("The %(noun)s did not ask in time") % what)]
 
 
-def _done(progress: Progress, finished_at: datetime) -> Step:
+def _done(progress: Progress, finished_at: datetime) -> TimelineStep:
     if progress.result.get("concluded") in {Registration.Ending.UNREACHABLE, Registration.Ending.SILENT}:
         # A wipe or retire that counts as done: nobody has said that it is.
-        return Step("done", _("Not heard of since"), moments.clock(finished_at))
+        return TimelineStep("done", _("Not heard of since"), moments.clock(finished_at))
     text = format_html("{}{}{}", moments.clock(finished_at), _(", "), took(progress.queued_at, finished_at))
     unshown, done = _unshown(progress), str(words_of(progress.action.kind).done)
-    return Step("done", done, format_html("{}. {}", text, unshown) if unshown else text)
+    return TimelineStep("done", done, format_html("{}. {}", text, unshown) if unshown else text)
 
 
 def _unshown(progress: Progress) -> str:

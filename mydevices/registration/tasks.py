@@ -8,7 +8,7 @@ from django.utils import timezone
 from mydevices.accounts import post
 from mydevices.accounts.notices import Notice
 from mydevices.outbox import registry
-from mydevices.outbox.registry import Delivery, Done, Outcome
+from mydevices.outbox.registry import Delivery, DeliveryOutcome, Done
 from mydevices.registration import invitations, pins, services
 
 
@@ -22,7 +22,7 @@ def register() -> None:
     registry.periodic("registration.finish_silent", timedelta(hours=1), finish_silent)
 
 
-def answer(deliveries: Sequence[Delivery]) -> Mapping[int, Outcome]:
+def answer(deliveries: Sequence[Delivery]) -> Mapping[int, DeliveryOutcome]:
     for asked in deliveries:
         payload = asked.payload
         now = datetime.fromisoformat(payload["at"])

@@ -431,11 +431,11 @@ def test_a_slow_provider_stops_no_page_of_the_server(
     settings.PROVIDER_SECONDS = 20.0
     settings.ALLOWED_HOSTS = ["localhost"]
     identity.lie(stall=["metadata"])
-    server = Running(front.Limits())
+    server = Running(front.FrontLimits())
     try:
         first = server.send("GET", WITH, {})
         until_asked(identity, "metadata")
-        told = [server.send("GET", WITH, {}).answer() for _time in range(2 * front.Limits().waiting_threads)]
+        told = [server.send("GET", WITH, {}).answer() for _time in range(2 * front.FrontLimits().waiting_threads)]
         assert {(one.status, one.headers["retry-after"]) for one in told} == {(503, "2")}
         signing_in = [server.send("GET", reverse("account_login"), {}).answer() for _time in range(4)]
         assert [one.status for one in signing_in] == [200] * 4
@@ -446,7 +446,7 @@ def test_a_slow_provider_stops_no_page_of_the_server(
         identity.lie()
         server.stop()
     assert identity.asked("metadata") == 1
-    assert front.Limits().waiting_threads > openid.MOST_AT_ONCE
+    assert front.FrontLimits().waiting_threads > openid.MOST_AT_ONCE
 
 
 @pytest.mark.parametrize("place", ["metadata", "token"])

@@ -11,7 +11,7 @@ import pytest
 from django.test import Client
 
 from mydevices.certificates import opening
-from mydevices.certificates.opening import Limits, Opener, open_guarded
+from mydevices.certificates.opening import Opener, OpeningLimits, open_guarded
 from mydevices.errors import TooMany
 from mydevices.protocols.pki import pkcs12
 from mydevices.protocols.pki.refusals import Reason, Refused
@@ -41,7 +41,7 @@ def reason(data: bytes, password: str = files.PASSWORD, opener: Opener | None = 
 )
 def test_what_comes_out_of_the_child_is_what_was_in_the_file(data: bytes, password: str) -> None:
     # More time than it takes: the tests share the machine.
-    assert Opener(Limits(processor_seconds=20)).open(data, password) == pkcs12.open_bundle(data, password)
+    assert Opener(OpeningLimits(processor_seconds=20)).open(data, password) == pkcs12.open_bundle(data, password)
 
 
 @pytest.mark.parametrize(
@@ -91,18 +91,21 @@ def test_a_hostile_file_is_refused_for_little_work(name: str) -> None:
 
 
 def test_a_file_that_works_too_long_is_ended_by_the_kernel() -> None:
-    assert reason(files.just_within_each_limit(), opener=Opener(Limits(processor_seconds=1))) is Reason.TOO_MUCH_WORK
+    assert (
+        reason(files.just_within_each_limit(), opener=Opener(OpeningLimits(processor_seconds=1)))
+        is Reason.TOO_MUCH_WORK
+    )
 
 
 def test_a_child_that_does_not_get_to_work_is_ended_by_its_parent() -> None:
     began = time.monotonic()
-    opener = Opener(Limits(processor_seconds=60, seconds=0.3))
+    opener = Opener(OpeningLimits(processor_seconds=60, seconds=0.3))
     assert reason(files.just_within_each_limit(), opener=opener) is Reason.TOO_MUCH_WORK
     assert time.monotonic() - began < 3
 
 
 def test_a_child_without_the_memory_it_needs_gives_up() -> None:
-    opener = Opener(Limits(memory=48 * 1024 * 1024, processor_seconds=20))
+    opener = Opener(OpeningLimits(memory=48 * 1024 * 1024, processor_seconds=20))
     assert reason(files.under_scrypt(), opener=opener) is Reason.TOO_MUCH_WORK
 
 
@@ -125,7 +128,7 @@ def test_pages_are_answered_while_hostile_files_are_opened(client: Client) -> No
 
 
 def test_who_comes_while_all_turns_are_taken_is_told_to_come_back() -> None:
-    opener = Opener(Limits(at_once=1, patience=0.05))
+    opener = Opener(OpeningLimits(at_once=1, patience=0.05))
     started = threading.Event()
 
     def slow() -> Reason:

@@ -21,7 +21,7 @@ from mydevices.organisation import selectors as organisation
 from mydevices.organisation.models import Organisation
 from mydevices.outbox.models import Message
 from mydevices.port.actions import Parameters
-from mydevices.port.commands import Others, Outcome, Reported
+from mydevices.port.commands import Outcome, Reported, SiblingState
 from tests import factories
 from tests.factories import NOW
 
@@ -32,7 +32,7 @@ def enqueue(device: Device, kind: ActionKind = ActionKind.LOCK, *, parameters: P
     return asking.enqueue(device=device, kind=kind, actor=factories.actor(device.owner), parameters=parameters, now=NOW)
 
 
-def reported(command: Command, *, others: Others = Others.DONE) -> Reported:
+def reported(command: Command, *, others: SiblingState = SiblingState.DONE) -> Reported:
     device = command.channel.registration.device
     return Reported(
         id=command.pk,
@@ -296,7 +296,7 @@ def test_an_action_that_takes_several_commands_is_as_far_as_the_slowest() -> Non
     action = enqueue(device, ActionKind.CHECK_IN)
     first = Command.objects.filter(action=action).earliest("id")
     queue.mark_sent(command_id=first.pk, seen=State.QUEUED, now=NOW)
-    queue.report(command=reported(first, others=Others.OPEN), outcome=Outcome(State.DONE, NOW, answer={}))
+    queue.report(command=reported(first, others=SiblingState.OPEN), outcome=Outcome(State.DONE, NOW, answer={}))
     assert state_of(action) == State.QUEUED
     assert not Entry.objects.filter(verb=Verb.ACTION_DONE).exists()
 

@@ -48,7 +48,7 @@ def test_the_list_offers_what_its_reader_may_do(sign_in_as: SignedInAs, some: li
     pages = {
         role: told(sign_in_as(role).get(reverse("console:people"))) for role in Person.Role.values if role != "person"
     }
-    for deed in crowd.DEEDS:
+    for deed in crowd.CROWD_ACTIONS:
         assert (at(deed) in pages["administrator"]) is True
         assert (at(deed) in pages["helpdesk"]) is (deed == "invite")
         assert at(deed) not in pages["auditor"]

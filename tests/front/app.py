@@ -105,7 +105,7 @@ def pages(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[b
     return ["\n".join(lines).encode("latin-1")]
 
 
-LIMITS = front.Limits(
+LIMITS = front.FrontLimits(
     whole=2.5, grace=1.0, pace=4096.0, buffered=8 * 1024 * 1024, page_queue=4, plane_queue=64, waiting_queue=2
 )
 dispatch: Callable[[routes.Request], routes.Response] = plane.plane

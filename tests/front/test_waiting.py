@@ -22,7 +22,7 @@ import mydevices
 from mydevices import front, plane
 from mydevices.accounts.models import Person
 from mydevices.certificates import uploads
-from mydevices.certificates.opening import Limits
+from mydevices.certificates.opening import OpeningLimits
 from mydevices.errors import TooMany
 from mydevices.presentation import slow_pages
 from mydevices.protocols.pki.pkcs12 import Bundle
@@ -95,7 +95,7 @@ def pages(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[b
 class Running:
     """The product's front on an event loop of its own."""
 
-    def __init__(self, limits: front.Limits) -> None:
+    def __init__(self, limits: front.FrontLimits) -> None:
         self._loop = asyncio.new_event_loop()
         self._front = front.Front(pages=pages, plane=plane.plane, waits=slow_pages.addresses(), limits=limits)
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
@@ -159,7 +159,7 @@ def held(monkeypatch: pytest.MonkeyPatch) -> Iterator[Held]:
 
 @pytest.fixture
 def running(transactional_db: None, held: Held) -> Iterator[Running]:
-    server = Running(front.Limits(waiting_queue=3))
+    server = Running(front.FrontLimits(waiting_queue=3))
     yield server
     held.let_go()
     server.stop()
@@ -226,7 +226,7 @@ def test_the_third_upload_of_one_person_is_told_to_wait_in_whichever_session(run
 
 
 def test_files_are_opened_by_as_many_at_once_as_wait_for_them() -> None:
-    assert Limits().at_once >= front.Limits().waiting_threads
+    assert OpeningLimits().at_once >= front.FrontLimits().waiting_threads
 
 
 # --- Which pages these are -------------------------------------------------------------------------------------------

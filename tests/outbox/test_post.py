@@ -13,7 +13,7 @@ from django.utils import timezone
 from mydevices.errors import Conflict, NotFound
 from mydevices.outbox import leases, registry, selectors, services
 from mydevices.outbox.models import Message, Schedule
-from mydevices.outbox.registry import Delivery, Done, Outcome
+from mydevices.outbox.registry import Delivery, DeliveryOutcome, Done
 from mydevices.outbox.worker import Worker
 from tests.outbox.conftest import claim, in_thread, waiting
 
@@ -47,7 +47,7 @@ def test_a_post_outside_a_transaction_is_refused() -> None:
 def test_a_post_in_a_transaction_that_is_rolled_back_sends_nothing() -> None:
     delivered: list[int] = []
 
-    def deliver(deliveries: Sequence[Delivery]) -> Mapping[int, Outcome]:
+    def deliver(deliveries: Sequence[Delivery]) -> Mapping[int, DeliveryOutcome]:
         delivered.extend(delivery.id for delivery in deliveries)
         return {delivery.id: Done() for delivery in deliveries}
 
@@ -121,7 +121,7 @@ def test_a_waiting_message_is_not_delivered_before_what_its_last_poster_wrote_ca
             posted.set()
             time.sleep(0.4)
 
-    def deliver(deliveries: Sequence[Delivery]) -> Mapping[int, Outcome]:
+    def deliver(deliveries: Sequence[Delivery]) -> Mapping[int, DeliveryOutcome]:
         seen.append(Schedule.objects.filter(name="what it is about").exists())
         return {delivery.id: Done() for delivery in deliveries}
 

@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from mydevices.outbox import registry, selectors, services
 from mydevices.outbox.models import Message, Schedule
-from mydevices.outbox.registry import Dead, Delivery, Done, Outcome, Retry
+from mydevices.outbox.registry import Dead, Delivery, DeliveryOutcome, Done, Retry
 from mydevices.outbox.worker import Worker
 from tests.outbox.conftest import PATIENCE, Start, claim, eventually, waiting
 
@@ -21,11 +21,11 @@ from tests.outbox.conftest import PATIENCE, Start, claim, eventually, waiting
 class Recorder:
     """A handler that notes what it is given and answers what it is told."""
 
-    def __init__(self, answer: Callable[[Delivery], Outcome] = lambda _: Done()) -> None:
+    def __init__(self, answer: Callable[[Delivery], DeliveryOutcome] = lambda _: Done()) -> None:
         self.batches: list[list[int]] = []
         self.answer = answer
 
-    def __call__(self, deliveries: Sequence[Delivery]) -> Mapping[int, Outcome]:
+    def __call__(self, deliveries: Sequence[Delivery]) -> Mapping[int, DeliveryOutcome]:
         self.batches.append([delivery.id for delivery in deliveries])
         return {delivery.id: self.answer(delivery) for delivery in deliveries}
 
@@ -61,7 +61,7 @@ def test_delivered_messages_are_gone_and_come_in_batches_of_their_topic() -> Non
 
 @pytest.mark.django_db
 def test_each_message_of_a_batch_has_its_own_fate() -> None:
-    fates: list[Outcome] = [Done(), Retry("later", timedelta(hours=1)), Dead("never"), Retry("soon")]
+    fates: list[DeliveryOutcome] = [Done(), Retry("later", timedelta(hours=1)), Dead("never"), Retry("soon")]
     registry.handler("wake", Recorder(lambda delivery: fates[delivery.payload["n"]]))
     waiting(number=4)
     start = timezone.now()
@@ -143,7 +143,7 @@ def test_a_message_that_kills_its_workers_is_given_up_undelivered() -> None:
 
 @pytest.mark.django_db
 def test_a_handler_that_posts_to_itself_does_not_keep_drain_for_ever() -> None:
-    def echo(deliveries: Sequence[Delivery]) -> Mapping[int, Outcome]:
+    def echo(deliveries: Sequence[Delivery]) -> Mapping[int, DeliveryOutcome]:
         services.post("echo", {})
         return {delivery.id: Done() for delivery in deliveries}
 
@@ -154,7 +154,7 @@ def test_a_handler_that_posts_to_itself_does_not_keep_drain_for_ever() -> None:
 
 @pytest.mark.django_db
 def test_a_batch_that_took_longer_than_its_lease_is_not_noted(caplog: pytest.LogCaptureFixture) -> None:
-    def slow(deliveries: Sequence[Delivery]) -> Mapping[int, Outcome]:
+    def slow(deliveries: Sequence[Delivery]) -> Mapping[int, DeliveryOutcome]:
         all_due()  # as if the lease had ended
         assert len(claim().deliveries) == 1
         return {delivery.id: Done() for delivery in deliveries}
@@ -184,7 +184,7 @@ def test_two_workers_deliver_each_message_once(start: Start) -> None:
 def test_a_slow_topic_does_not_hold_up_another(start: Start) -> None:
     begun, go_on = threading.Event(), threading.Event()
 
-    def slow(deliveries: Sequence[Delivery]) -> Mapping[int, Outcome]:
+    def slow(deliveries: Sequence[Delivery]) -> Mapping[int, DeliveryOutcome]:
         begun.set()
         assert go_on.wait(PATIENCE)
         return {delivery.id: Done() for delivery in deliveries}
@@ -225,7 +225,7 @@ def test_what_a_killed_worker_held_is_delivered_when_its_lease_ends(start: Start
 def test_a_worker_that_is_stopped_ends_its_batch_and_takes_no_other(start: Start) -> None:
     begun, go_on = threading.Event(), threading.Event()
 
-    def slow(deliveries: Sequence[Delivery]) -> Mapping[int, Outcome]:
+    def slow(deliveries: Sequence[Delivery]) -> Mapping[int, DeliveryOutcome]:
         begun.set()
         assert go_on.wait(PATIENCE)
         return {delivery.id: Done() for delivery in deliveries}
@@ -255,7 +255,7 @@ def lose_connection() -> None:
 
 
 def test_a_connection_lost_during_a_delivery_costs_nothing(start: Start, caplog: pytest.LogCaptureFixture) -> None:
-    def deliver(deliveries: Sequence[Delivery]) -> Mapping[int, Outcome]:
+    def deliver(deliveries: Sequence[Delivery]) -> Mapping[int, DeliveryOutcome]:
         recorder(deliveries)
         if len(recorder.batches) == 1:
             lose_connection()

@@ -27,7 +27,7 @@ django.setup()
 from mydevices.cli import processes, serving, web  # noqa: E402  models can be imported once Django is set up
 from mydevices.commands import queue, tasks  # noqa: E402  the same
 from mydevices.outbox import registry  # noqa: E402  the same
-from mydevices.outbox.registry import Delivery, Outcome  # noqa: E402  the same
+from mydevices.outbox.registry import Delivery, DeliveryOutcome  # noqa: E402  the same
 from mydevices.outbox.worker import Worker  # noqa: E402  the same
 
 LEASE = timedelta(seconds=2)
@@ -55,7 +55,7 @@ def short_leases() -> None:
 def stalling(where: str) -> None:
     """Take releases, and no other topic, and stop at that point."""
 
-    def release(deliveries: Sequence[Delivery]) -> Mapping[int, Outcome]:
+    def release(deliveries: Sequence[Delivery]) -> Mapping[int, DeliveryOutcome]:
         if where == "before":
             stall()
         outcomes = tasks.release(deliveries)

@@ -70,7 +70,7 @@ ABOUT: Final[Mapping[str, Promise]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class ShownState:
     """A state of an installation in words, with an icon and its tone."""
 
     label: Promise
@@ -78,12 +78,12 @@ class Shown:
     tone: str
 
 
-STATES: Final[Mapping[str, Shown]] = {
-    Installation.State.FAILED: Shown(gettext_lazy("Failed"), "alert", "warn"),
-    Installation.State.PENDING: Shown(gettext_lazy("Pending"), "clock", "off"),
-    Installation.State.INSTALLED: Shown(gettext_lazy("Installed"), "check", "ok"),
-    Installation.State.REMOVING: Shown(gettext_lazy("Being removed"), "clock", "off"),
-    Installation.State.REMOVED: Shown(gettext_lazy("Removed"), "minus", "off"),
+STATES: Final[Mapping[str, ShownState]] = {
+    Installation.State.FAILED: ShownState(gettext_lazy("Failed"), "alert", "warn"),
+    Installation.State.PENDING: ShownState(gettext_lazy("Pending"), "clock", "off"),
+    Installation.State.INSTALLED: ShownState(gettext_lazy("Installed"), "check", "ok"),
+    Installation.State.REMOVING: ShownState(gettext_lazy("Being removed"), "clock", "off"),
+    Installation.State.REMOVED: ShownState(gettext_lazy("Removed"), "minus", "off"),
 }
 
 

@@ -35,7 +35,7 @@ LONGEST: Final = 2000
 
 
 @dataclass(frozen=True, slots=True)
-class Deed:
+class CrowdAction:
     """What can be done to many. `title` and `done` are for a number of people; `to` does it to one of them."""
 
     label: Promise
@@ -91,8 +91,8 @@ def _invite(actor: Actor, person: Person, _group: Group | None) -> None:
     invitations.resend(invitation_id=newest.id, actor=actor)
 
 
-DEEDS: Final[Mapping[str, Deed]] = {
-    "join": Deed(
+CROWD_ACTIONS: Final[Mapping[str, CrowdAction]] = {
+    "join": CrowdAction(
         gettext_lazy("Add to group"),
         lambda number: ngettext("Add %(number)d person to a group", "Add %(number)d people to a group", number),
         lambda number: ngettext("%(number)d person was added.", "%(number)d people were added.", number),
@@ -101,7 +101,7 @@ DEEDS: Final[Mapping[str, Deed]] = {
         first=_ask_to_join,
         names_group=True,
     ),
-    "leave": Deed(
+    "leave": CrowdAction(
         gettext_lazy("Remove from group"),
         lambda number: ngettext(
             "Remove %(number)d person from a group", "Remove %(number)d people from a group", number
@@ -112,7 +112,7 @@ DEEDS: Final[Mapping[str, Deed]] = {
         first=_ask_to_leave,
         names_group=True,
     ),
-    "invite": Deed(
+    "invite": CrowdAction(
         gettext_lazy("Invite again"),
         lambda number: ngettext("Invite %(number)d person again", "Invite %(number)d people again", number),
         lambda number: ngettext(
@@ -122,7 +122,7 @@ DEEDS: Final[Mapping[str, Deed]] = {
         _invite,
         right=Right.INVITE,
     ),
-    "suspend": Deed(
+    "suspend": CrowdAction(
         gettext_lazy("Suspend"),
         lambda number: ngettext("Suspend %(number)d person", "Suspend %(number)d people", number),
         lambda number: ngettext("%(number)d person was suspended.", "%(number)d people were suspended.", number),
@@ -132,7 +132,7 @@ DEEDS: Final[Mapping[str, Deed]] = {
         _suspend,
         is_dangerous=True,
     ),
-    "resume": Deed(
+    "resume": CrowdAction(
         gettext_lazy("End suspension"),
         lambda number: ngettext("Let %(number)d person in again", "Let %(number)d people in again", number),
         lambda number: ngettext("%(number)d person may sign in again.", "%(number)d people may sign in again.", number),
@@ -145,17 +145,17 @@ DEEDS: Final[Mapping[str, Deed]] = {
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @console_page(Right.INVITE)
-def ask(request: HttpRequest, deed: str) -> HttpResponse:
+def ask(request: HttpRequest, action: str) -> HttpResponse:
     """Do this to the people that are ticked in the list."""
-    known = DEEDS.get(deed)
+    known = CROWD_ACTIONS.get(action)
     if known is None:
         raise NotFound(_("There is no such thing to do to many people."))
     rights.require(actor_of(request), known.right)
-    return (_fresh_ask if known.is_dangerous else _ask)(request, deed)
+    return (_fresh_ask if known.is_dangerous else _ask)(request, action)
 
 
 def _ask(request: HttpRequest, name: str) -> HttpResponse:
-    deed = DEEDS[name]
+    action = CROWD_ACTIONS[name]
     given = request.POST if request.method == "POST" else request.GET
     ids = given.getlist("id")
     back = f"{reverse('console:people')}?{given.get('query', '')[:LONGEST].removeprefix('?')}"
@@ -167,13 +167,13 @@ def _ask(request: HttpRequest, name: str) -> HttpResponse:
     if not chosen:
         messages.warning(request, _("Choose at least one person."))
         return HttpResponseRedirect(back, status=303)
-    form = CrowdForm(sent(request), names_group=deed.names_group)
+    form = CrowdForm(sent(request), names_group=action.names_group)
     if request.method == "POST" and form.is_valid():
-        _do(request, deed, chosen, form.cleaned_data.get("group"))
+        _do(request, action, chosen, form.cleaned_data.get("group"))
         return HttpResponseRedirect(back, status=303)
     context = {
-        "title": deed.title(len(chosen)) % {"number": len(chosen)},
-        "deed": deed,
+        "title": action.title(len(chosen)) % {"number": len(chosen)},
+        "action": action,
         "form": form,
         "people": chosen,
         "named": chosen[:NAMED],
@@ -198,19 +198,19 @@ def _people(ids: Sequence[str]) -> list[Person]:
     return list(accounts.people_of(found))
 
 
-def _do(request: HttpRequest, deed: Deed, chosen: Sequence[Person], group: Group | None) -> None:
+def _do(request: HttpRequest, action: CrowdAction, chosen: Sequence[Person], group: Group | None) -> None:
     """Each by themselves: whoever cannot be done it to holds up nobody else, and is named with the reason."""
     actor, done = actor_of(request), 0
-    deed.first(actor, chosen, group)
+    action.first(actor, chosen, group)
     reasons: list[str] = []
     for person in chosen:
         try:
-            deed.to(actor, person, group)
+            action.to(actor, person, group)
             done += 1
         except MyDevicesError as refusal:
             reasons.append(refusal.message)
     if done:
-        messages.success(request, deed.done(done) % {"number": done})
+        messages.success(request, action.done(done) % {"number": done})
     for reason in reasons[:TOLD]:
         messages.warning(request, reason)
     rest = len(reasons) - TOLD

@@ -56,7 +56,7 @@ CHANGES: Final[dict[str, Callable[[UUID, Actor], Invitation]]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class ShownInvitation:
     """An invitation as a row of the table."""
 
     id: UUID
@@ -72,11 +72,11 @@ class Shown:
     until: SafeString
 
 
-def _shown(one: Invitation, now: datetime) -> Shown:
+def _shown(one: Invitation, now: datetime) -> ShownInvitation:
     state = one.state(now)
     is_open = state == Invitation.State.OPEN
     can_change = one.accepted_at is None and one.revoked_at is None
-    return Shown(
+    return ShownInvitation(
         id=one.id,
         name=one.person.name,
         email=one.person.email,

@@ -107,7 +107,7 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class SetupStep:
     """Of setting up."""
 
     title: str
@@ -420,24 +420,24 @@ def _lasting(now: datetime) -> Sequence[Lasting]:
 # Nothing here yet
 
 
-def _steps() -> Sequence[Step]:
+def _steps() -> Sequence[SetupStep]:
     """What to do first, in order; the first that is not done is next."""
     firsts = [(name, page.first_step()) for name, page in settings_pages().items()]
     steps = [
         *(
-            Step(
+            SetupStep(
                 first.title, first.text, reverse("console:settings_platform", args=[name]), first.button, first.is_done
             )
             for name, first in firsts
         ),
-        Step(
+        SetupStep(
             _("Say who may register what"),
             _("Whose devices, how many, and what people prove themselves with. Until you decide, sound defaults hold."),
             reverse("console:policies"),
             _("Open policies"),
             policies.has_policies(),
         ),
-        Step(
+        SetupStep(
             _("Invite somebody, or a list of people"),
             _("They choose how they sign in, and are led to registering their device. Begin with yourself."),
             reverse("console:invitations_new"),

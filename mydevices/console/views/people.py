@@ -30,7 +30,7 @@ from mydevices.console import listing
 from mydevices.console.access import console_page
 from mydevices.console.forms import GroupForm, PersonForm
 from mydevices.console.listing import Column, Filter
-from mydevices.console.views.crowd import DEEDS
+from mydevices.console.views.crowd import CROWD_ACTIONS
 from mydevices.devices import selectors as devices
 from mydevices.errors import Conflict, Invalid, Waits
 from mydevices.organisation import selectors as organisation
@@ -106,7 +106,9 @@ def index(request: HttpRequest) -> HttpResponse:
     ]
     may = rights_of(request)
     crowd = [
-        (deed.label, reverse("console:people_crowd", args=[name])) for name, deed in DEEDS.items() if deed.right in may
+        (action.label, reverse("console:people_crowd", args=[name]))
+        for name, action in CROWD_ACTIONS.items()
+        if action.right in may
     ]
     return render(request, "console/people.html", {"page": page, "rows": rows, "may": may, "crowd": crowd})
 

@@ -14,7 +14,7 @@ from mydevices.location import selectors as location
 from mydevices.organisation import selectors as organisation
 from mydevices.platforms.apple import registrations
 from mydevices.platforms.apple.systems import is_mac, noun
-from mydevices.port.actions import Capability, Fates, Parameters, Plan, Step
+from mydevices.port.actions import Capability, CommandStep, Fates, Parameters, Plan
 from mydevices.port.versions import is_older
 from mydevices.protocols.apple import models
 from mydevices.protocols.apple.profiles import AccessRights
@@ -53,24 +53,24 @@ def plan(device: Device, kind: ActionKind, parameters: Parameters) -> Plan:
     mac = is_mac(device)
     match kind:
         case ActionKind.CHECK_IN:
-            return Plan([Step(request_type) for request_type in CHECK_IN])
+            return Plan([CommandStep(request_type) for request_type in CHECK_IN])
         case ActionKind.LOCK:
-            return Plan([Step("DeviceLock", parameters.public())], _new_pin() if mac else b"")
+            return Plan([CommandStep("DeviceLock", parameters.public())], _new_pin() if mac else b"")
         case ActionKind.UNLOCK if mac:
-            return Plan([Step("UnlockUserAccount", {"user_name": _registered_user(device)})])
+            return Plan([CommandStep("UnlockUserAccount", {"user_name": _registered_user(device)})])
         case ActionKind.UNLOCK:
-            return Plan([Step("ClearPasscode")])
+            return Plan([CommandStep("ClearPasscode")])
         case ActionKind.RESTART:
-            return Plan([Step("RestartDevice", {"notify_user": True} if mac else {})])
+            return Plan([CommandStep("RestartDevice", {"notify_user": True} if mac else {})])
         case ActionKind.WIPE:
-            return Plan([Step("EraseDevice")], _new_pin() if mac else b"")
+            return Plan([CommandStep("EraseDevice")], _new_pin() if mac else b"")
         case ActionKind.LOST:
-            return Plan([Step("EnableLostMode", _for_the_finder(device, parameters))])
+            return Plan([CommandStep("EnableLostMode", _for_the_finder(device, parameters))])
         case ActionKind.LOCATE:
             location.require(device=device)
-            return Plan([Step("DeviceLocation")])
+            return Plan([CommandStep("DeviceLocation")])
         case ActionKind.SOUND | ActionKind.FOUND | ActionKind.RETIRE:
-            return Plan([Step(_PLAIN[kind])])
+            return Plan([CommandStep(_PLAIN[kind])])
 
 
 def fates(device: Device, kind: ActionKind) -> Fates:

@@ -15,7 +15,7 @@ from mydevices.devices.models import Channel, Device
 from mydevices.errors import Conflict, Invalid
 from mydevices.organisation import selectors as organisation
 from mydevices.platforms.apple import payloads
-from mydevices.platforms.apple.payloads import Place
+from mydevices.platforms.apple.payloads import ProfilePlace
 from mydevices.platforms.apple.systems import is_mac
 from mydevices.port.configurations import Ways
 from mydevices.protocols.apple import profiles
@@ -43,7 +43,7 @@ def profile(installation_id: object) -> bytes:
     then the installation has failed and says why."""
     due = delivery.due(installation_id=installation_id, now=timezone.now())
     row, content = due.row, due.content
-    place = Place(row.identifier, row.channel_id, for_mac=is_mac(due.device))
+    place = ProfilePlace(row.identifier, row.channel_id, for_mac=is_mac(due.device))
     try:
         made, uuid = payloads.profile(
             content, place, organisation=organisation.current().name, wrapping=payloads.wrapped
@@ -81,7 +81,7 @@ def identifier(installation_id: object) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class ShownProfile:
     """A profile to be looked at."""
 
     identifier: str
@@ -92,7 +92,7 @@ class Shown:
     """Why it is not sent."""
 
 
-def shown(device: Device) -> Sequence[Shown]:
+def shown(device: Device) -> Sequence[ShownProfile]:
     """What would be on a device with its owner, registration and channels loaded. No key is opened. Nothing for a Mac
     that no user has a channel on: it is sent nothing."""
     name = organisation.current().name
@@ -101,12 +101,12 @@ def shown(device: Device) -> Sequence[Shown]:
         for piece in wanted.pieces(device):
             if piece.is_optional:
                 continue  # where it is already, it stays
-            place = Place(piece.identifier, channel.pk, for_mac=is_mac(device))
+            place = ProfilePlace(piece.identifier, channel.pk, for_mac=is_mac(device))
             plain, why = b"", resolve.missing(piece.content)
             try:
                 if not why:
                     plain, _uuid = payloads.profile(piece.content, place, organisation=name, wrapping=payloads.marked)
             except Invalid as problem:
                 why = problem.message
-            found.append(Shown(piece.identifier, piece.content.name, plain, why))
+            found.append(ShownProfile(piece.identifier, piece.content.name, plain, why))
     return found

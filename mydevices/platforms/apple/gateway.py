@@ -27,7 +27,7 @@ from h2.exceptions import H2Error
 from mydevices.errors import Invalid
 from mydevices.platforms.apple.push_certificate import PushIdentity
 from mydevices.protocols.apple import push
-from mydevices.protocols.apple.push import Outcome
+from mydevices.protocols.apple.push import PushOutcome
 
 AT_ONCE: Final = 100
 """Pushes under way at the same time; the service may allow fewer, and then some wait."""
@@ -51,7 +51,7 @@ class Push:
 class Answer:
     """What became of a push. `message` says why, for an administrator; it is empty when the push was delivered."""
 
-    outcome: Outcome
+    outcome: PushOutcome
     message: str = ""
     retry_after: timedelta | None = None
 
@@ -66,7 +66,7 @@ class Service:
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class GatewayLimits:
     """Seconds: for connecting, for the answer to one push, for a whole batch, and after how much silence a connection
     is not trusted any more (routers forget idle ones without a word, some after six minutes)."""
 
@@ -113,12 +113,12 @@ class Gateway:
 
     def __init__(
         self,
-        limits: Limits | None = None,
+        limits: GatewayLimits | None = None,
         *,
         loop_factory: Callable[[], asyncio.AbstractEventLoop] = asyncio.new_event_loop,
     ) -> None:
         """The loop's clock is the one that limits go by."""
-        self._limits = limits or Limits()
+        self._limits = limits or GatewayLimits()
         self._loop_factory = loop_factory
         self._lock = threading.Lock()
         self._runner: asyncio.Runner | None = None
@@ -128,7 +128,8 @@ class Gateway:
     def push(self, messages: Sequence[Push], service: Service) -> Sequence[Answer]:
         """Push all of these; an answer for each, in the same order. Whatever the network or the service do is one.
 
-        Takes `Limits.batch` seconds at most, so a batch should be small enough for one or two rounds of `AT_ONCE`."""
+        Takes `GatewayLimits.batch` seconds at most, so a batch should be small enough for one or two rounds of
+        `AT_ONCE`."""
         with self._lock:
             if self._runner is None:
                 self._runner = asyncio.Runner(loop_factory=self._loop_factory)
@@ -159,7 +160,7 @@ class Gateway:
                 connection = await self._connect(service)
             except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
                 failure = f"The push certificate or the file of trusted authorities cannot be used: {error}"
-                return [Answer(Outcome.RETRY, failure)] * len(messages)
+                return [Answer(PushOutcome.RETRY, failure)] * len(messages)
             was_proven = connection.proven
             results = await self._round(connection, [messages[index] for index in waiting], deadline, room)
             again = []
@@ -167,7 +168,7 @@ class Gateway:
                 if isinstance(result, Answer):
                     answers[index] = result
                     continue
-                answers[index] = Answer(Outcome.RETRY, result.message)
+                answers[index] = Answer(PushOutcome.RETRY, result.message)
                 # Late on a connection that stood open: it may have been dead. Late on a new one: the service is slow.
                 if isinstance(result, _Lost) and (was_proven or not result.late):
                     again.append(index)
@@ -208,7 +209,7 @@ class Gateway:
             expiration = int(time.time() + KEPT_IN_STORE.total_seconds())
             path, headers = push.path(message.token), push.headers(message.topic, expiration=expiration)
         except Invalid as error:
-            return Answer(Outcome.REJECTED, error.message)
+            return Answer(PushOutcome.REJECTED, error.message)
         limit = min(self._limits.push, deadline - _now())
         try:
             async with asyncio.timeout(limit):
@@ -272,7 +273,7 @@ def _answer(response: httpx2.Response) -> Answer:
     if message:
         message = f"{message} ({response.status_code}{' ' + reason if reason else ''})"
     after = response.headers.get("retry-after", "")
-    if outcome is not Outcome.RETRY or not (after.isascii() and after.isdecimal()):
+    if outcome is not PushOutcome.RETRY or not (after.isascii() and after.isdecimal()):
         return Answer(outcome, message)
     return Answer(outcome, message, min(timedelta(seconds=int(after[:9])), LONGEST_RETRY_AFTER))
 

@@ -55,7 +55,7 @@ def marked(identity: resolve.Identity) -> Wrapped:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class ProfilePlace:
     """Where a profile goes."""
 
     identifier: str
@@ -71,7 +71,9 @@ class Place:
         return str(uuid5(NAMESPACE_URL, f"{self.identifier}#{self.channel_id}#{what}")).upper()
 
 
-def profile(content: resolve.Content, place: Place, *, organisation: str, wrapping: Wrapping) -> tuple[bytes, str]:
+def profile(
+    content: resolve.Content, place: ProfilePlace, *, organisation: str, wrapping: Wrapping
+) -> tuple[bytes, str]:
     """The profile as an XML property list, and its UUID: another one for other content, by which the device's list
     tells which it has. Raises Invalid for what a device would refuse, and as `wrapping` does."""
     uuid = place.uuid(content.digest)
@@ -87,7 +89,7 @@ def profile(content: resolve.Content, place: Place, *, organisation: str, wrappi
     return plain, uuid
 
 
-def _payloads(content: resolve.Content, place: Place, wrapping: Wrapping) -> Sequence[Payload]:
+def _payloads(content: resolve.Content, place: ProfilePlace, wrapping: Wrapping) -> Sequence[Payload]:
     if isinstance(content, resolve.ClipContent):
         return [_clip(content, place)]
     identities = _identities(content.identities, place, wrapping)
@@ -98,7 +100,7 @@ def _payloads(content: resolve.Content, place: Place, wrapping: Wrapping) -> Seq
     return [_mail(content, content.account, place), *identities]
 
 
-def _clip(content: resolve.ClipContent, place: Place) -> Payload:
+def _clip(content: resolve.ClipContent, place: ProfilePlace) -> Payload:
     clip = content.clip
     return apple.web_clip(
         apple.WebClip(
@@ -121,7 +123,7 @@ def _clip(content: resolve.ClipContent, place: Place) -> Payload:
 # --- identities
 
 
-def _identities(identities: Iterable[resolve.Identity], place: Place, wrapping: Wrapping) -> list[Payload]:
+def _identities(identities: Iterable[resolve.Identity], place: ProfilePlace, wrapping: Wrapping) -> list[Payload]:
     """One payload each, and one for each certificate between them and their roots."""
     found: list[Payload] = []
     between: dict[str, Payload] = {}
@@ -152,7 +154,7 @@ def _identities(identities: Iterable[resolve.Identity], place: Place, wrapping: 
     return [*found, *between.values()]
 
 
-def _uuid(identity: resolve.Identity, place: Place) -> str:
+def _uuid(identity: resolve.Identity, place: ProfilePlace) -> str:
     """Also another one where other applications may use the key: that is written into a keychain with the key."""
     return place.uuid(f"identity {identity.fingerprint}{' of all' if identity.all_apps else ''}")
 
@@ -171,7 +173,7 @@ def _is_between(der: bytes) -> bool:
 # --- accounts
 
 
-def _smime(content: resolve.AccountContent, place: Place) -> apple.Smime:
+def _smime(content: resolve.AccountContent, place: ProfilePlace) -> apple.Smime:
     """An identity is named by its payload; what is switched off is not mentioned."""
     account: Account = content.account
     signing = encryption = None
@@ -198,7 +200,7 @@ def _service(account: Exchange, name: str) -> apple.Service:
     )
 
 
-def _exchange(content: resolve.AccountContent, account: Exchange, place: Place) -> Payload:
+def _exchange(content: resolve.AccountContent, account: Exchange, place: ProfilePlace) -> Payload:
     described = apple.ExchangeAccount(
         email_address=account.email_address,
         user_name=account.sign_in_name,
@@ -247,7 +249,7 @@ _AUTHENTICATIONS: Final = {
 }
 
 
-def _mail(content: resolve.AccountContent, account: Email, place: Place) -> Payload:
+def _mail(content: resolve.AccountContent, account: Email, place: ProfilePlace) -> Payload:
     return apple.mail(
         apple.MailAccount(
             email_address=account.email_address,

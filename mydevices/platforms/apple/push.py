@@ -15,7 +15,7 @@ from mydevices.errors import CannotOpen, Conflict
 from mydevices.platforms.apple import push_certificate
 from mydevices.platforms.apple.gateway import Answer, Gateway, Push, Service
 from mydevices.port.platform import NotWoken
-from mydevices.protocols.apple.push import Outcome
+from mydevices.protocols.apple.push import PushOutcome
 from mydevices.registration import services as registration
 
 logger = logging.getLogger(__name__)
@@ -62,13 +62,13 @@ def _service() -> Service:
 
 @transaction.atomic
 def _record(channels: Sequence[Channel], answers: Mapping[int, Answer], now: datetime) -> None:
-    delivered = [pk for pk, answer in answers.items() if answer.outcome is Outcome.DELIVERED]
+    delivered = [pk for pk, answer in answers.items() if answer.outcome is PushOutcome.DELIVERED]
     # In the order of ids, as every batch does, so that two workers do not wait for each other in a circle.
     locked = Channel.objects.select_for_update().filter(id__in=delivered).order_by("id").values("id")
     if delivered:
         Channel.objects.filter(id__in=locked).update(pushed_at=now)
     for channel in channels:
-        if answers[channel.pk].outcome is Outcome.DEAD_TOKEN:
+        if answers[channel.pk].outcome is PushOutcome.DEAD_TOKEN:
             _bury(channel, now)
 
 
@@ -85,11 +85,11 @@ def _bury(channel: Channel, now: datetime) -> None:
 
 def _failure(answer: Answer) -> NotWoken | None:
     match answer.outcome:
-        case Outcome.DELIVERED | Outcome.DEAD_TOKEN:
+        case PushOutcome.DELIVERED | PushOutcome.DEAD_TOKEN:
             return None
-        case Outcome.RETRY:
+        case PushOutcome.RETRY:
             return NotWoken(answer.message, after=answer.retry_after)
-        case Outcome.REJECTED:
+        case PushOutcome.REJECTED:
             return NotWoken(answer.message, after=UNTIL_REPAIRED)
 
 
@@ -97,7 +97,7 @@ def _log(answers: Mapping[int, Answer]) -> None:
     """One line for each reason, however many devices it concerns. Tokens stay out of the log."""
     reasons: dict[str, int] = {}
     for answer in answers.values():
-        if answer.outcome in {Outcome.RETRY, Outcome.REJECTED}:
+        if answer.outcome in {PushOutcome.RETRY, PushOutcome.REJECTED}:
             reasons[answer.message] = reasons.get(answer.message, 0) + 1
     for reason, number in reasons.items():
         logger.warning("%d devices were not woken: %s", number, reason)

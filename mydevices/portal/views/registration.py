@@ -296,7 +296,7 @@ def _promise(person: Person, ownership: str, platforms: Collection[str] = PLATFO
     return {"ownership": ownership, "may_erase_personal": all(own)}
 
 
-def _open_tickets(request: HttpRequest, here: Ticket | None = None) -> list[tickets.Shown]:
+def _open_tickets(request: HttpRequest, here: Ticket | None = None) -> list[tickets.ShownTicket]:
     now = timezone.now()
     return [
         tickets.shown(ticket, now, here=here is not None and ticket.id == here.id)

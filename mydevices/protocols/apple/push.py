@@ -36,7 +36,7 @@ def path(token: bytes) -> str:
     return f"/3/device/{token.hex()}"
 
 
-class Outcome(StrEnum):
+class PushOutcome(StrEnum):
     """What to do after the service has answered."""
 
     DELIVERED = "delivered"
@@ -62,10 +62,10 @@ _EXPLANATIONS = {
     "TopicDisallowed": "The push certificate may not push to its topic.",
 }
 _DEFAULTS = {
-    Outcome.DELIVERED: "",
-    Outcome.DEAD_TOKEN: "The push service says that the device no longer listens.",
-    Outcome.RETRY: "The push service cannot take the push at the moment.",
-    Outcome.REJECTED: "The push service refused the push.",
+    PushOutcome.DELIVERED: "",
+    PushOutcome.DEAD_TOKEN: "The push service says that the device no longer listens.",
+    PushOutcome.RETRY: "The push service cannot take the push at the moment.",
+    PushOutcome.REJECTED: "The push service refused the push.",
 }
 
 
@@ -79,22 +79,22 @@ def reason(answer: bytes) -> str:
     return value[:100] if isinstance(value, str) else ""
 
 
-def outcome(status: int, reason: str = "") -> Outcome:
+def outcome(status: int, reason: str = "") -> PushOutcome:
     """What the service's HTTP status and reason mean.
 
     Only 410 makes a token dead. BadDeviceToken and DeviceTokenNotForTopic (both 400) come for every device at once when
     the certificate or the environment is wrong, and must not count as a fleet that has left.
     """
     if status == 200:
-        return Outcome.DELIVERED
+        return PushOutcome.DELIVERED
     if status == 410:
-        return Outcome.DEAD_TOKEN
+        return PushOutcome.DEAD_TOKEN
     if status == 429 or status >= 500 or reason in _PASSING:
-        return Outcome.RETRY
-    return Outcome.REJECTED
+        return PushOutcome.RETRY
+    return PushOutcome.REJECTED
 
 
 def explanation(status: int, reason: str = "") -> str:
     """The outcome as a sentence for an administrator; empty when delivered."""
     verdict = outcome(status, reason)
-    return _EXPLANATIONS.get(reason, _DEFAULTS[verdict]) if verdict is Outcome.REJECTED else _DEFAULTS[verdict]
+    return _EXPLANATIONS.get(reason, _DEFAULTS[verdict]) if verdict is PushOutcome.REJECTED else _DEFAULTS[verdict]

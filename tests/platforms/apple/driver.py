@@ -8,7 +8,7 @@ from mydevices.devices.seen import COLLECTOR
 from mydevices.platforms.apple import push
 from mydevices.platforms.apple.gateway import Answer, Push
 from mydevices.port.platform import Platform
-from mydevices.protocols.apple.push import Outcome
+from mydevices.protocols.apple.push import PushOutcome
 from mydevices.registration import services as registration
 from mydevices.registration.models import Ticket
 from simulator import fleet
@@ -26,9 +26,9 @@ class Bell:
 
     def push(self, messages: Sequence[Push], _service: object) -> Sequence[Answer]:
         if self.is_away:
-            return [Answer(Outcome.RETRY, "The push service is away.") for _message in messages]
+            return [Answer(PushOutcome.RETRY, "The push service is away.") for _message in messages]
         self.rung += len(messages)
-        return [Answer(Outcome.DELIVERED) for _message in messages]
+        return [Answer(PushOutcome.DELIVERED) for _message in messages]
 
 
 class IPhoneDriver(Driver):

@@ -17,7 +17,7 @@ from mydevices.configurations.kinds.identity_certificate import IdentityCertific
 from mydevices.configurations.kinds.web_clip import WebClip
 from mydevices.platforms.apple import payloads
 from mydevices.platforms.apple.configuration_fields import READERS
-from mydevices.platforms.apple.payloads import Place, Wrapped
+from mydevices.platforms.apple.payloads import ProfilePlace, Wrapped
 from mydevices.policies.kinds.kind import Kind
 
 TYPE, OTHER = "00000000-0000-4000-8000-000000000001", "00000000-0000-4000-8000-000000000002"
@@ -77,7 +77,7 @@ def content(kind: Kind) -> resolve.Content:
 
 
 def profile(kind: Kind, *, for_mac: bool) -> bytes:
-    place = Place("org.example", 1, for_mac=for_mac)
+    place = ProfilePlace("org.example", 1, for_mac=for_mac)
     made = content(kind)
     first = payloads._payloads(made, place, lambda one: Wrapped(one.fingerprint.encode(), "-", ()))[0]
     return repr(sorted(map(str, first.items()))).encode()

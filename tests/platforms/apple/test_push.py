@@ -27,20 +27,20 @@ from mydevices.devices import services as devices
 from mydevices.devices.models import Channel, Device, Registration
 from mydevices.outbox.registry import Delivery, Done, Retry
 from mydevices.platforms.apple import push, push_certificate
-from mydevices.platforms.apple.gateway import AT_ONCE, Answer, Gateway, Limits, Push
+from mydevices.platforms.apple.gateway import AT_ONCE, Answer, Gateway, GatewayLimits, Push
 from mydevices.platforms.apple.gateway import Service as Address
 from mydevices.platforms.apple.models import PushCertificate
 from mydevices.platforms.apple.push_certificate import PushIdentity
 from mydevices.port.platform import NotWoken
 from mydevices.protocols.apple import push as protocol
-from mydevices.protocols.apple.push import Outcome
+from mydevices.protocols.apple.push import PushOutcome
 from tests import factories
 from tests.certificates import apple
 from tests.platforms.apple import push_service
 from tests.platforms.apple.push_service import Reply, Request, Service
 
-DELIVERED = Answer(Outcome.DELIVERED)
-AMPLE = Limits(connect=60, push=60, batch=120)
+DELIVERED = Answer(PushOutcome.DELIVERED)
+AMPLE = GatewayLimits(connect=60, push=60, batch=120)
 """Nothing comes near these: where a test is about a limit, its time is the test's own (`Clock`)."""
 
 
@@ -209,7 +209,7 @@ def test_a_service_that_answers_nobody_is_given_up_for_now(
 ) -> None:
     service.drop_every = 1
     answers = gateway.push(messages(50), address)
-    assert {answer.outcome for answer in answers} == {Outcome.RETRY}
+    assert {answer.outcome for answer in answers} == {PushOutcome.RETRY}
     assert "closed the connection" in answers[0].message
     assert service.connections == 3
 
@@ -217,16 +217,16 @@ def test_a_service_that_answers_nobody_is_given_up_for_now(
 @pytest.mark.parametrize(
     ("reply", "outcome"),
     [
-        (Reply(410, "Unregistered"), Outcome.DEAD_TOKEN),
-        (Reply(400, "BadDeviceToken"), Outcome.REJECTED),
-        (Reply(403, "BadCertificate"), Outcome.REJECTED),
-        (Reply(429, "TooManyRequests"), Outcome.RETRY),
-        (Reply(500, "InternalServerError"), Outcome.RETRY),
-        (Reply(503, "Shutdown"), Outcome.RETRY),
+        (Reply(410, "Unregistered"), PushOutcome.DEAD_TOKEN),
+        (Reply(400, "BadDeviceToken"), PushOutcome.REJECTED),
+        (Reply(403, "BadCertificate"), PushOutcome.REJECTED),
+        (Reply(429, "TooManyRequests"), PushOutcome.RETRY),
+        (Reply(500, "InternalServerError"), PushOutcome.RETRY),
+        (Reply(503, "Shutdown"), PushOutcome.RETRY),
     ],
 )
 def test_a_refusal_is_told_apart_and_explained(
-    gateway: Gateway, service: Service, address: Address, reply: Reply, outcome: Outcome
+    gateway: Gateway, service: Service, address: Address, reply: Reply, outcome: PushOutcome
 ) -> None:
     service.behave = lambda request: reply if request.token == b"token 1" else Reply()
     first, second, third = gateway.push(messages(3), address)
@@ -278,7 +278,7 @@ def test_a_slow_answer_holds_up_no_other(
     service.behave = behave
     answers = timed.push(messages(20), address)
     assert clock.passed == AMPLE.push
-    assert answers[3] == Answer(Outcome.RETRY, "The push service did not answer in time.")
+    assert answers[3] == Answer(PushOutcome.RETRY, "The push service did not answer in time.")
     assert [answer for answer in answers if answer != answers[3]] == [DELIVERED] * 19
     service.behave = lambda _request: Reply()
     assert timed.push(messages(20), address) == [DELIVERED] * 20
@@ -286,7 +286,7 @@ def test_a_slow_answer_holds_up_no_other(
 
 def test_a_batch_ends_in_time_whatever_the_service_does(clock: Clock, service: Service, address: Address) -> None:
     """One goes ahead and a hundred follow: then the batch has had its time, and the others are not tried any more."""
-    limits = Limits(connect=60, push=15, batch=30)
+    limits = GatewayLimits(connect=60, push=15, batch=30)
 
     def behave(_request: Request) -> Reply:
         if len(service.requests) in {1, 1 + AT_ONCE}:
@@ -297,7 +297,7 @@ def test_a_batch_ends_in_time_whatever_the_service_does(clock: Clock, service: S
     with Gateway(limits, loop_factory=clock.loop) as gateway:
         answers = gateway.push(messages(500), address)
     assert len(answers) == 500
-    assert {answer.outcome for answer in answers} == {Outcome.RETRY}
+    assert {answer.outcome for answer in answers} == {PushOutcome.RETRY}
     assert clock.passed == limits.batch
 
 
@@ -309,7 +309,7 @@ def test_a_refused_connection_is_one_attempt_and_a_plain_message(
         nowhere = replace(address, url=f"https://127.0.0.1:{closed.getsockname()[1]}")
     answers = timed.push(messages(300), nowhere)
     assert clock.tried == 1
-    assert {answer.outcome for answer in answers} == {Outcome.RETRY}
+    assert {answer.outcome for answer in answers} == {PushOutcome.RETRY}
     assert answers[0].message.startswith("The push service cannot be reached: ")
 
 
@@ -319,9 +319,9 @@ def test_a_service_that_nobody_vouches_for_is_not_pushed_to(
     stranger = tmp_path / "stranger.pem"
     stranger.write_bytes(apple.pem(apple.authority("Somebody else").certificate))
     answer = gateway.push(messages(3), replace(address, authorities=stranger))[0]
-    assert answer.outcome is Outcome.RETRY
+    assert answer.outcome is PushOutcome.RETRY
     assert "certificate verify failed" in answer.message
-    assert gateway.push(messages(1), replace(address, authorities=None))[0].outcome is Outcome.RETRY
+    assert gateway.push(messages(1), replace(address, authorities=None))[0].outcome is PushOutcome.RETRY
     assert not service.requests
 
 
@@ -333,7 +333,7 @@ def test_a_certificate_that_the_service_does_not_take_is_retried_with_its_reason
     answer = gateway.push(
         messages(2), replace(address, identity=replace(identity(), certificate_pem=apple.pem(foreign)))
     )
-    assert answer[0].outcome is Outcome.RETRY
+    assert answer[0].outcome is PushOutcome.RETRY
     assert "Perhaps it does not accept the push certificate." in answer[0].message
     assert not service.requests
 
@@ -341,7 +341,7 @@ def test_a_certificate_that_the_service_does_not_take_is_retried_with_its_reason
 def test_a_key_that_is_another_s_is_a_plain_message(gateway: Gateway, address: Address) -> None:
     wrong = replace(identity(), key_pem=apple.key_pem(apple.key("another")))
     answer = gateway.push(messages(2), replace(address, identity=wrong))
-    assert [one.outcome for one in answer] == [Outcome.RETRY] * 2
+    assert [one.outcome for one in answer] == [PushOutcome.RETRY] * 2
     assert "cannot be used" in answer[0].message
 
 
@@ -356,7 +356,7 @@ def test_one_push_that_cannot_be_written_holds_up_no_other(
 ) -> None:
     bad = [Push(b"", "magic", apple.TOPIC), Push(b"token", "magic", "org.example.app")]
     answers = gateway.push([*bad, *messages(2)], address)
-    assert [answer.outcome for answer in answers] == [Outcome.REJECTED] * 2 + [Outcome.DELIVERED] * 2
+    assert [answer.outcome for answer in answers] == [PushOutcome.REJECTED] * 2 + [PushOutcome.DELIVERED] * 2
 
 
 def test_a_proxy_of_the_environment_is_not_asked_for_this_machine(

@@ -11,7 +11,7 @@ from mydevices.actions import ActionKind
 from mydevices.configurations import delivery
 from mydevices.devices.models import Channel, Device, Registration
 from mydevices.errors import ProtocolError, Unsupported
-from mydevices.port.actions import Capability, Fates, Parameters, Plan, Step
+from mydevices.port.actions import Capability, CommandStep, Fates, Parameters, Plan
 from mydevices.port.commands import INSTALL, REMOVE, Answered, Due, Outcome, Reported
 from mydevices.port.configurations import Ways
 from mydevices.port.pictures import Appearance
@@ -113,7 +113,7 @@ class Toy(Platform):
         capability = self.capabilities(device).get(kind)
         if capability is None or capability.reason:
             raise Unsupported("It cannot do that.")
-        return Plan([Step(REQUESTS[kind], parameters.public())])
+        return Plan([CommandStep(REQUESTS[kind], parameters.public())])
 
     def fates(self, device: Device, kind: ActionKind) -> Fates:
         del device

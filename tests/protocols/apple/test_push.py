@@ -4,7 +4,7 @@ import pytest
 
 from mydevices.errors import Invalid
 from mydevices.protocols.apple import push
-from mydevices.protocols.apple.push import Outcome
+from mydevices.protocols.apple.push import PushOutcome
 
 TOPIC = "com.apple.mgmt.External.2f3a9c1e-6b54-4a1d-9d53-0c7a1be2f4d8"
 
@@ -42,27 +42,27 @@ def test_no_token_has_no_path() -> None:
 @pytest.mark.parametrize(
     ("status", "reason", "outcome"),
     [
-        (200, "", Outcome.DELIVERED),
-        (410, "Unregistered", Outcome.DEAD_TOKEN),
-        (410, "ExpiredToken", Outcome.DEAD_TOKEN),
-        (429, "TooManyRequests", Outcome.RETRY),
-        (500, "InternalServerError", Outcome.RETRY),
-        (503, "ServiceUnavailable", Outcome.RETRY),
-        (503, "Shutdown", Outcome.RETRY),
-        (502, "", Outcome.RETRY),
-        (400, "IdleTimeout", Outcome.RETRY),
-        (400, "BadDeviceToken", Outcome.REJECTED),
-        (400, "DeviceTokenNotForTopic", Outcome.REJECTED),
-        (400, "", Outcome.REJECTED),
-        (403, "BadCertificate", Outcome.REJECTED),
-        (404, "BadPath", Outcome.REJECTED),
-        (413, "PayloadTooLarge", Outcome.REJECTED),
-        (302, "", Outcome.REJECTED),
+        (200, "", PushOutcome.DELIVERED),
+        (410, "Unregistered", PushOutcome.DEAD_TOKEN),
+        (410, "ExpiredToken", PushOutcome.DEAD_TOKEN),
+        (429, "TooManyRequests", PushOutcome.RETRY),
+        (500, "InternalServerError", PushOutcome.RETRY),
+        (503, "ServiceUnavailable", PushOutcome.RETRY),
+        (503, "Shutdown", PushOutcome.RETRY),
+        (502, "", PushOutcome.RETRY),
+        (400, "IdleTimeout", PushOutcome.RETRY),
+        (400, "BadDeviceToken", PushOutcome.REJECTED),
+        (400, "DeviceTokenNotForTopic", PushOutcome.REJECTED),
+        (400, "", PushOutcome.REJECTED),
+        (403, "BadCertificate", PushOutcome.REJECTED),
+        (404, "BadPath", PushOutcome.REJECTED),
+        (413, "PayloadTooLarge", PushOutcome.REJECTED),
+        (302, "", PushOutcome.REJECTED),
     ],
 )
-def test_the_answer_of_the_service_decides_what_comes_next(status: int, reason: str, outcome: Outcome) -> None:
+def test_the_answer_of_the_service_decides_what_comes_next(status: int, reason: str, outcome: PushOutcome) -> None:
     assert push.outcome(status, reason) is outcome
-    assert bool(push.explanation(status, reason)) is (outcome is not Outcome.DELIVERED)
+    assert bool(push.explanation(status, reason)) is (outcome is not PushOutcome.DELIVERED)
 
 
 def test_a_certificate_that_is_not_accepted_is_explained() -> None:
