@@ -10,6 +10,8 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from mydevices.accounts.models import Person
+from mydevices.location import gazetteer
+from mydevices.location.gazetteer import Town
 from mydevices.location.models import Position
 from mydevices.location.selectors import Sighting
 from mydevices.port.platform import PLATFORMS
@@ -24,6 +26,8 @@ class ShownPlace:
     latitude: str
     longitude: str
     accuracy: str
+    words: str
+    """“In Hamburg, 2 km west of the centre”; empty where no town is near."""
     coordinates: str
     within: str
     when: str
@@ -46,6 +50,7 @@ def _place(sighting: Sighting, reader: Person, agent: str, now: datetime) -> Sho
         latitude=latitude,
         longitude=longitude,
         accuracy="" if fix.accuracy is None else f"{fix.accuracy:.0f}",
+        words=_words(gazetteer.nearest(fix.latitude, fix.longitude), fix.accuracy or 0),
         coordinates=_coordinates(fix.latitude, fix.longitude),
         within=_("Accuracy unknown") if fix.accuracy is None else _("Within %(far)s") % {"far": distance(fix.accuracy)},
         when=moments.ago(fix.measured_at, now),
@@ -65,6 +70,45 @@ def distance(metres: float) -> str:
     if metres < 1000:
         return _("%(number)s m") % {"number": number_format(max(1, round(metres)))}
     return _("%(number)s km") % {"number": number_format(round(metres / 1000, 1 if metres < 10_000 else 0))}
+
+
+def _words(town: Town | None, accuracy: float) -> str | SafeString:
+    """As exactly as the position is known, and not to the metre: a centre is a point that somebody chose."""
+    if town is None:
+        return ""
+    name = format_html("<bdi>{}</bdi>", town.name)
+    metres = town.km * 1000
+    if metres < max(500, accuracy):
+        return format_html(_("In {place}") if town.is_within else _("Near {place}"), place=name)
+    if town.is_within:
+        sentence = {
+            "n": _("In {place}, {far} north of the centre"),
+            "ne": _("In {place}, {far} north-east of the centre"),
+            "e": _("In {place}, {far} east of the centre"),
+            "se": _("In {place}, {far} south-east of the centre"),
+            "s": _("In {place}, {far} south of the centre"),
+            "sw": _("In {place}, {far} south-west of the centre"),
+            "w": _("In {place}, {far} west of the centre"),
+            "nw": _("In {place}, {far} north-west of the centre"),
+        }[town.direction]
+    else:
+        sentence = {
+            "n": _("{far} north of {place}"),
+            "ne": _("{far} north-east of {place}"),
+            "e": _("{far} east of {place}"),
+            "se": _("{far} south-east of {place}"),
+            "s": _("{far} south of {place}"),
+            "sw": _("{far} south-west of {place}"),
+            "w": _("{far} west of {place}"),
+            "nw": _("{far} north-west of {place}"),
+        }[town.direction]
+    return format_html(sentence, place=name, far=_roughly(metres))
+
+
+def _roughly(metres: float) -> str:
+    if metres < 950:
+        return _("%(number)s m") % {"number": number_format(round(metres, -2), 0)}
+    return _("%(number)s km") % {"number": number_format(round(metres / 1000), 0)}
 
 
 def _coordinates(latitude: float, longitude: float) -> SafeString:

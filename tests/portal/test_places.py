@@ -79,6 +79,30 @@ def test_the_page_shows_where_it_is_to_its_owner_alone(
     assert Position.objects.count() == 1
 
 
+@pytest.mark.parametrize(
+    ("at_place", "words"),
+    [
+        ({"latitude": "53.5507", "longitude": "9.963"}, "In <bdi>Hamburg</bdi>, 2 km west of the centre"),
+        ({"latitude": "53.5507", "longitude": "9.963", "accuracy": "3000"}, "In <bdi>Hamburg</bdi>"),
+        ({"latitude": "52.9", "longitude": "10.2"}, "2 km east of <bdi>Faßberg</bdi>"),
+    ],
+)
+def test_the_place_is_told_in_words_as_exactly_as_it_is_known(
+    browser: Client, phone: Device, shares: None, at_place: dict[str, str], words: str
+) -> None:
+    browser.post(at(phone, "share"), {**HERE, **at_place})
+    page = text(browser, phone)
+    assert f'<p class="place">{words}</p>' in page
+    assert ">GeoNames</a>, CC BY 4.0" in page
+
+
+def test_where_no_town_is_near_coordinates_stand_alone(browser: Client, phone: Device, shares: None) -> None:
+    browser.post(at(phone, "share"), {**HERE, "latitude": "0.5", "longitude": "-30.5"})
+    page = text(browser, phone)
+    assert "0.50000° N, 30.50000° W" in page
+    assert "GeoNames" not in page
+
+
 def test_links_open_the_map_of_what_the_page_is_read_on(browser: Client, phone: Device, shares: None) -> None:
     browser.post(at(phone, "share"), HERE)
     assert "geo:51.507200,-0.127600" in text(browser, phone)
