@@ -46,7 +46,8 @@ def register() -> None:
 def save_group(*, actor: Actor, group: Group, demands_factor: bool, now: datetime | None = None) -> Group:
     """Keep a new group or a changed one. `demands_factor`: its members need a second factor, after a week of grace.
     Raises NotAllowed, NeedsFreshAuthentication, Invalid, and Conflict for a name that is taken; Waits where a second
-    factor is demanded no longer, or the helpdesk may put people into it from now on."""
+    factor is demanded no longer, where the helpdesk may put people into it from now on, and where a provider's claim
+    would take people out of it by its other name who are under looser rules then."""
     rights.require(actor, Right.MANAGE_PEOPLE)
     group.name, now = group.name.strip(), now or timezone.now()
     try:
@@ -61,8 +62,10 @@ def save_group(*, actor: Actor, group: Group, demands_factor: bool, now: datetim
             after = _said_of(group) | {"second_factor": demands_factor}
             arguments = {"group": str(group.id), "before": _said_of(present), "after": after}
             wanted = Wanted(GROUP_CHANGE, f"group:{group.id}", present.name, arguments)
-            loosens = (since is not None and not demands_factor) or (
-                group.open_to_helpdesk and not present.open_to_helpdesk
+            loosens = (
+                (since is not None and not demands_factor)
+                or (group.open_to_helpdesk and not present.open_to_helpdesk)
+                or (group.name.lower() != present.name.lower() and _loses_people(present))
             )
             approval = approvals.ask(actor=actor, wanted=wanted, loosens=loosens, now=now)
         if approval is None:
@@ -97,10 +100,9 @@ def delete_group(*, actor: Actor, group: Group, now: datetime | None = None) -> 
         present = Group.objects.filter(id=group.id).first()
         if present is None:
             raise Conflict(_("This group has been deleted."))
-        loosens = present.second_factor_since is not None or any(asked(present) for asked in _LOOSENED_BY_THE_END)
         arguments = {"group": str(group.id), "before": _said_of(present), "after": {}}
         wanted = Wanted(GROUP_DELETE, f"group:{group.id}", present.name, arguments)
-        approval = approvals.ask(actor=actor, wanted=wanted, loosens=loosens, now=now)
+        approval = approvals.ask(actor=actor, wanted=wanted, loosens=_holds_stricter(present), now=now)
         if approval is None:
             _delete_group(actor, present)
             return
@@ -113,6 +115,17 @@ def _delete_group(actor: Actor, group: Group) -> None:
     Group.objects.filter(id=group.id).delete()
     transaction.on_commit(factors.forget)
     audit.record(Verb.GROUP_DELETED, actor=actor, details={"group": name, "members": len(members)})
+
+
+def _holds_stricter(group: Group) -> bool:
+    """Whether somebody would be under looser rules if it were gone."""
+    return group.second_factor_since is not None or any(asked(group) for asked in _LOOSENED_BY_THE_END)
+
+
+def _loses_people(group: Group) -> bool:
+    """Whether another name takes people out of it who are under looser rules by that: whom a provider's claim brought
+    goes as they next sign in, for the claim says the old name."""
+    return group.memberships.exclude(provider="").exists() and _holds_stricter(group)
 
 
 _LOOSENED_BY_THE_END: Final[list[Callable[[Group], bool]]] = []

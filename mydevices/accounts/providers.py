@@ -197,7 +197,7 @@ def save(
         approval = None
         loosens = bool(looser.fields(Provider.LOOSER, _counting(before), _counting(provider)))
         is_lost = not provider.is_enabled or _is_another(secret, before)
-        if loosens or (is_lost and _shuts_out(before, actor)):
+        if loosens or _sorts_otherwise(before, provider) or (is_lost and _shuts_out(before, actor)):
             if is_new:
                 _check_free(provider)
             arguments = {"provider": provider.id, "before": before and _values(before), "after": _values(provider)}
@@ -237,6 +237,14 @@ def _is_another(secret: str | None, before: Provider | None) -> bool:
         return secret != secret_of(before)
     except CannotOpen:
         return True
+
+
+def _sorts_otherwise(before: Provider | None, provider: Provider) -> bool:
+    """Whether values of its claim stand for other groups from now on. Fewer are no stricter: whoever is taken out of
+    one as they next sign in is free of what it demanded. Without a claim everybody stays where they are."""
+    if before is None or not before.is_enabled or not provider.is_enabled or not provider.groups_claim:
+        return False
+    return bool(before.group_names != provider.group_names)
 
 
 def _shuts_out(before: Provider | None, actor: Actor) -> bool:

@@ -13,7 +13,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from mydevices.accounts import approval_decisions, approvals, factors, people, services
-from mydevices.accounts.models import Approval, Group, Person, SignInRules
+from mydevices.accounts.models import Approval, Group, Membership, Person, SignInRules
 from mydevices.accounts.notices import Notice
 from mydevices.audit.actor import Actor
 from mydevices.audit.models import Entry
@@ -876,6 +876,33 @@ def test_a_second_factor_that_a_group_demands_is_not_let_off_by_one_alone(
     assert "Needs a second factor" in text(other, one(waits()))
     decide(other, waits(), "approve")
     assert (Group.objects.get().second_factor_since, Group.objects.get().description) == (None, "New")
+
+
+@pytest.mark.parametrize("strict", ["second factor", "policy", "nothing"])
+def test_a_group_that_a_claim_fills_is_not_given_another_name_by_one_alone_where_it_demands_something(
+    amara: Person, tomas: Person, lena: Person, enough: None, strict: str
+) -> None:
+    """The claim says the old name: whoever it brought would go out of the group as they next sign in."""
+    group = Group.objects.create(
+        name="Sales", second_factor_since=timezone.now() if strict == "second factor" else None
+    )
+    Membership.objects.create(group=group, person=lena, provider="aldermoor")
+    if strict == "policy":
+        whom = Assignment(to=To.GROUPS, groups=frozenset({group.id}))
+        rules = SelfServiceRules(person_wipes=0)
+        policies.create(actor=Actor.system("test"), name="Strict", values=rules, assignment=whom)
+    form = {"description": "", "factor": "on" if strict == "second factor" else ""}
+    edit, browser = reverse("console:groups_one", args=[group.id]), browser_of(amara)
+    assert browser.post(edit, {**form, "name": "SALES"}).status_code == 303
+    assert not approvals.waiting().exists(), "it is the same name to a claim"
+    answer = browser.post(edit, {**form, "name": "Sales of before"})
+    if strict == "nothing":
+        assert Group.objects.get().name == "Sales of before"
+        return
+    assert answer["Location"] == one(waits())
+    assert Group.objects.get().name == "SALES"
+    decide(browser_of(tomas), waits(), "approve")
+    assert Group.objects.get().name == "Sales of before"
 
 
 def test_a_group_with_a_stricter_policy_is_not_deleted_by_one_alone(

@@ -222,3 +222,15 @@ def test_another_issuer_is_not_told_the_secret_of_the_one_before(
     assert (moved.issuer, providers.secret_of(moved)) == ("https://id.elsewhere.example", "")
     browser.post(edit(kept), form(issuer="https://id.elsewhere.example", client_id="devices", secret="another"))
     assert providers.secret_of(Provider.objects.get()) == "another"
+
+
+def test_a_value_of_the_claim_that_stands_for_a_group_no_more_waits(
+    amara: Person, tomas: Person, enough: None, kept: Provider
+) -> None:
+    """Whom it brought would go out of the group, which may demand a second factor."""
+    Provider.objects.update(groups_claim="groups", group_names={"all": "Finance"})
+    browser = browser_of(amara)
+    answer = browser.post(edit(kept), form(groups_claim="groups", groups=""))
+    assert answer["Location"] == one(waits())
+    assert Provider.objects.get().group_names == {"all": "Finance"}
+    assert "all = Finance" in text(browser_of(tomas), one(waits()))
