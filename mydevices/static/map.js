@@ -7,9 +7,9 @@
   const box = document.createElement("div");
   box.dir = "ltr"; // a map has no reading direction
   figure.prepend(box);
-  figure.hidden = false; // now, for a map is as large as its box was when it was made
   const map = L.map(box, { attributionControl: false, zoomControl: false, worldCopyJump: true, minZoom: 1, maxZoom: tiles ? 19 : 14 });
   L.control.zoom({ position: "bottomright", zoomInTitle: zoomIn, zoomOutTitle: zoomOut }).addTo(map);
+  L.control.scale({ position: "bottomleft", imperial: false, maxWidth: 120 }).addTo(map);
   map.setView([25, 5], 1);
   new ResizeObserver(() => map.invalidateSize()).observe(box); // what is told beside it grows, and the box with it
   if (tiles) {
@@ -37,9 +37,10 @@
   const drawn = L.layerGroup().addTo(map);
   let shown = "";
   const draw = () => {
-    const points = [...document.querySelectorAll("[data-latitude]")].map(({ dataset }) => ({
-      at: [Number(dataset.latitude), Number(dataset.longitude)],
-      accuracy: Number(dataset.accuracy) || 0,
+    const points = [...document.querySelectorAll("[data-latitude]")].map((row) => ({
+      at: [Number(row.dataset.latitude), Number(row.dataset.longitude)],
+      accuracy: Number(row.dataset.accuracy) || 0,
+      said: row.querySelector("[data-said]").textContent,
     }));
     const key = JSON.stringify(points);
     if (key === shown) return;
@@ -53,11 +54,13 @@
     const [newest, ...older] = points;
     const still = { interactive: false };
     L.polyline(points.map(({ at }) => at), { ...still, className: "m-trail", fill: false }).addTo(drawn);
-    for (const { at } of older) L.circleMarker(at, { ...still, radius: 5, className: "m-old" }).addTo(drawn);
+    for (const { at, said } of older) L.circleMarker(at, { radius: 6, className: "m-old" }).bindTooltip(said).addTo(drawn);
     if (newest.accuracy) L.circle(newest.at, { ...still, radius: newest.accuracy, className: "m-halo" }).addTo(drawn);
     L.circleMarker(newest.at, { ...still, radius: 9, className: "m-pin" }).addTo(drawn);
-    if (!tiles) map.setView(newest.at, 4);
-    else map.fitBounds(L.latLng(newest.at).toBounds(Math.max(newest.accuracy * 3, 400)));
+    /* The newest position with the whole circle of its accuracy, and something around it. An outline of countries shows nothing
+       from near by, so one that is exact is seen from farther. */
+    const across = Math.max(newest.accuracy * 2.5, tiles ? 400 : 400000);
+    map.fitBounds(L.latLng(newest.at).toBounds(across), { animate: false, padding: [8, 8] });
   };
   draw();
   document.addEventListener("htmx:after:swap", draw);

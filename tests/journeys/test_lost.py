@@ -66,6 +66,8 @@ def test_a_lost_iphone_is_seen_on_the_map_and_found(ines: Portal, simulator: Sim
     ines.expect_same_document()
     expect(page.locator(".map path.m-pin")).to_have_count(1)
     expect(page.locator(".map figcaption")).to_contain_text("Within 12 m")
+    expect(page.locator(".map .leaflet-control-scale-line")).to_be_visible()
+    expect(page.get_by_text("CC BY 4.0")).to_be_visible()
     # The map is drawn as far as its box goes, which has grown with what is told beside it.
     bottoms = [f"document.querySelector('{one}').getBoundingClientRect().bottom" for one in (".map svg", ".map")]
     page.wait_for_function(f"{bottoms[0]} >= {bottoms[1]} - 1")

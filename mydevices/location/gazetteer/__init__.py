@@ -86,8 +86,8 @@ class Places:
 
 
 def nearest(latitude: float, longitude: float) -> Town | None:
-    """The place whose centre is nearest, measured by how far each reaches: outskirts belong to their city and not to the
-    village behind them. None where nothing is within 250 km."""
+    """The place whose centre is nearest, measured by how far each reaches: outskirts belong to their city and not to
+    the village behind them. None where nothing is within 250 km."""
     places = load()
     for reach in _REACH_KM:
         found = min(
