@@ -33,8 +33,7 @@ from mydevices.policies.kinds.self_service import SelfServiceRules
 from mydevices.port.actions import LONGEST_MESSAGE, LONGEST_PHONE
 from mydevices.presentation import files
 from mydevices.protocols.pki import pkcs12
-from mydevices.registration import invitees
-from mydevices.registration import services as registration
+from mydevices.registration import invitees, lives
 from tests.test_inventories import table
 
 ROOT: Final = Path(__file__).resolve().parent.parent
@@ -217,7 +216,7 @@ def test_limits_are_those_of_the_code() -> None:
         f"{batches.MOST:,}",
         str(invitees.MOST),
         f"{listing.MOST:,}",
-        str(registration.MOST_USERS),
+        str(lives.MOST_USERS),
         f"{location.MOST_KEPT:,}",
         str(deferrals.MOST_A_DAY),
     ]

@@ -40,7 +40,7 @@ from mydevices.organisation import selectors as organisation
 from mydevices.platforms.apple import push_certificate
 from mydevices.policies import services as policies
 from mydevices.policies.kinds.registration import RegistrationRules
-from mydevices.registration import services as registration
+from mydevices.registration import tickets
 from mydevices.registration.models import Ticket
 from tests import factories, passkeys
 from tests.certificates import identities
@@ -358,7 +358,7 @@ def scene(monkeypatch: pytest.MonkeyPatch) -> Scene:
     acting = factories.actor(owner, proved=now)
     action: Action = asking.enqueue(device=device, kind=ActionKind.WIPE, actor=acting)
     second = asking.enqueue(device=factories.device(owner, now=now), kind=ActionKind.WIPE, actor=acting)
-    ticket: Ticket = registration.open_ticket(
+    ticket: Ticket = tickets.open_ticket(
         person=owner, ownership=Device.Ownership.PERSONAL, intended="phone", actor=acting
     )
     key = Authenticator.objects.create(
@@ -405,7 +405,7 @@ def scene(monkeypatch: pytest.MonkeyPatch) -> Scene:
         "certificate_id": certificate.id,
         "configuration_id": clip.id,
         "console:configurations_new.kind": "web_clip",
-        "code": registration.code_of(ticket),
+        "code": tickets.code_of(ticket),
         "platform": "apple",
         "device_id": device.id,
         "direction": "up",

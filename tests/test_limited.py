@@ -37,7 +37,7 @@ from mydevices.outbox.models import Message
 from mydevices.platforms.apple.models import AppleRegistration
 from mydevices.port.actions import Parameters
 from mydevices.portal.middleware import Limited
-from mydevices.registration import services as registration
+from mydevices.registration import tickets
 from tests import factories
 from tests.codes import code_for
 from tests.factories import PASSWORD
@@ -462,7 +462,7 @@ VERBS: Final[dict[str, Callable[[Actor, Person, Device], object]]] = {
         location.choose(person=person, actor=factories.actor(person), shares=True),
         location.make_reporter(device=device, actor=actor),
     ),
-    "register a device": lambda actor, person, _device: registration.open_ticket(
+    "register a device": lambda actor, person, _device: tickets.open_ticket(
         person=person, ownership="personal", intended="phone", actor=actor
     ),
     "change the rules": lambda actor, _person, _device: sign_in_rules.change(

@@ -101,7 +101,7 @@ class Platform(ABC):
     @abstractmethod
     def check_arrival(self, promise: Promise, arrival: object) -> None:
         """Raises ProtocolError where what a device said when it arrived does not fit what it was promised. `arrival` is
-        what the adapter gave to `registration.services.begin`."""
+        what the adapter gave to `registration.lives.begin`."""
 
     @abstractmethod
     def begin(self, registration: Registration, promise: Promise, arrival: object) -> None:

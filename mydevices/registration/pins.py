@@ -185,5 +185,13 @@ def _nothing() -> str:
     return make_password(secrets.token_hex(16))
 
 
+def revoke_since(person_id: UUID, since: datetime, now: datetime) -> None:
+    """Revoke this person's PIN if it was given since then: it may have been mailed to an intruder's address, and
+    registers without a session. Part of another verb, which records it (`accounts.set_aside`). A new password alone
+    revokes none: a PIN goes to the mailbox, or on paper, and shows in no session."""
+    given = RegistrationPin.objects.filter(person_id=person_id, created_at__gte=since)
+    given.filter(spent_at=None, revoked_at=None).update(revoked_at=now)
+
+
 def _place(pin_id: UUID, person: Person) -> vault.Place:
     return vault.Place("registration_registrationpin", "digest", row=pin_id, owner=person.id)

@@ -9,7 +9,7 @@ from mydevices.accounts import post
 from mydevices.accounts.notices import Notice
 from mydevices.outbox import registry
 from mydevices.outbox.registry import Delivery, DeliveryOutcome, Done
-from mydevices.registration import invitations, pins, services
+from mydevices.registration import invitations, lives, pins, renewal
 
 
 def register() -> None:
@@ -31,11 +31,11 @@ def answer(deliveries: Sequence[Delivery]) -> Mapping[int, DeliveryOutcome]:
 
 
 def renew() -> None:
-    services.renew_due(now=timezone.now())
+    renewal.renew_due(now=timezone.now())
 
 
 def finish_silent() -> None:
-    services.finish_silent(now=timezone.now())
+    lives.finish_silent(now=timezone.now())
 
 
 def remind() -> None:

@@ -21,8 +21,7 @@ from mydevices.devices.models import Registration
 from mydevices.location.models import Reporter
 from mydevices.outbox.models import Message
 from mydevices.platforms.apple import push_certificate
-from mydevices.registration import confirmations, pins
-from mydevices.registration import services as registration
+from mydevices.registration import confirmations, pins, tickets
 from mydevices.registration.models import RegistrationPin, Ticket
 from tests import factories, passkeys
 from tests.accounts.test_email_change import begun, mails, settled
@@ -212,7 +211,7 @@ def test_tickets_and_location_tokens_from_then_are_stopped_and_known_browsers_fo
     device = factories.device(person, now=timezone.now())
     actor = factories.actor(person, proved=timezone.now())
     cookie = attempts.renewed_cookie("", person)
-    ticket = registration.open_ticket(person=person, actor=actor, ownership="personal", intended="phone")
+    ticket = tickets.open_ticket(person=person, actor=actor, ownership="personal", intended="phone")
     Reporter.objects.create(device=device, token_hash="new", created_at=timezone.now())
     client.post(taken_over(person))
     assert Ticket.objects.get(id=ticket.id).revoked_at is not None

@@ -21,7 +21,7 @@ from mydevices.policies import services as policies
 from mydevices.policies.kinds import privacy
 from mydevices.policies.kinds.privacy import Privacy
 from mydevices.policies.models import Policy
-from mydevices.registration import services as registration
+from mydevices.registration import lives
 from tests import factories
 
 pytestmark = pytest.mark.django_db
@@ -236,7 +236,7 @@ def test_retiring_a_device_deletes_its_list_at_once(phone: Device) -> None:
     decide(privacy.ALL_APPS)
     store(phone, CHESS)
     life = Registration.objects.select_related("device__owner").get(device=phone)
-    registration.retired(registration=life, reason=Registration.Ending.CHECKED_OUT, now=timezone.now())
+    lives.retired(registration=life, reason=Registration.Ending.CHECKED_OUT, now=timezone.now())
     assert rows() == 0
 
 

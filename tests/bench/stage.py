@@ -38,7 +38,7 @@ from mydevices.plane import plane  # noqa: E402
 from mydevices.platforms.apple import signed  # noqa: E402
 from mydevices.platforms.apple.models import PushCertificate  # noqa: E402
 from mydevices.port.routes import Request  # noqa: E402
-from mydevices.registration import services as registration  # noqa: E402
+from mydevices.registration import tickets  # noqa: E402
 from mydevices.vault import services as vault  # noqa: E402
 from simulator import fleet  # noqa: E402
 from simulator.connection import Outgoing  # noqa: E402
@@ -125,14 +125,14 @@ def in_process(method: str, url: str, headers: Mapping[str, str], body: bytes) -
 
 
 def register(owner: Person, key: rsa.RSAPrivateKey, send: Transport) -> Simulated:
-    ticket = registration.open_ticket(
+    ticket = tickets.open_ticket(
         person=owner,
         ownership=Device.Ownership.COMPANY,
         intended="phone",
         actor=factories.actor(owner),
     )
     simulated = fleet.new_device("iphone", send=send, key=key)
-    simulated.register(registration.document_for(ticket=ticket).content)
+    simulated.register(tickets.document_for(ticket=ticket).content)
     simulated.poll()  # the check in with which a registration ends
     return simulated
 

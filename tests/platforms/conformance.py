@@ -37,7 +37,7 @@ from mydevices.port.actions import Parameters
 from mydevices.port.commands import INSTALL, REMOVE, Outcome
 from mydevices.port.pictures import Shape
 from mydevices.port.platform import Asked, Platform, Told
-from mydevices.registration import services as registration
+from mydevices.registration import tickets
 from mydevices.registration.models import Ticket
 from tests import factories
 from tests.platforms.apple.conftest import server  # noqa: F401  what Apple's platform needs
@@ -83,7 +83,7 @@ def ines(server: None) -> Person:  # noqa: F811  the fixture
 
 
 def ticket(ines: Person, platform: Platform, ownership: str = Device.Ownership.COMPANY) -> Ticket:
-    return registration.open_ticket(
+    return tickets.open_ticket(
         person=ines, ownership=ownership, intended=platform.device_kinds[0].name, actor=factories.actor(ines)
     )
 
@@ -392,9 +392,9 @@ def test_pages_show_it_as_any_other(ines: Person, platform: Platform, device: De
 
 def test_the_page_that_is_opened_on_a_device_guides_it(ines: Person, platform: Platform, client: Client) -> None:
     opened = ticket(ines, platform)
-    page = client.get(reverse("portal:open_ticket", args=[registration.code_of(opened)])).content.decode()
+    page = client.get(reverse("portal:open_ticket", args=[tickets.code_of(opened)])).content.decode()
     kind = platform.device_kinds[0]
     assert str(kind.heading) in page
     assert str(kind.wrong_device) in page
-    link = registration.link_for(ticket=opened)
-    assert (link or reverse("portal:profile", args=[registration.code_of(opened)])) in page
+    link = tickets.link_for(ticket=opened)
+    assert (link or reverse("portal:profile", args=[tickets.code_of(opened)])) in page

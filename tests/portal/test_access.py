@@ -13,7 +13,7 @@ from mydevices.audit.models import Entry
 from mydevices.audit.verbs import Verb
 from mydevices.commands.models import Action, Command
 from mydevices.devices.models import Device
-from mydevices.registration import services as registration
+from mydevices.registration import tickets
 from tests import factories
 from tests.confirming import is_asked
 from tests.portal.conftest import SignedIn
@@ -200,7 +200,7 @@ def test_a_lock_and_a_check_in_need_no_fresh_sign_in(sign_in: SignedIn, ines: Pe
 def test_a_registration_shows_itself_to_its_person_only(
     browser: Client, sign_in: SignedIn, ines: Person, stranger: Person, registrable: None
 ) -> None:
-    ticket = registration.open_ticket(person=ines, ownership="personal", intended="phone", actor=factories.actor(ines))
+    ticket = tickets.open_ticket(person=ines, ownership="personal", intended="phone", actor=factories.actor(ines))
     foreign = sign_in(stranger)
     for page in ("ticket", "ticket_now", "qr"):
         address = reverse(f"portal:{page}", args=[ticket.id])

@@ -24,7 +24,7 @@ from mydevices.organisation.models import Organisation
 from mydevices.platforms.apple import push_certificate
 from mydevices.portal.tickets import readable
 from mydevices.presentation import proof_page
-from mydevices.registration import services as registration
+from mydevices.registration import tickets
 from mydevices.registration.models import Ticket
 from tests import factories, passkeys
 from tests.certificates import identities
@@ -295,7 +295,7 @@ def test_the_address_of_an_open_registration_is_shown_for_five_minutes(
     browser = sign_in(ines)
     page = browser.post(reverse("portal:register"), {"which": "phone", "ownership": "personal"})["Location"]
     ticket = Ticket.objects.get()
-    code = readable(registration.code_of(ticket))
+    code = readable(tickets.code_of(ticket))
     picture = reverse("portal:qr", args=[ticket.id])
     grow_stale(browser)
     assert code in browser.get(page).content.decode(), "it was opened with a proof, a moment ago"
@@ -307,7 +307,7 @@ def test_the_address_of_an_open_registration_is_shown_for_five_minutes(
     for address in (page, f"{page}/now"):
         shown = browser.get(address).content.decode()
         assert code not in shown
-        assert registration.code_of(ticket) not in shown
+        assert tickets.code_of(ticket) not in shown
         assert reverse("account_reauthenticate") in shown
     assert browser.get(picture)["Location"].startswith(reverse("account_reauthenticate"))
     browser.post(reverse("account_reauthenticate"), {"password": PASSWORD})

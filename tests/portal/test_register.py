@@ -11,7 +11,7 @@ from django.utils import timezone
 from mydevices.accounts.models import Person
 from mydevices.certificates import services as certificates
 from mydevices.devices.models import Device
-from mydevices.registration import services
+from mydevices.registration import tickets
 from mydevices.registration.models import Ticket
 from tests import factories
 
@@ -23,13 +23,13 @@ PC = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) Firefox/150.0"
 
 @pytest.fixture
 def ticket(ines: Person) -> Ticket:
-    return services.open_ticket(
+    return tickets.open_ticket(
         person=ines, ownership=Device.Ownership.PERSONAL, intended="phone", actor=factories.actor(ines)
     )
 
 
 def address(ticket: Ticket) -> str:
-    return reverse("portal:open_ticket", args=[services.code_of(ticket)])
+    return reverse("portal:open_ticket", args=[tickets.code_of(ticket)])
 
 
 def test_a_choice_opens_a_ticket_and_shows_its_code_and_address(browser: Client) -> None:
@@ -40,7 +40,7 @@ def test_a_choice_opens_a_ticket_and_shows_its_code_and_address(browser: Client)
     assert (answer.status_code, answer["Location"]) == (303, reverse("portal:ticket", args=[ticket.id]))
     assert (ticket.intended, ticket.ownership) == ("mac", "company")
     page = browser.get(answer["Location"]).content.decode()
-    code = services.code_of(ticket)
+    code = tickets.code_of(ticket)
     assert f"/r/{code[:4]}-{code[4:8]}-{code[8:]}" in page
     assert reverse("portal:qr", args=[ticket.id]) in page
     picture = browser.get(reverse("portal:qr", args=[ticket.id]))
@@ -110,7 +110,7 @@ def test_a_machine_that_is_no_apple_device_is_told_so(ticket: Ticket) -> None:
 
 
 def test_a_code_is_read_with_hyphens_and_capital_letters(ticket: Ticket) -> None:
-    code = services.code_of(ticket)
+    code = tickets.code_of(ticket)
     typed = f"{code[:4]}-{code[4:8]}-{code[8:]}".upper()
     assert Client().get(reverse("portal:open_ticket", args=[typed])).status_code == 200
 

@@ -27,7 +27,7 @@ from mydevices.devices.assignment import Assignment, To
 from mydevices.outbox.models import Message
 from mydevices.policies import services as policies
 from mydevices.policies.kinds.registration import RegistrationRules
-from mydevices.registration import pins, services
+from mydevices.registration import pins, tickets
 from mydevices.registration.models import Acceptance, RegistrationPin, Ticket
 from mydevices.registration.selectors import LOCKED_AFTER
 from tests import factories
@@ -148,7 +148,7 @@ def test_a_refused_device_is_told_of_on_the_page_and_in_the_history(
     browser: Client, ines: Person, decide: Decide
 ) -> None:
     policy = decide(minimums={"iOS": "18"})
-    ticket = services.open_ticket(person=ines, ownership="personal", intended="phone", actor=factories.actor(ines))
+    ticket = tickets.open_ticket(person=ines, ownership="personal", intended="phone", actor=factories.actor(ines))
     why = {"why": "too_old", "policy": policy.name, "system": "iOS", "version": "16.7", "minimum": "18"}
     Ticket.objects.filter(id=ticket.id).update(refused_at=timezone.now(), refusal=why)
     page = text(browser.get(reverse("portal:ticket", args=[ticket.id])))
@@ -172,7 +172,7 @@ def test_an_address_and_a_pin_lead_to_the_ticket_and_to_nothing_else(ines: Perso
     assert status == 303
     assert "For Ines Okafor" in text(visitor.get(DEVICE))
     answer = visitor.post(DEVICE, {"which": "here", "ownership": "personal"})
-    assert answer["Location"] == reverse("portal:open_ticket", args=[services.code_of(Ticket.objects.get())])
+    assert answer["Location"] == reverse("portal:open_ticket", args=[tickets.code_of(Ticket.objects.get())])
     assert visitor.get(answer["Location"]).status_code == 200
     assert Ticket.objects.get().person == ines
     for page in ("portal:devices", "portal:register", "portal:account", "portal:history", "console:overview"):
@@ -367,8 +367,8 @@ def test_a_stranger_who_asks_without_end_keeps_nobody_from_using_a_pin(ines: Per
 
 
 def test_wrong_short_addresses_do_not_close_the_right_ones(ines: Person) -> None:
-    ticket = services.open_ticket(person=ines, ownership="personal", intended="phone", actor=factories.actor(ines))
-    right = reverse("portal:open_ticket", args=[services.code_of(ticket)])
+    ticket = tickets.open_ticket(person=ines, ownership="personal", intended="phone", actor=factories.actor(ines))
+    right = reverse("portal:open_ticket", args=[tickets.code_of(ticket)])
     wrong = [Client().get(f"/r/wrong{number:04}wrong").status_code for number in range(61)]
     assert wrong == [404] * 60 + [429]
     assert Client().get(right).status_code == 200

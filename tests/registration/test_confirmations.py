@@ -39,8 +39,7 @@ from mydevices.policies.kinds.kind import Kind
 from mydevices.policies.kinds.self_service import SelfServiceRules
 from mydevices.protocols.pki.pkcs12 import Bundle
 from mydevices.protocols.pki.smime import Purpose
-from mydevices.registration import confirmations, pins
-from mydevices.registration import services as registration
+from mydevices.registration import confirmations, pins, renewal, tickets
 from mydevices.registration.models import Acceptance, Confirmation, RegistrationPin, Ticket
 from mydevices.vault import services as vault
 from simulator import fleet
@@ -181,15 +180,15 @@ def by_ticket(owner: Person, client: Client, kind: str = "iphone") -> Phone:
     """As somebody registers who is signed in."""
     answer = client.post(REGISTER, {**CHOICE, "which": "mac" if kind == "mac" else "phone"})
     assert answer.status_code == 303, answer.content
-    return installed(owner, registration.document_for(ticket=Ticket.objects.get(used_at=None)).content, kind)
+    return installed(owner, tickets.document_for(ticket=Ticket.objects.get(used_at=None)).content, kind)
 
 
 def by_operator(owner: Person, kind: str = "iphone") -> Phone:
     """As somebody else registers a device for them."""
-    ticket = registration.open_ticket(
+    ticket = tickets.open_ticket(
         person=owner, ownership="company", intended="mac" if kind == "mac" else "phone", actor=OPERATOR
     )
-    return installed(owner, registration.document_for(ticket=ticket).content, kind)
+    return installed(owner, tickets.document_for(ticket=ticket).content, kind)
 
 
 def link() -> str:
@@ -257,7 +256,7 @@ def test_a_device_waits_that_was_registered_by_pin(kofi: Person, office: Office,
     assert visitor.post(by_pin, typed)["Location"] == device
     assert visitor.post(device, CHOICE).status_code == 303
     ticket = Ticket.objects.get()
-    phone = installed(kofi, registration.document_for(ticket=ticket).content)
+    phone = installed(kofi, tickets.document_for(ticket=ticket).content)
     assert phone.waits
     assert phone.keys() == 0
 
@@ -265,8 +264,8 @@ def test_a_device_waits_that_was_registered_by_pin(kofi: Person, office: Office,
 def test_a_device_waits_that_somebody_else_registered(kofi: Person, office: Office) -> None:
     administrator = factories.administrator()
     boss = replace(factories.actor(administrator, proved=timezone.now()), factor_at=timezone.now())
-    ticket = registration.open_ticket(person=kofi, ownership="company", intended="phone", actor=boss)
-    phone = installed(kofi, registration.document_for(ticket=ticket).content)
+    ticket = tickets.open_ticket(person=kofi, ownership="company", intended="phone", actor=boss)
+    phone = installed(kofi, tickets.document_for(ticket=ticket).content)
     assert phone.waits
     assert phone.keys() == 0
 
@@ -283,7 +282,7 @@ def test_an_administrator_does_not_take_the_factor_away_and_register_then(
     by_pin, device = reverse("portal:register_by_pin"), reverse("portal:register_by_pin_device")
     visitor.post(by_pin, {"email": kofi.email, "pin": pins.issue(person=kofi, actor=OPERATOR)})
     assert visitor.post(device, CHOICE).status_code == 303
-    phone = installed(kofi, registration.document_for(ticket=Ticket.objects.get()).content)
+    phone = installed(kofi, tickets.document_for(ticket=Ticket.objects.get()).content)
     assert phone.waits
     assert phone.keys() == 0
 
@@ -488,8 +487,8 @@ def test_whoever_does_not_know_the_device_says_so_and_all_of_it_stops(
     phone = by_operator(kofi)
     path = link()
     pins.issue(person=kofi, actor=OPERATOR)
-    another = registration.open_ticket(person=kofi, ownership="personal", intended="phone", actor=OPERATOR)
-    document = registration.document_for(ticket=another).content
+    another = tickets.open_ticket(person=kofi, ownership="personal", intended="phone", actor=OPERATOR)
+    document = tickets.document_for(ticket=another).content
     page = Client().post(path, {"answer": "no"}).content.decode()
     assert reverse("portal:forgotten") in page
     assert intruder.get(reverse("portal:devices")).status_code == 302, "every session has ended"
@@ -519,10 +518,10 @@ def test_a_device_that_has_not_finished_registering_is_not_let_in(kofi: Person) 
             Client().post(link(), {"answer": "no"})
         return send(method, url, headers, body)
 
-    ticket = registration.open_ticket(person=kofi, ownership="company", intended="phone", actor=OPERATOR)
+    ticket = tickets.open_ticket(person=kofi, ownership="company", intended="phone", actor=OPERATOR)
     simulated = fleet.new_device("iphone", send=interrupted)
     with pytest.raises(SimulatorError):
-        simulated.register(registration.document_for(ticket=ticket).content)
+        simulated.register(tickets.document_for(ticket=ticket).content)
     assert Registration.objects.get().state == Registration.State.RETIRED
     assert present(kofi, simulated).state == Registration.State.RETIRED
 
@@ -624,7 +623,7 @@ SENDERS: Final[Mapping[str, Callable[["Phone", Office], object]]] = {
     "certificates that are missing": lambda phone, _office: delivery.certificates_listed(
         registration_id=factories.life(phone.device).id, fingerprints=[], now=timezone.now()
     ),
-    "a renewal": lambda _phone, _office: registration.renew_due(now=timezone.now() + timedelta(days=336)),
+    "a renewal": lambda _phone, _office: renewal.renew_due(now=timezone.now() + timedelta(days=336)),
 }
 """Everything that makes a device ask for its profiles again."""
 
@@ -688,7 +687,7 @@ def test_a_renewal_waits_for_nobody(kofi: Person, office: Office) -> None:
     phone = by_operator(kofi)
     browser(kofi).post(phone.page)
     assert phone.keys() == 2
-    registration.renew_due(now=timezone.now() + timedelta(days=336))
+    renewal.renew_due(now=timezone.now() + timedelta(days=336))
     polled(phone.simulated)
     assert Entry.objects.filter(verb="device.certificate_renewed").exists()
     assert not phone.waits
@@ -700,8 +699,8 @@ def test_a_device_that_comes_back_is_asked_anew(kofi: Person, office: Office) ->
     browser(kofi).post(phone.page)
     assert phone.keys() == 2
     phone.simulated.leave()
-    ticket = registration.open_ticket(person=kofi, ownership="company", intended="phone", actor=OPERATOR)
-    phone.simulated.register(registration.document_for(ticket=ticket).content)
+    ticket = tickets.open_ticket(person=kofi, ownership="company", intended="phone", actor=OPERATOR)
+    phone.simulated.register(tickets.document_for(ticket=ticket).content)
     assert phone.device.registrations.count() == 2
     assert phone.waits
     assert phone.keys() == 0

@@ -15,7 +15,7 @@ from mydevices.audit.models import Entry
 from mydevices.errors import Conflict, NotAllowed, TooMany
 from mydevices.outbox.models import Message
 from mydevices.outbox.registry import Delivery
-from mydevices.registration import pins, selectors, services, tasks
+from mydevices.registration import pins, selectors, tasks, tickets
 from mydevices.registration.models import RegistrationPin, Ticket
 from mydevices.registration.refusals import Refused, Why
 from mydevices.registration.selectors import LOCKED_AFTER
@@ -185,7 +185,7 @@ def test_who_may_give_a_pin(owner: Person, decide: Decide) -> None:
 
 
 def opened(person: Person, pin: RegistrationPin | None) -> Ticket:
-    return services.open_ticket(
+    return tickets.open_ticket(
         person=person, ownership="personal", intended="phone", actor=factories.actor(person), pin=pin
     )
 
@@ -205,20 +205,20 @@ def test_a_person_needs_their_own_pin_where_the_policy_asks_for_one(
 
 
 def test_the_command_line_stands_for_the_pin(owner: Person, by_pin: None) -> None:
-    services.open_ticket(person=owner, ownership="personal", intended="phone", actor=OPERATOR)
+    tickets.open_ticket(person=owner, ownership="personal", intended="phone", actor=OPERATOR)
 
 
 def test_a_pin_registers_one_device_and_a_new_ticket_replaces_the_one_before(owner: Person, by_pin: None) -> None:
     plain = issued(owner)
     first = opened(owner, right(owner, plain))
-    document = services.document_for(ticket=first).content
+    document = tickets.document_for(ticket=first).content
     second = opened(owner, right(owner, plain))
     first.refresh_from_db()
     assert first.revoked_at is not None
     with pytest.raises(SimulatorError):
         fleet.new_device("iphone", send=send).register(document)
     held = right(owner, plain)
-    fleet.new_device("iphone", send=send).register(services.document_for(ticket=second).content)
+    fleet.new_device("iphone", send=send).register(tickets.document_for(ticket=second).content)
     assert not right(owner, plain)
     with pytest.raises(Refused, match="registered a device already"):
         opened(owner, held)
@@ -229,7 +229,7 @@ def test_a_refused_device_spends_no_pin(owner: Person, decide: Decide) -> None:
     plain = issued(owner)
     ticket = opened(owner, right(owner, plain))
     with pytest.raises(SimulatorError):
-        fleet.new_device("iphone", send=send).register(services.document_for(ticket=ticket).content)
+        fleet.new_device("iphone", send=send).register(tickets.document_for(ticket=ticket).content)
     assert right(owner, plain)
 
 

@@ -16,7 +16,7 @@ from mydevices.audit.models import Entry
 from mydevices.devices.models import Device, Registration
 from mydevices.errors import Conflict, NotAllowed, NotFound
 from mydevices.outbox.models import Message
-from mydevices.registration import selectors, services
+from mydevices.registration import selectors, terms, tickets
 from mydevices.registration.models import Acceptance, TermsText, Ticket
 from mydevices.registration.refusals import Refusal, Refused, Why
 from simulator import fleet
@@ -31,7 +31,7 @@ PERSONAL, COMPANY = Device.Ownership.PERSONAL, Device.Ownership.COMPANY
 
 
 def opened(person: Person, ownership: str = PERSONAL, intended: str = "phone", actor: Actor | None = None) -> Ticket:
-    return services.open_ticket(
+    return tickets.open_ticket(
         person=person, ownership=ownership, intended=intended, actor=actor or factories.actor(person)
     )
 
@@ -104,8 +104,8 @@ def test_terms_are_accepted_by_the_person_before_they_register_and_anew_when_the
 ) -> None:
     policy = decide(terms="Be kind.")
     assert refused(owner).facts == {"version": 1}
-    services.accept_terms(person=owner, policy_id=policy.id, version=1, actor=factories.actor(owner))
-    services.accept_terms(person=owner, policy_id=policy.id, version=1, actor=factories.actor(owner))
+    terms.accept_terms(person=owner, policy_id=policy.id, version=1, actor=factories.actor(owner))
+    terms.accept_terms(person=owner, policy_id=policy.id, version=1, actor=factories.actor(owner))
     acceptance = Acceptance.objects.get()
     assert (acceptance.person, acceptance.terms.text, acceptance.terms.version) == (owner, "Be kind.", 1)
     assert Entry.objects.filter(verb="terms.accepted").count() == 1
@@ -115,8 +115,8 @@ def test_terms_are_accepted_by_the_person_before_they_register_and_anew_when_the
     decide(terms="Be kind, always.")
     assert refused(owner).facts == {"version": 2}
     with pytest.raises(Conflict, match="changed"):
-        services.accept_terms(person=owner, policy_id=policy.id, version=1, actor=factories.actor(owner))
-    services.accept_terms(person=owner, policy_id=policy.id, version=2, actor=factories.actor(owner))
+        terms.accept_terms(person=owner, policy_id=policy.id, version=1, actor=factories.actor(owner))
+    terms.accept_terms(person=owner, policy_id=policy.id, version=2, actor=factories.actor(owner))
     opened(owner)
     policy.delete()
     assert [text.text for text in TermsText.objects.order_by("version")] == ["Be kind.", "Be kind, always."]
@@ -126,13 +126,13 @@ def test_nobody_accepts_for_somebody_else(owner: Person, decide: Decide) -> None
     policy = decide(terms="Be kind.")
     for actor in (OPERATOR, factories.actor(factories.administrator()), Actor(kind="anonymous")):
         with pytest.raises(NotAllowed):
-            services.accept_terms(person=owner, policy_id=policy.id, version=1, actor=actor)
+            terms.accept_terms(person=owner, policy_id=policy.id, version=1, actor=actor)
     assert not selectors.has_accepted(owner, selectors.rules_of(owner))
 
 
 def test_terms_of_another_policy_do_not_stand_for_these(owner: Person, decide: Decide) -> None:
     first = decide(terms="Be kind.")
-    services.accept_terms(person=owner, policy_id=first.id, version=1, actor=factories.actor(owner))
+    terms.accept_terms(person=owner, policy_id=first.id, version=1, actor=factories.actor(owner))
     first.delete()
     decide(terms="Be kind.")
     assert refused(owner).why == Why.TERMS
@@ -148,7 +148,7 @@ def refused_device(owner: Person, kind: str = "iphone", **memory: str) -> Ticket
     for name, value in memory.items():
         setattr(simulated.memory, name, value)
     with pytest.raises(SimulatorError):
-        simulated.register(services.document_for(ticket=ticket).content)
+        simulated.register(tickets.document_for(ticket=ticket).content)
     assert not Device.objects.filter(owner=owner, hardware_id=simulated.udid).exists()
     ticket.refresh_from_db()
     assert ticket.used_at is None
@@ -208,7 +208,7 @@ def test_a_device_that_leaves_out_what_it_runs_registers_where_nothing_is_asked(
 ) -> None:
     monkeypatch.setattr(Simulated, "_described", lambda *_arguments, **_named: {})
     decide(device_limit=4)
-    fleet.new_device("iphone", send=send).register(services.document_for(ticket=opened(owner)).content)
+    fleet.new_device("iphone", send=send).register(tickets.document_for(ticket=opened(owner)).content)
     assert Device.objects.filter(owner=owner).exists()
 
 
@@ -224,7 +224,7 @@ def test_a_ticket_registers_no_device_beyond_its_time_though_its_certificate_was
         return send(method, url, headers, body)
 
     simulated = fleet.new_device("iphone", send=slow)
-    document = services.document_for(ticket=ticket).content
+    document = tickets.document_for(ticket=ticket).content
     if registers:
         simulated.register(document)
         assert Device.objects.get(owner=owner).is_registered
@@ -244,19 +244,19 @@ def test_a_system_that_is_not_allowed_is_refused_when_it_speaks(owner: Person, d
 
 def test_the_limit_counts_again_when_the_device_speaks(owner: Person, decide: Decide, register: Registers) -> None:
     decide(device_limit=1)
-    tickets = [ticket_for(owner), ticket_for(owner)]
-    documents = [services.document_for(ticket=ticket).content for ticket in tickets]
+    both = [ticket_for(owner), ticket_for(owner)]
+    documents = [tickets.document_for(ticket=ticket).content for ticket in both]
     first, second = (fleet.new_device("iphone", send=send) for _number in range(2))
     first.register(documents[0])
     with pytest.raises(SimulatorError):
         second.register(documents[1])
-    tickets[1].refresh_from_db()
-    assert Refusal.read(tickets[1].refusal).why == Why.DEVICE_LIMIT
+    both[1].refresh_from_db()
+    assert Refusal.read(both[1].refusal).why == Why.DEVICE_LIMIT
 
 
 def test_a_device_that_registers_again_does_not_count_twice(owner: Person, decide: Decide, register: Registers) -> None:
     decide(device_limit=1)
-    ticket, again = (services.document_for(ticket=ticket_for(owner)).content for _number in range(2))
+    ticket, again = (tickets.document_for(ticket=ticket_for(owner)).content for _number in range(2))
     simulated = fleet.new_device("iphone", send=send)
     simulated.register(ticket)
     simulated.leave(check_out=False)
@@ -270,11 +270,11 @@ def test_a_refused_ticket_is_closed_and_the_same_device_hears_the_same(owner: Pe
     ticket = refused_device(owner)
     assert not selectors.open_tickets(owner, ticket.created_at).exists()
     with pytest.raises(NotFound):
-        services.find_by_code(code=services.code_of(ticket))
+        tickets.find_by_code(code=tickets.code_of(ticket))
     with pytest.raises(NotFound):
-        services.document_for(ticket=ticket)
+        tickets.document_for(ticket=ticket)
     with pytest.raises(Conflict):
-        services.revoke(ticket=ticket, actor=factories.actor(owner))
+        tickets.revoke(ticket=ticket, actor=factories.actor(owner))
     assert Entry.objects.filter(verb="ticket.refused").count() == 1
 
 

@@ -8,7 +8,7 @@ from mydevices.accounts.models import Person
 from mydevices.audit.actor import Actor
 from mydevices.devices.models import Device
 from mydevices.errors import NotAllowed, TooMany
-from mydevices.registration import pins, services
+from mydevices.registration import pins, tickets
 from mydevices.registration.models import RegistrationPin
 from simulator import fleet
 from tests import factories
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def test_devices_that_come_at_once_do_not_exceed_the_limit(owner: Person, decide: Decide, round_: int) -> None:
     decide(device_limit=2)
     factories.device(owner)
-    documents = [services.document_for(ticket=ticket_for(owner)).content for _number in range(3)]
+    documents = [tickets.document_for(ticket=ticket_for(owner)).content for _number in range(3)]
     simulated = [fleet.new_device("iphone", send=send) for _document in documents]
     pairs = zip(simulated, documents, strict=True)
     outcomes = at_once(*(partial(device.register, document) for device, document in pairs))

@@ -43,8 +43,7 @@ from mydevices.policies import services as policies
 from mydevices.policies.kinds.privacy import ALL_APPS, Privacy
 from mydevices.policies.kinds.registration import BOTH, RegistrationRules
 from mydevices.protocols.position import Fix
-from mydevices.registration import invitations, pins
-from mydevices.registration import services as registration
+from mydevices.registration import invitations, pins, tickets
 from mydevices.vault import registry, services
 from tests import factories
 from tests.certificates import identities
@@ -103,7 +102,7 @@ def _device(ines: Person) -> None:
 
 
 def _ticket(ines: Person) -> None:
-    registration.open_ticket(
+    tickets.open_ticket(
         person=ines,
         ownership=Device.Ownership.PERSONAL,
         intended="phone",
@@ -183,7 +182,7 @@ def _chain(_ines: Person) -> None:
 
 
 FILL: Final[dict[str, Callable[[Person], None]]] = {
-    "registration/services.py": _ticket,
+    "registration/tickets.py": _ticket,
     "applications/services.py": _apps,
     "audit/chain.py": _chain,
     "accounts/approvals.py": _change_that_waits,

@@ -53,7 +53,7 @@ from mydevices.protocols.apple.checkin import (
 )
 from mydevices.protocols.apple.reports import Status
 from mydevices.protocols.pki import scep, x509
-from mydevices.registration import services as registration
+from mydevices.registration import lives, renewal
 
 log = logging.getLogger(__name__)
 
@@ -170,7 +170,7 @@ def checkin_endpoint(request: Request) -> Response:
         return _after_the_end(life, message, now)
     if isinstance(message, TokenUpdate):
         registrations.check_topic(topic=message.topic, expected=registrations.kept(life).topic)
-    registration.use(certificate=certificate, registration=life)
+    renewal.use(certificate=certificate, registration=life)
     if proof.is_weak != (life.old_digest_since is not None):
         devices.signs(registration_id=life.id, with_old_digest=proof.is_weak, now=now)
     COLLECTOR.note(life.id, now, life.last_seen_at)
@@ -185,7 +185,7 @@ def _authenticate(message: Authenticate, certificate: DeviceCertificate, now: da
         return _unrecognized()
     if life is not None and life.device.hardware_id == message.identity.device_id:
         _note_after_wipe(life, now)
-    registration.begin(
+    lives.begin(
         certificate=certificate,
         introduction=Introduction(
             hardware_id=message.identity.device_id,
@@ -217,7 +217,7 @@ def _note_after_wipe(life: Registration, now: datetime) -> bool:
     registered anew since is not: it was erased, and an old certificate speaks for nobody."""
     if life.state != Registration.State.WIPED or life.device.registration_id != life.id:
         return False
-    registration.heard_after_wipe(registration=life, now=now)
+    lives.heard_after_wipe(registration=life, now=now)
     return True
 
 
@@ -225,7 +225,7 @@ def _check_in(message: CheckIn, life: Registration, now: datetime) -> Response:
     match message:
         case TokenUpdate():
             with transaction.atomic():
-                channel = registration.reachable(
+                channel = lives.reachable(
                     registration=life,
                     user_id=message.identity.user_key,
                     user_name=message.identity.user_short_name or "",
@@ -237,10 +237,10 @@ def _check_in(message: CheckIn, life: Registration, now: datetime) -> Response:
                 )
             return DONE
         case CheckOut() if message.identity.is_user_channel:
-            registration.user_left(registration=life, user_id=message.identity.user_key, now=now)
+            lives.user_left(registration=life, user_id=message.identity.user_key, now=now)
             return DONE
         case CheckOut():
-            registration.retired(registration=life, reason=Registration.Ending.CHECKED_OUT, now=now)
+            lives.retired(registration=life, reason=Registration.Ending.CHECKED_OUT, now=now)
             return DONE
         case UserAuthenticate():
             # 410 declines this user for good: only the account that registered the Mac has a channel.
@@ -355,7 +355,7 @@ def _note(poll: Next, report: reports.Report, proof: signed.Proof, address: str,
     if poll.certificate_state == DeviceCertificate.State.ISSUED:
         certificate = certificates_selectors.by_fingerprint(proof.fingerprint)
         if certificate is not None and certificate.registration is not None:
-            registration.use(certificate=certificate, registration=certificate.registration)
+            renewal.use(certificate=certificate, registration=certificate.registration)
     if queries.has_old_digest(poll) != proof.is_weak:
         devices.signs(registration_id=poll.registration_id, with_old_digest=proof.is_weak, now=now)
     COLLECTOR.note(poll.registration_id, now, poll.last_seen_at)
@@ -384,7 +384,7 @@ def _after_the_last_word(poll: Next, report: reports.Report, now: datetime) -> R
     if report.status in OF_STATUS:
         answered = poll.reported
         if answered is not None and answered.action_kind == ActionKind.WIPE and report.status == Status.ACKNOWLEDGED:
-            registration.erased_after_all(registration=life, now=now)
+            lives.erased_after_all(registration=life, now=now)
         return DONE
     if not _note_after_wipe(life, now):
         raise ProtocolError("This registration has ended.")

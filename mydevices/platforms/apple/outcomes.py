@@ -28,7 +28,7 @@ from mydevices.platforms.apple import registrations
 from mydevices.port.commands import INSTALL, REMOVE, Answered, Outcome, Reported
 from mydevices.protocols.apple import inventory, lost_mode, models
 from mydevices.protocols.apple.reports import DeviceError
-from mydevices.registration import services as registration
+from mydevices.registration import lives
 
 
 def plain_words(errors: tuple[DeviceError, ...]) -> str:
@@ -240,7 +240,7 @@ def _what_a_lock_showed(outcome: Outcome) -> Mapping[str, object] | None:
 
 def _erase_device(command: Reported, outcome: Outcome) -> None:
     if outcome.state == State.DONE:
-        registration.wiped(registration=_life(command), now=outcome.at)
+        lives.wiped(registration=_life(command), now=outcome.at)
 
 
 def _configuration(command: Reported, outcome: Outcome) -> None:
@@ -264,7 +264,7 @@ def _configuration(command: Reported, outcome: Outcome) -> None:
 def _end_of_management(command: Reported, outcome: Outcome) -> None:
     if outcome.state == State.DONE:
         life, reason = _life(command), Registration.Ending.ACKNOWLEDGED
-        registration.retired(registration=life, reason=reason, now=outcome.at)
+        lives.retired(registration=life, reason=reason, now=outcome.at)
 
 
 def _life(command: Reported) -> Registration:

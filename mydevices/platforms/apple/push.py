@@ -16,7 +16,7 @@ from mydevices.platforms.apple import push_certificate
 from mydevices.platforms.apple.gateway import Answer, Gateway, Push, Service
 from mydevices.port.platform import NotWoken
 from mydevices.protocols.apple.push import PushOutcome
-from mydevices.registration import services as registration
+from mydevices.registration import lives
 
 logger = logging.getLogger(__name__)
 
@@ -80,7 +80,7 @@ def _bury(channel: Channel, now: datetime) -> None:
     if channel.kind == Channel.Kind.USER:
         present.update(push_token=b"")
     else:
-        registration.unreachable(registration=channel.registration, now=now)
+        lives.unreachable(registration=channel.registration, now=now)
 
 
 def _failure(answer: Answer) -> NotWoken | None:

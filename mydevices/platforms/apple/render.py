@@ -12,7 +12,7 @@ from mydevices.platforms.apple import applications, configurations, registration
 from mydevices.port.commands import INSTALL, REMOVE, RENEW, Due
 from mydevices.protocols.apple import commands, inventory, models
 from mydevices.protocols.apple.commands import Payload
-from mydevices.registration import services as registration
+from mydevices.registration import renewal
 from mydevices.vault import services as vault
 
 
@@ -66,7 +66,7 @@ def _remove(due: Due) -> Payload:
 
 def _renew(due: Due) -> Payload:
     life = Registration.objects.select_related("device").get(id=due.registration_id)
-    document = registration.renewal_document(registration=life, challenge_id=text(due, "challenge") or "")
+    document = renewal.renewal_document(registration=life, challenge_id=text(due, "challenge") or "")
     return commands.install_profile(payload=document.content)
 
 

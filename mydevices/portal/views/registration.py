@@ -37,7 +37,9 @@ from mydevices.portal.forms import AskPinForm, ProofForm, RegisterForm
 from mydevices.presentation import device_looks, device_status, unconfirmed_devices
 from mydevices.presentation.access import freshly_signed_in, sent
 from mydevices.presentation.proof_page import to_proof
-from mydevices.registration import pins, selectors, services
+from mydevices.registration import pins, selectors
+from mydevices.registration import terms as registration_terms
+from mydevices.registration import tickets as registration_tickets
 from mydevices.registration.models import Ticket
 from mydevices.registration.refusals import Refused
 
@@ -83,7 +85,7 @@ def register(request: HttpRequest) -> HttpResponse:
         else:
             request.session[OPENED] = str(opened.id)
             if form.is_here():
-                return _see("portal:open_ticket", services.code_of(opened))
+                return _see("portal:open_ticket", registration_tickets.code_of(opened))
             return _see("portal:ticket", opened.id)
     context = {
         "form": form,
@@ -96,7 +98,7 @@ def register(request: HttpRequest) -> HttpResponse:
 
 
 def _open(form: RegisterForm, person: Person, actor: Actor, *, typed: str | None = None) -> Ticket:
-    return services.open_ticket(
+    return registration_tickets.open_ticket(
         person=person,
         actor=actor,
         ownership=form.ownership_given(),
@@ -132,7 +134,7 @@ def terms(request: HttpRequest) -> HttpResponse:
             policy_id, version = UUID(request.POST.get("policy", "")), int(request.POST.get("version", ""))
         except ValueError as error:
             raise Invalid(_("Open this page anew, and accept there.")) from error
-        services.accept_terms(person=person, policy_id=policy_id, version=version, actor=actor)
+        registration_terms.accept_terms(person=person, policy_id=policy_id, version=version, actor=actor)
         return _see(back)
     context = {
         "rules": rules.values,
@@ -240,14 +242,14 @@ def by_pin_device(request: HttpRequest) -> HttpResponse:
         if pin is not None and str(pin.id) != request.session[PROVED]["pin"]:
             pin = None
         try:
-            opened = services.open_ticket(
+            opened = registration_tickets.open_ticket(
                 person=person, actor=actor, ownership=form.ownership_given(), intended=form.intended(), pin=pin
             )
         except (Conflict, Refused) as refusal:
             obstacle, status = refusal.message, 403 if isinstance(refusal, Refused) else 200
         else:
             del request.session[PROVED]
-            return _see("portal:open_ticket", services.code_of(opened))
+            return _see("portal:open_ticket", registration_tickets.code_of(opened))
     context = {
         "form": form,
         "obstacle": obstacle,
@@ -334,7 +336,7 @@ def _may_see_code(request: HttpRequest, found: Ticket, now: datetime) -> bool:
 
 def _ticket(request: HttpRequest, found: Ticket) -> dict[str, object]:
     now = timezone.now()
-    code = services.code_of(found)
+    code = registration_tickets.code_of(found)
     link = settings.PUBLIC_URL + reverse("portal:open_ticket", args=[code])
     closed = tickets.closed(found, now)
     device = found.device
@@ -359,7 +361,7 @@ def qr(request: HttpRequest, ticket_id: UUID) -> HttpResponse:
     found = selectors.ticket_of(person_of(request), ticket_id)
     if not _may_see_code(request, found, timezone.now()):
         raise NeedsFreshAuthentication
-    link = settings.PUBLIC_URL + reverse("portal:open_ticket", args=[services.code_of(found)])
+    link = settings.PUBLIC_URL + reverse("portal:open_ticket", args=[registration_tickets.code_of(found)])
     picture = io.BytesIO()
     segno.make(link, error="m", micro=False).save(
         picture, kind="svg", border=4, dark="#000", light="#fff", xmldecl=False, svgns=True, nl=False, omitsize=True
@@ -372,7 +374,7 @@ def qr(request: HttpRequest, ticket_id: UUID) -> HttpResponse:
 def revoke(request: HttpRequest, ticket_id: UUID) -> HttpResponse:
     found = selectors.ticket_of(person_of(request), ticket_id)
     try:
-        services.revoke(ticket=found, actor=actor_of(request))
+        registration_tickets.revoke(ticket=found, actor=actor_of(request))
         messages.success(request, _("Revoked. Its address no longer works."))
     except Conflict as conflict:
         messages.warning(request, conflict.message)
@@ -384,7 +386,7 @@ def revoke(request: HttpRequest, ticket_id: UUID) -> HttpResponse:
 def open_ticket(request: HttpRequest, code: str) -> HttpResponse:
     """What the other device sees, without a password: opening it spends nothing."""
     found = _by_code(request, code)
-    services.note_opened(ticket=found, actor=Actor(kind="anonymous", address=address_of(request)))
+    registration_tickets.note_opened(ticket=found, actor=Actor(kind="anonymous", address=address_of(request)))
     guide = device_kind(found.intended)
     is_elsewhere = not _is_on(found.platform, request)
     context = {
@@ -392,7 +394,7 @@ def open_ticket(request: HttpRequest, code: str) -> HttpResponse:
         "person": found.person.name,
         "works_until": tickets.shown(found, timezone.now()).works_until,
         "wrong_device": guide.wrong_device if is_elsewhere else "",
-        "link": services.link_for(ticket=found),
+        "link": registration_tickets.link_for(ticket=found),
         "download": reverse("portal:profile", args=[code]),
         **_promise(found.person, found.ownership, [found.platform]),
     }
@@ -409,7 +411,7 @@ def _is_on(platform: str, request: HttpRequest) -> bool:
 @never_cache
 def profile(request: HttpRequest, code: str) -> HttpResponse:
     """The registration profile itself. Fetched twice, it is the same profile."""
-    document = services.document_for(ticket=_by_code(request, code))
+    document = registration_tickets.document_for(ticket=_by_code(request, code))
     response = HttpResponse(document.content, content_type=document.content_type)
     response["Content-Disposition"] = f'attachment; filename="{document.file_name}"'
     return response
@@ -417,7 +419,7 @@ def profile(request: HttpRequest, code: str) -> HttpResponse:
 
 def _by_code(request: HttpRequest, code: str) -> Ticket:
     try:
-        return services.find_by_code(code=code)
+        return registration_tickets.find_by_code(code=code)
     except NotFound as unknown:
         if consume(request, app="mydevices", action="ticket", config=GUESSES, limit_get=True) is None:
             raise TooMany(_("Too many wrong addresses tried from here. Wait ten minutes.")) from unknown

@@ -21,7 +21,7 @@ from mydevices.plane import plane
 from mydevices.platforms.apple import queries
 from mydevices.platforms.apple.models import PushCertificate
 from mydevices.port.routes import ROUTES, Request, Response
-from mydevices.registration import services as registration
+from mydevices.registration import tickets
 from mydevices.registration.models import Ticket
 from simulator import fleet
 from simulator.device import Device as Simulated
@@ -128,11 +128,11 @@ def register(server: None) -> Registers:
 
 def profile_for(owner: Person, ownership: str = Device.Ownership.COMPANY, *, signed: bool = True) -> bytes:
     ticket = ticket_for(owner, ownership)
-    return registration.document_for(ticket=ticket, signed=signed).content
+    return tickets.document_for(ticket=ticket, signed=signed).content
 
 
 def ticket_for(owner: Person, ownership: str = Device.Ownership.COMPANY) -> Ticket:
-    return registration.open_ticket(person=owner, ownership=ownership, intended="phone", actor=factories.actor(owner))
+    return tickets.open_ticket(person=owner, ownership=ownership, intended="phone", actor=factories.actor(owner))
 
 
 def present(owner: Person, simulated: Simulated) -> Device:

@@ -9,7 +9,7 @@ from mydevices.platforms.apple import push
 from mydevices.platforms.apple.gateway import Answer, Push
 from mydevices.port.platform import Platform
 from mydevices.protocols.apple.push import PushOutcome
-from mydevices.registration import services as registration
+from mydevices.registration import tickets
 from mydevices.registration.models import Ticket
 from simulator import fleet
 from simulator.errors import MDM, SimulatorError, refuse
@@ -44,7 +44,7 @@ class IPhoneDriver(Driver):
     def register(self, ticket: Ticket, *, honestly: bool = True) -> None:
         if self.simulated.memory.enrolment is not None:
             self.simulated.erase()
-        profile = registration.document_for(ticket=ticket, signed=False).content
+        profile = tickets.document_for(ticket=ticket, signed=False).content
         if not honestly:
             profile = profile.replace(TOPIC.encode(), TOPIC[:-1].encode() + b"6")
         try:

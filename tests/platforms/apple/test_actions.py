@@ -20,7 +20,7 @@ from mydevices.errors import Invalid, Unsupported
 from mydevices.organisation import selectors as organisation
 from mydevices.port.actions import Parameters
 from mydevices.presentation import timelines
-from mydevices.registration import services as registration
+from mydevices.registration import lives, renewal
 from simulator.device import Device as Simulated
 from simulator.iphone import IPhone
 from simulator.state import Screen
@@ -139,7 +139,7 @@ def retiring(owner: Person, simulated: Simulated) -> Action:
 def test_retire_is_finished_by_a_dead_push_token(owner: Person, register: Registers) -> None:
     simulated = ready(owner, register)
     action = retiring(owner, simulated)
-    registration.unreachable(registration=life(owner, simulated), now=datetime.now(UTC))
+    lives.unreachable(registration=life(owner, simulated), now=datetime.now(UTC))
     assert state(action) == State.DONE
     assert life(owner, simulated).state == Registration.State.RETIRED
 
@@ -148,15 +148,15 @@ def test_retire_is_finished_by_long_silence(owner: Person, register: Registers) 
     simulated = ready(owner, register)
     action = retiring(owner, simulated)
     now = datetime.now(UTC)
-    assert registration.finish_silent(now=now + timedelta(days=13)) == 0
-    assert registration.finish_silent(now=now + timedelta(days=15)) == 1
+    assert lives.finish_silent(now=now + timedelta(days=13)) == 0
+    assert lives.finish_silent(now=now + timedelta(days=15)) == 1
     assert state(action) == State.DONE
     assert life(owner, simulated).state == Registration.State.RETIRED
 
 
 def test_a_dead_push_token_alone_retires_nobody(owner: Person, register: Registers) -> None:
     simulated = ready(owner, register)
-    registration.unreachable(registration=life(owner, simulated), now=datetime.now(UTC))
+    lives.unreachable(registration=life(owner, simulated), now=datetime.now(UTC))
     assert life(owner, simulated).state == Registration.State.ACTIVE
     assert life(owner, simulated).unreachable_since is not None
     simulated.update_token()
@@ -196,7 +196,7 @@ def test_not_now_is_offered_again_at_the_next_idle_and_never_within_the_same_ses
 ) -> None:
     simulated = ready(owner, register)
     simulated.behaviour.busy = True
-    registration.renew_due(now=datetime.now(UTC) + timedelta(days=336))
+    renewal.renew_due(now=datetime.now(UTC) + timedelta(days=336))
     lock = ask(owner, simulated, ActionKind.LOCK)
     session = simulated.poll()
     assert session.commands == [("InstallProfile", "NotNow"), ("DeviceLock", "Acknowledged")]
@@ -325,7 +325,7 @@ def test_a_command_that_cannot_be_rendered_holds_up_nothing_behind_it(owner: Per
 
 def test_a_renewal_whose_right_is_gone_holds_up_nothing_behind_it(owner: Person, register: Registers) -> None:
     simulated = ready(owner, register)
-    registration.renew_due(now=datetime.now(UTC) + timedelta(days=336))
+    renewal.renew_due(now=datetime.now(UTC) + timedelta(days=336))
     Challenge.objects.filter(purpose=Challenge.Purpose.RENEWAL).delete()
     lock = ask(owner, simulated, ActionKind.LOCK)
     simulated.poll()
@@ -388,7 +388,7 @@ def test_a_retire_that_was_never_fetched_ends_with_a_dead_token(owner: Person, r
     simulated = ready(owner, register)
     action = ask(owner, simulated, ActionKind.RETIRE)
     asking.release(action_id=action.id, now=datetime.now(UTC))
-    registration.unreachable(registration=life(owner, simulated), now=datetime.now(UTC))
+    lives.unreachable(registration=life(owner, simulated), now=datetime.now(UTC))
     assert state(action) == State.DONE
     assert life(owner, simulated).state == Registration.State.RETIRED
 
@@ -397,7 +397,7 @@ def test_a_retire_that_was_never_fetched_ends_after_long_silence(owner: Person, 
     simulated = ready(owner, register)
     action = ask(owner, simulated, ActionKind.RETIRE)
     asking.release(action_id=action.id, now=datetime.now(UTC))
-    assert registration.finish_silent(now=datetime.now(UTC) + timedelta(days=15)) == 1
+    assert lives.finish_silent(now=datetime.now(UTC) + timedelta(days=15)) == 1
     assert state(action) == State.DONE
 
 
@@ -405,7 +405,7 @@ def test_a_user_who_has_left_a_mac_is_neither_named_nor_pushed_to(owner: Person,
     simulated = ready(owner, register, "mac")
     assert not capabilities.of(present(owner, simulated))[ActionKind.UNLOCK].reason
     user = life(owner, simulated).channels.get(kind="user")
-    registration.user_left(registration=life(owner, simulated), user_id=user.user_id, now=datetime.now(UTC))
+    lives.user_left(registration=life(owner, simulated), user_id=user.user_id, now=datetime.now(UTC))
     assert capabilities.of(present(owner, simulated))[ActionKind.UNLOCK].reason
     user.refresh_from_db()
     assert bytes(user.push_token) == b""

@@ -16,7 +16,7 @@ from mydevices.commands.models import Command
 from mydevices.commands.states import State
 from mydevices.devices.models import Registration
 from mydevices.errors import Unsupported
-from mydevices.registration import services as registration
+from mydevices.registration import lives
 from simulator.connection import CHECK_IN, Outgoing
 from simulator.device import Device as Simulated
 from simulator.profiles import load_plist
@@ -176,8 +176,8 @@ def test_a_wipe_that_was_given_is_concluded_by_long_silence(owner: Person, regis
     simulated = ready(owner, register)
     command = given(owner, simulated)
     now = datetime.now(UTC)
-    assert registration.finish_silent(now=now + timedelta(days=13)) == 0
-    assert registration.finish_silent(now=now + timedelta(days=15)) == 1
+    assert lives.finish_silent(now=now + timedelta(days=13)) == 0
+    assert lives.finish_silent(now=now + timedelta(days=15)) == 1
     command.refresh_from_db()
     assert command.state == State.DONE
     assert life(owner, simulated).state == Registration.State.WIPED
@@ -194,8 +194,8 @@ def test_a_wipe_that_was_never_given_is_not_concluded_by_silence_or_a_dead_token
 ) -> None:
     simulated = ready(owner, register)
     command = wiping(owner, simulated)
-    registration.unreachable(registration=life(owner, simulated), now=datetime.now(UTC))
-    assert registration.finish_silent(now=datetime.now(UTC) + timedelta(days=15)) == 0
+    lives.unreachable(registration=life(owner, simulated), now=datetime.now(UTC))
+    assert lives.finish_silent(now=datetime.now(UTC) + timedelta(days=15)) == 0
     command.refresh_from_db()
     assert command.state == State.QUEUED
     assert life(owner, simulated).state == Registration.State.ACTIVE
@@ -206,7 +206,7 @@ def test_a_wipe_that_was_given_is_concluded_by_a_push_token_that_dies_afterwards
 ) -> None:
     simulated = ready(owner, register)
     command = given(owner, simulated)
-    registration.unreachable(registration=life(owner, simulated), now=datetime.now(UTC))
+    lives.unreachable(registration=life(owner, simulated), now=datetime.now(UTC))
     command.refresh_from_db()
     assert command.state == State.DONE
     assert life(owner, simulated).ended_because == Registration.Ending.UNREACHABLE
@@ -214,9 +214,9 @@ def test_a_wipe_that_was_given_is_concluded_by_a_push_token_that_dies_afterwards
 
 def test_a_push_token_that_was_dead_before_concludes_no_wipe(owner: Person, register: Registers) -> None:
     simulated = ready(owner, register)
-    registration.unreachable(registration=life(owner, simulated), now=datetime.now(UTC))
+    lives.unreachable(registration=life(owner, simulated), now=datetime.now(UTC))
     given(owner, simulated)
-    registration.unreachable(registration=life(owner, simulated), now=datetime.now(UTC))
+    lives.unreachable(registration=life(owner, simulated), now=datetime.now(UTC))
     assert life(owner, simulated).state == Registration.State.ACTIVE
 
 
@@ -225,7 +225,7 @@ def test_a_device_that_counts_as_erased_and_comes_back_is_told_again_and_obeys(
 ) -> None:
     simulated = ready(owner, register)
     command = given(owner, simulated)
-    registration.unreachable(registration=life(owner, simulated), now=datetime.now(UTC) - timedelta(hours=1))
+    lives.unreachable(registration=life(owner, simulated), now=datetime.now(UTC) - timedelta(hours=1))
     assert offered(simulated) == command.uuid
     assert heard(owner, simulated) == 1
     assert simulated.poll().commands == [("EraseDevice", "Acknowledged")]

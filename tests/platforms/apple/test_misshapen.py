@@ -26,7 +26,7 @@ from mydevices.policies import services as policies
 from mydevices.policies.kinds import privacy
 from mydevices.policies.kinds.privacy import Privacy
 from mydevices.port.routes import ROUTES
-from mydevices.registration import services as registration
+from mydevices.registration import lives, tickets
 from mydevices.registration.models import Ticket
 from simulator import fleet
 from simulator.device import Device as Simulated
@@ -291,7 +291,7 @@ def test_a_token_beyond_all_measure_is_not_kept(owner: Person, register: Registe
 def test_a_device_cannot_have_users_without_end(
     owner: Person, register: Registers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(registration, "MOST_USERS", 3)
+    monkeypatch.setattr(lives, "MOST_USERS", 3)
     simulated, device = register(owner, "mac")
     message = {**CHECK_INS["TokenUpdate"], "MessageType": "TokenUpdate", "UDID": simulated.udid}
     answers = [signed(simulated, CHECKIN, dumped({**message, "UserID": f"user {number}"})) for number in range(5)]
@@ -384,7 +384,7 @@ def test_every_endpoint_is_tried_here() -> None:
 def test_a_foreign_topic_begins_no_registration(owner: Person, server: None, topic: str) -> None:
     simulated = fleet.new_device("iphone", send=send)
     ticket = ticket_for(owner)
-    document = registration.document_for(ticket=ticket, signed=False).content
+    document = tickets.document_for(ticket=ticket, signed=False).content
     with pytest.raises(Unreachable, match="400"):
         simulated.register(document.replace(TOPIC.encode(), topic.encode()))
     assert not Device.objects.exists()

@@ -14,7 +14,7 @@ from mydevices.commands.selectors import actions_of, progress
 from mydevices.commands.states import State
 from mydevices.devices import services as devices
 from mydevices.devices.models import Channel, Device, Registration
-from mydevices.registration import services as registration
+from mydevices.registration import renewal, tickets
 from mydevices.registration.models import Ticket
 from simulator import fleet
 from simulator.errors import SimulatorError
@@ -88,9 +88,9 @@ def test_a_profile_serves_one_device(owner: Person, register: Registers) -> None
 
 def test_an_expired_or_revoked_ticket_registers_nothing(owner: Person, server: None) -> None:
     expired, revoked = ticket_for(owner), ticket_for(owner)
-    documents = [registration.document_for(ticket=ticket).content for ticket in (expired, revoked)]
+    documents = [tickets.document_for(ticket=ticket).content for ticket in (expired, revoked)]
     Challenge.objects.filter(id=expired.challenge_id).update(expires_at=datetime.now(UTC) - timedelta(seconds=1))
-    registration.revoke(ticket=revoked, actor=fresh(owner))
+    tickets.revoke(ticket=revoked, actor=fresh(owner))
     for document in documents:
         with pytest.raises(SimulatorError):
             fleet.new_device("iphone", send=send).register(document)
@@ -180,9 +180,9 @@ def test_renewal_is_not_a_new_life(owner: Person, register: Registers, quiet: bo
     old = DeviceCertificate.objects.get(registration=device.registration_id)
     lock = asking.enqueue(device=present(owner, simulated), kind=ActionKind.LOCK, actor=fresh(owner))
     now = datetime.now(UTC)
-    assert registration.renew_due(now=now) == 0
-    assert registration.renew_due(now=now + timedelta(days=336)) == 1
-    assert registration.renew_due(now=now + timedelta(days=336)) == 0
+    assert renewal.renew_due(now=now) == 0
+    assert renewal.renew_due(now=now + timedelta(days=336)) == 1
+    assert renewal.renew_due(now=now + timedelta(days=336)) == 0
     simulated.poll()
     assert Command.objects.get(request_type="RENEW").state == State.DONE
     simulated.poll()
@@ -200,7 +200,7 @@ def test_the_old_certificate_works_until_the_new_one_has_been_used(owner: Person
     simulated, device = register(owner)
     old_identity = simulated.identity
     simulated.behaviour.quiet_renewal = True
-    registration.renew_due(now=datetime.now(UTC) + timedelta(days=336))
+    renewal.renew_due(now=datetime.now(UTC) + timedelta(days=336))
     issued_at_most = DeviceCertificate.objects.filter(registration=device.registration_id)
     assert issued_at_most.count() == 1
     simulated.poll()
@@ -232,21 +232,21 @@ def test_dead_devices_hold_up_nobody_s_renewal(owner: Person, register: Register
     DeviceCertificate.objects.exclude(registration__device__hardware_id=healthy.udid).update(
         not_after=now - timedelta(days=10)
     )
-    assert registration.renew_due(now=now, limit=1) == 1
-    renewal = Command.objects.get(request_type="RENEW")
-    assert renewal.channel.registration.device.hardware_id == healthy.udid
+    assert renewal.renew_due(now=now, limit=1) == 1
+    command = Command.objects.get(request_type="RENEW")
+    assert command.channel.registration.device.hardware_id == healthy.udid
 
 
 def test_a_device_that_refuses_a_new_certificate_is_left_alone_for_a_day(owner: Person, register: Registers) -> None:
     simulated, _device = register(owner)
     simulated.poll()
     soon = datetime.now(UTC) + timedelta(days=336)
-    assert registration.renew_due(now=soon) == 1
+    assert renewal.renew_due(now=soon) == 1
     simulated.behaviour.fail_next = True
     simulated.poll()
     Command.objects.filter(request_type="RENEW").update(finished_at=soon)
-    assert registration.renew_due(now=soon + timedelta(hours=1)) == 0
-    assert registration.renew_due(now=soon + timedelta(days=1, minutes=1)) == 1
+    assert renewal.renew_due(now=soon + timedelta(hours=1)) == 0
+    assert renewal.renew_due(now=soon + timedelta(days=1, minutes=1)) == 1
 
 
 def test_a_late_description_does_not_bring_an_old_life_back(owner: Person, register: Registers) -> None:

@@ -19,7 +19,7 @@ from mydevices.accounts.models import Person
 from mydevices.certificates import services as certificates
 from mydevices.certificates.models import Challenge, DeviceCertificate
 from mydevices.devices.models import Registration
-from mydevices.registration import services as registration
+from mydevices.registration import lives
 from mydevices.registration.models import Ticket
 from simulator.device import Device as Simulated
 from tests.platforms.apple.conftest import Registers, send, ticket_for
@@ -240,7 +240,7 @@ def test_a_client_that_renews_with_a_key_made_for_it_needs_the_challenge_that_it
     """What Apple's devices do: the profile with the challenge reached the device over its authenticated channel."""
     _simulated, device = register(owner)
     assert ask(key, password(renewal(device.registration)), throwaway).status == SUCCESS
-    registration.retired(registration=present_life(device.registration), reason="checked out", now=datetime.now(UTC))
+    lives.retired(registration=present_life(device.registration), reason="checked out", now=datetime.now(UTC))
     assert ask(throwaway.key, password(renewal(device.registration)), throwaway).status == FAILURE
 
 

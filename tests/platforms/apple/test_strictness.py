@@ -21,7 +21,7 @@ from mydevices.configurations.models import Installation
 from mydevices.devices.assignment import Assignment, To
 from mydevices.devices.models import Channel, Device, Registration
 from mydevices.errors import NotAllowed
-from mydevices.registration import services as registration
+from mydevices.registration import renewal, tickets
 from mydevices.registration.models import Ticket
 from simulator import fleet
 from simulator.device import Device as Simulated
@@ -65,7 +65,7 @@ def test_a_check_in_with_a_superseded_certificate_is_refused(owner: Person, regi
     simulated, _device = register(owner)
     simulated.poll()
     old = simulated.identity
-    registration.renew_due(now=datetime.now(UTC) + timedelta(days=336))
+    renewal.renew_due(now=datetime.now(UTC) + timedelta(days=336))
     simulated.poll()
     simulated.poll()
     assert DeviceCertificate.objects.filter(state=DeviceCertificate.State.SUPERSEDED).count() == 1
@@ -117,7 +117,7 @@ def test_no_certificate_is_renewed_for_a_life_that_has_ended(owner: Person, regi
 
     simulated, device = register(owner)
     simulated.poll()
-    registration.renew_due(now=datetime.now(UTC) + timedelta(days=336))
+    renewal.renew_due(now=datetime.now(UTC) + timedelta(days=336))
     simulated._send = transport
     simulated.poll()
     assert ended
@@ -126,10 +126,8 @@ def test_no_certificate_is_renewed_for_a_life_that_has_ended(owner: Person, regi
 
 def test_the_ticket_of_a_suspended_person_registers_nothing(owner: Person, client: Client) -> None:
     ticket = ticket_for(owner)
-    addresses = [
-        reverse(name, args=[registration.code_of(ticket)]) for name in ("portal:open_ticket", "portal:profile")
-    ]
-    profile = registration.document_for(ticket=ticket).content
+    addresses = [reverse(name, args=[tickets.code_of(ticket)]) for name in ("portal:open_ticket", "portal:profile")]
+    profile = tickets.document_for(ticket=ticket).content
     assert [client.get(address).status_code for address in addresses] == [200, 200]
     Person.objects.filter(id=owner.id).update(is_active=False)
     assert [client.get(address).status_code for address in addresses] == [404, 404]
@@ -152,7 +150,7 @@ def test_a_stranger_revokes_nobody_elses_ticket(owner: Person) -> None:
     ticket = ticket_for(owner)
     for role in (Person.Role.PERSON, Person.Role.HELPDESK, Person.Role.AUDITOR):
         with pytest.raises(NotAllowed):
-            registration.revoke(ticket=ticket, actor=fresh(factories.person("A Stranger", role=role)))
+            tickets.revoke(ticket=ticket, actor=fresh(factories.person("A Stranger", role=role)))
     assert Ticket.objects.get(id=ticket.id).revoked_at is None
-    registration.revoke(ticket=ticket, actor=fresh(owner))
+    tickets.revoke(ticket=ticket, actor=fresh(owner))
     assert Ticket.objects.get(id=ticket.id).revoked_at is not None

@@ -17,7 +17,7 @@ from mydevices.port.configurations import Ways
 from mydevices.port.pictures import Appearance
 from mydevices.port.platform import Platform, Promise
 from mydevices.port.registering import DeviceKind, Document, GuideStep, System
-from mydevices.registration import services as registration
+from mydevices.registration import lives
 from tests.platforms.toys.drawings import BOX
 
 REQUESTS: Mapping[ActionKind, str] = {
@@ -142,12 +142,12 @@ def _life(command: Reported) -> Registration:
 
 def _left(command: Reported, outcome: Outcome) -> None:
     if outcome.state == "done":
-        registration.retired(registration=_life(command), reason=Registration.Ending.ACKNOWLEDGED, now=outcome.at)
+        lives.retired(registration=_life(command), reason=Registration.Ending.ACKNOWLEDGED, now=outcome.at)
 
 
 def _emptied(command: Reported, outcome: Outcome) -> None:
     if outcome.state == "done":
-        registration.wiped(registration=_life(command), now=outcome.at)
+        lives.wiped(registration=_life(command), now=outcome.at)
 
 
 def _configured(command: Reported, outcome: Outcome) -> None:

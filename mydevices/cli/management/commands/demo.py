@@ -36,7 +36,7 @@ from mydevices.policies import services as policies
 from mydevices.policies.kinds.privacy import MANAGED_APPS, Privacy
 from mydevices.policies.kinds.registration import RegistrationRules
 from mydevices.port.platform import demonstrations
-from mydevices.registration import services as registration
+from mydevices.registration import tickets
 
 ACTOR: Final = Actor.system("demo")
 MAIL_PURPOSES: Final = ("signing", "encryption")
@@ -235,10 +235,8 @@ def _simulator() -> processes.Program:
         person = accounts_selectors.by_email(PERSON.email)
         known = [device for brings in demonstrations().values() for device in brings.devices]
         for number, device in enumerate(known, 1):
-            ticket = registration.open_ticket(
-                person=person, ownership=device.ownership, intended=device.kind, actor=ACTOR
-            )
-            document = registration.document_for(ticket=ticket)
+            ticket = tickets.open_ticket(person=person, ownership=device.ownership, intended=device.kind, actor=ACTOR)
+            document = tickets.document_for(ticket=ticket)
             profile = demonstration.FOLDER / f"registration-{number}{Path(document.file_name).suffix}"
             profile.write_bytes(document.content)
             devices += ["--device", f"name={device.name},{device.options},profile={profile}"]

@@ -10,8 +10,7 @@ from mydevices.accounts import selectors as accounts
 from mydevices.audit.actor import Actor
 from mydevices.devices.models import Device
 from mydevices.errors import MyDevicesError
-from mydevices.registration import selectors
-from mydevices.registration import services as registration
+from mydevices.registration import selectors, tickets
 
 
 class Command(BaseCommand):
@@ -36,13 +35,13 @@ class Command(BaseCommand):
         try:
             person = accounts.by_email(options["person_email"])
             fixed = selectors.rules_of(person).values.fixed_ownership
-            ticket = registration.open_ticket(
+            ticket = tickets.open_ticket(
                 person=person,
                 ownership=options["ownership"] or fixed or Device.Ownership.PERSONAL,
                 intended="phone",
                 actor=Actor.system("command line"),
             )
-            document = registration.document_for(ticket=ticket, signed=False if options["unsigned"] else None)
+            document = tickets.document_for(ticket=ticket, signed=False if options["unsigned"] else None)
             options["out"].write_bytes(document.content)
         except MyDevicesError as error:
             raise CommandError(error.message) from error

@@ -10,7 +10,7 @@ from mydevices.devices.models import Device
 from mydevices.plane import plane
 from mydevices.port.platform import Platform
 from mydevices.port.routes import Request
-from mydevices.registration import services as registration
+from mydevices.registration import tickets
 from mydevices.registration.models import Ticket
 from tests.platforms.driver import Driver, Obeys, Refused
 from tests.platforms.toys.asked.platform import Postbox
@@ -39,7 +39,7 @@ class PostboxDriver(Driver):
         return self.platform
 
     def register(self, ticket: Ticket, *, honestly: bool = True) -> None:
-        password = registration.document_for(ticket=ticket).content.decode()
+        password = tickets.document_for(ticket=ticket).content.decode()
         said = {"password": password, "serial": "PB1", "key": new_key(), "postcode": "1234" if honestly else "9999"}
         self.token = post("/Postbox/Join.svc", said)["pass"]
 

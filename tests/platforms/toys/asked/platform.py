@@ -18,7 +18,7 @@ from mydevices.errors import ProtocolError
 from mydevices.port.commands import Outcome
 from mydevices.port.platform import Asked, NotWoken
 from mydevices.port.routes import Request, Response, Route
-from mydevices.registration import services as registration
+from mydevices.registration import lives
 from tests.platforms.toys.base import Arrival, Toy, give, kind_of, system_of
 
 READING = queue.Reading()
@@ -59,13 +59,13 @@ def join(request: Request) -> Response:
     )
     found = certificates_selectors.by_fingerprint(certificate.fingerprint)
     assert found is not None
-    life = registration.begin(
+    life = lives.begin(
         certificate=found,
         introduction=Introduction(said["serial"], name="A postbox", os_name="postbox OS", os_version="1.3"),
         arrival=Arrival(said["postcode"]),
         now=now,
     )
-    registration.reachable(registration=life, user_id="", user_name="", push_token=b"bell", now=now)
+    lives.reachable(registration=life, user_id="", user_name="", push_token=b"bell", now=now)
     return Response(200, json.dumps({"pass": certificate.fingerprint}).encode(), "application/json")
 
 

@@ -1,7 +1,7 @@
 from collections.abc import Sequence
 
 from mydevices.devices.models import Device
-from mydevices.registration import services as registration
+from mydevices.registration import tickets
 from mydevices.registration.models import Ticket
 from tests.platforms.driver import Driver, Obeys
 from tests.platforms.toys.asked.driver import new_key, post
@@ -15,7 +15,7 @@ class PigeonDriver(Driver):
         return self.platform
 
     def register(self, ticket: Ticket, *, honestly: bool = True) -> None:
-        password = registration.link_for(ticket=ticket).rpartition("=")[2]
+        password = tickets.link_for(ticket=ticket).rpartition("=")[2]
         said = {"password": password, "serial": "P1", "key": new_key(), "postcode": "1234" if honestly else "9999"}
         post("/pigeons/arrived", said)
 

@@ -16,7 +16,7 @@ from mydevices.errors import ProtocolError
 from mydevices.port.commands import Due, Outcome
 from mydevices.port.platform import NotWoken, Promise, Told
 from mydevices.port.routes import Request, Response, Route
-from mydevices.registration import services as registration
+from mydevices.registration import lives
 from tests.platforms.toys.base import Arrival, Toy, give, kind_of, system_of
 
 
@@ -64,13 +64,13 @@ def arrived(request: Request) -> Response:
     )
     found = certificates_selectors.by_fingerprint(certificate.fingerprint)
     assert found is not None
-    life = registration.begin(
+    life = lives.begin(
         certificate=found,
         introduction=Introduction(said["serial"], name="A pigeon", os_name="pigeon OS", os_version="2"),
         arrival=Arrival(said["postcode"]),
         now=now,
     )
-    registration.reachable(registration=life, user_id="", user_name="", push_token=b"", now=now)
+    lives.reachable(registration=life, user_id="", user_name="", push_token=b"", now=now)
     return Response(200)
 
 
