@@ -10,7 +10,7 @@ from mydevices.certificates.models import Certificate
 from mydevices.configurations import resolve, selectors
 from mydevices.configurations.models import Configuration, Installation
 from mydevices.devices import selectors as devices_selectors
-from mydevices.devices.assignment import Assignment, To
+from mydevices.devices.assignment import is_sent
 from mydevices.devices.models import Channel, Device, Registration
 from mydevices.port.configurations import Ways
 from mydevices.port.platform import platform_of
@@ -108,22 +108,12 @@ def _reached(devices: Sequence[Device], supplied: resolve.Supply) -> Sequence[tu
     return [
         (
             device,
-            [one for one, assignment in assignments if _reaches(assignment, device, groups.get(device.owner_id, set()))]
+            [one for one, assignment in assignments if is_sent(assignment, device, groups.get(device.owner_id, set()))]
             if _ways(device) is not None
             else [],
         )
         for device in devices
     ]
-
-
-def _reaches(assignment: Assignment, device: Device, groups: set[UUID]) -> bool:
-    """As `assignment.devices` says it to the database."""
-    return (
-        device.owner.is_active
-        and (assignment.to == To.EVERYONE or (assignment.to == To.GROUPS and bool(groups & assignment.groups)))
-        and (not assignment.platforms or device.platform in assignment.platforms)
-        and (not assignment.ownerships or device.ownership in assignment.ownerships)
-    )
 
 
 def _ways(device: Device) -> Ways | None:

@@ -1,10 +1,11 @@
 """Assignment: whose devices a policy or a configuration reaches. Everyone, nobody or chosen groups; and of their
 devices those of some platforms, or of one ownership.
 
-A model that can be assigned inherits `Assigned`. `reaching` asks which of its rows reach a person or a device, `people`
-and `devices` ask whom an assignment would reach, be it saved or not."""
+A model that can be assigned inherits `Assigned`. The rule is `reaches`. `reaching` asks the database the same of rows,
+for a person or a device; `people` and `devices` ask it whom an assignment would reach, be it saved or not."""
 
 from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any, Final, Self, TypeVar
 from uuid import UUID
@@ -141,12 +142,44 @@ def _text(names: Iterable[str]) -> str:
     return f",{','.join(sorted(names))}," if names else ""
 
 
+# --- whom it reaches: in memory first, then as the database is asked; one test compares them
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where somebody stands: their groups, and the device it is about, if any."""
+
+    groups: AbstractSet[UUID]
+    platform: str = ""
+    """Empty where it is about a person by themselves."""
+    ownership: str = ""
+
+
+def reaches(assignment: Assignment, who: Standing) -> bool:
+    """Whether something is for somebody, or for a device of theirs. A person by themselves is reached by what has no
+    filters: what is for some devices says nothing of somebody who has none at hand.
+
+    Somebody who is suspended is reached as they would be when they were let in again. Whether that counts is asked
+    apart: rules hold for their devices, and nothing more is sent there."""
+    if assignment.to == To.NOBODY or (assignment.to == To.GROUPS and assignment.groups.isdisjoint(who.groups)):
+        return False
+    if not who.platform:
+        return not assignment.has_filters
+    return (not assignment.platforms or who.platform in assignment.platforms) and (
+        not assignment.ownerships or who.ownership in assignment.ownerships
+    )
+
+
+def is_sent(assignment: Assignment, device: Device, groups: AbstractSet[UUID]) -> bool:
+    """Whether something is for a device, with its owner loaded, who is in these groups and not suspended."""
+    return device.owner.is_active and reaches(assignment, Standing(groups, device.platform, device.ownership))
+
+
 Row = TypeVar("Row", bound=Assigned)
 
 
 def reaching(rows: QuerySet[Row], who: Person | Device) -> QuerySet[Row]:
-    """Those of the rows that reach a person or a device, still one statement. A person by themselves is reached by what
-    has no filters: what is for some devices says nothing of somebody who has none at hand."""
+    """Those of the rows that reach a person or a device (`reaches`), still one statement."""
     if isinstance(who, Device):
         passes = _passes("platform_filter", who.platform) & _passes("ownership_filter", who.ownership)
         return _reaching(rows, passes, who.owner_id)
@@ -178,30 +211,30 @@ def _passes(column: str, name: str) -> Q:
 def people(assignment: Assignment) -> QuerySet[Person]:
     """Whom it is for: people who are not suspended. What its filters say of their devices is not asked."""
     everybody = Person.objects.filter(is_active=True)
-    if assignment.to == To.EVERYONE:
-        return everybody
-    if assignment.to == To.NOBODY:
-        return everybody.none()
-    inside = Membership.objects.filter(person=OuterRef("pk"), group__in=assignment.groups)
-    return everybody.filter(Exists(inside))
+    return everybody.none() if assignment.to == To.NOBODY else everybody.filter(_is_for(assignment, "pk"))
 
 
 def devices(assignment: Assignment, *, suspended: bool = False) -> QuerySet[Device]:
-    """The managed devices it reaches. `suspended`: also those that it would reach if their owners were let in again."""
+    """The managed devices that it is sent to (`is_sent`). `suspended`: also those that it would reach if their owners
+    were let in again (`reaches`)."""
     found = Device.objects.filter(registration__state__in=Registration.LIVING)
     if assignment.to == To.NOBODY:
         return found.none()
     if not suspended:
         found = found.filter(owner__is_active=True)
-    if assignment.to == To.GROUPS:
-        found = found.filter(
-            Exists(Membership.objects.filter(person=OuterRef("owner_id"), group__in=assignment.groups))
-        )
+    found = found.filter(_is_for(assignment, "owner_id"))
     if assignment.platforms:
         found = found.filter(platform__in=assignment.platforms)
     if assignment.ownerships:
         found = found.filter(ownership__in=assignment.ownerships)
     return found
+
+
+def _is_for(assignment: Assignment, person: str) -> Q:
+    """Whether it is for everybody, or for a group of the person in this column."""
+    if assignment.to != To.GROUPS:
+        return Q()
+    return Q(Exists(Membership.objects.filter(person=OuterRef(person), group__in=assignment.groups)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from mydevices import looser
 from mydevices.accounts import memberships
 from mydevices.accounts.memberships import Brought, Moves
 from mydevices.accounts.models import Group, Membership
-from mydevices.devices.assignment import Assignment, To
+from mydevices.devices.assignment import Assignment, Standing, To, reaches
 from mydevices.devices.models import Device, Registration
 from mydevices.looser import Values
 from mydevices.policies import selectors
@@ -35,25 +35,6 @@ class Rule:
     assignment: Assignment
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """Where somebody stands: their groups, and the device it is about, if any."""
-
-    groups: Groups
-    platform: str = ""
-    ownership: str = ""
-
-    def is_reached_by(self, assignment: Assignment) -> bool:
-        """As `devices.assignment.reaching` asks the database."""
-        if assignment.to == To.NOBODY or (assignment.to == To.GROUPS and not self.groups & assignment.groups):
-            return False
-        if not self.platform:
-            return not assignment.has_filters
-        return (not assignment.platforms or self.platform in assignment.platforms) and (
-            not assignment.ownerships or self.ownership in assignment.ownerships
-        )
-
-
 def rules(kind: type[Kind]) -> list[Rule]:
     """Those that count now, in their order."""
     found = selectors.of_kind(kind).filter(enabled=True).prefetch_related("groups")
@@ -70,17 +51,17 @@ def fields(
     every platform and ownership."""
     found: set[str] = set()
     default = kind().stored()
-    for place in _places(kind, [*before, *after], without):
-        left = Standing(place.groups - {without}, place.platform, place.ownership) if without else place
-        found.update(looser.fields(kind.LOOSER, _holds(before, place, default), _holds(after, left, default)))
+    for who in _standings(kind, [*before, *after], without):
+        left = Standing(who.groups - {without}, who.platform, who.ownership) if without else who
+        found.update(looser.fields(kind.LOOSER, _holds(before, who, default), _holds(after, left, default)))
     return [name for name in kind.LOOSER if name in found]
 
 
-def _holds(some: Sequence[Rule], place: Standing, default: Values) -> Values:
-    return next((rule.values for rule in some if place.is_reached_by(rule.assignment)), default)
+def _holds(some: Sequence[Rule], who: Standing, default: Values) -> Values:
+    return next((rule.values for rule in some if reaches(rule.assignment, who)), default)
 
 
-def _places(kind: type[Kind], some: Iterable[Rule], without: UUID | None) -> Iterator[Standing]:
+def _standings(kind: type[Kind], some: Iterable[Rule], without: UUID | None) -> Iterator[Standing]:
     named: set[UUID] = set().union(*(rule.assignment.groups for rule in some)) | ({without} if without else set())
     for groups in _combinations(named):
         yield Standing(groups)
