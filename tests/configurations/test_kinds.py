@@ -8,7 +8,7 @@ from mydevices.audit.models import Entry
 from mydevices.certificates import selectors as certificates
 from mydevices.certificates.models import Certificate, CertificateType
 from mydevices.certificates.wording import NotTaken
-from mydevices.configurations import resolve, selectors, services
+from mydevices.configurations import resolve, selectors, services, shared_files
 from mydevices.configurations.kinds import KINDS
 from mydevices.configurations.kinds.email import Email
 from mydevices.configurations.kinds.exchange import Exchange
@@ -141,11 +141,11 @@ def test_one_file_for_everybody_is_checked_as_a_persons_and_sealed(db: None) -> 
     boss = fresh(person)
     issued = identities.identity_for(person)
     with pytest.raises(NotAllowed):
-        services.examine_file(actor=fresh(factories.person()), purpose="both", data=b"", password="")
+        shared_files.examine_file(actor=fresh(factories.person()), purpose="both", data=b"", password="")
     with pytest.raises(NotTaken) as refused:
-        services.examine_file(actor=boss, purpose="both", data=issued.exported("right"), password="wrong")
+        shared_files.examine_file(actor=boss, purpose="both", data=issued.exported("right"), password="wrong")
     assert refused.value.field == "password"
-    file = services.examine_file(actor=boss, purpose="both", data=issued.exported("right"), password="right")
+    file = shared_files.examine_file(actor=boss, purpose="both", data=issued.exported("right"), password="right")
     values = IdentityCertificate(source=SINGLE_FILE)
     with pytest.raises(Invalid):
         made("Login", values)

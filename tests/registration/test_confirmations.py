@@ -24,7 +24,7 @@ from mydevices.audit.models import Entry
 from mydevices.certificates import keeping
 from mydevices.certificates.models import Certificate
 from mydevices.commands.models import Action, Command
-from mydevices.configurations import comparison, delivery, resolve, selectors, services, uploads
+from mydevices.configurations import comparison, delivery, resolve, selectors, services, shared_files, uploads
 from mydevices.configurations.kinds import KINDS
 from mydevices.configurations.kinds.email import Email
 from mydevices.configurations.kinds.exchange import Exchange
@@ -98,9 +98,9 @@ def made(name: str, values: Kind, assignment: Assignment = EVERYONE, **more: Any
     )
 
 
-def single_file(purpose: Purpose) -> services.ExaminedFile:
+def single_file(purpose: Purpose) -> shared_files.ExaminedFile:
     data = identities.identity_for(factories.person("The organisation")).exported(identities.PASSWORD)
-    return services.examine_file(
+    return shared_files.examine_file(
         actor=fresh(factories.administrator()), purpose=purpose, data=data, password=identities.PASSWORD
     )
 

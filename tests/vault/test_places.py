@@ -29,6 +29,7 @@ from mydevices.audit.models import ChainKey
 from mydevices.certificates import services as certificates
 from mydevices.commands import asking
 from mydevices.configurations import services as configurations
+from mydevices.configurations import shared_files
 from mydevices.configurations.kinds.identity_certificate import SINGLE_FILE, IdentityCertificate
 from mydevices.devices.assignment import EVERYONE
 from mydevices.devices.models import Device
@@ -132,7 +133,7 @@ def _certificate(ines: Person) -> None:
 
 def _shared_identity(ines: Person) -> None:
     boss = factories.actor(factories.administrator("Dana"), proved=timezone.now())
-    file = configurations.examine_file(
+    file = shared_files.examine_file(
         actor=boss,
         purpose="both",
         data=identities.identity_for(ines).exported(identities.PASSWORD),
@@ -161,7 +162,7 @@ def _change_that_waits(ines: Person) -> None:
     ApprovalRules.objects.create(id=1, from_devices=0, configuration_devices=0)
     factories.administrator("Gus")
     boss = factories.actor(factories.administrator("Fay"), proved=timezone.now())
-    file = configurations.examine_file(
+    file = shared_files.examine_file(
         actor=boss,
         purpose="both",
         data=identities.identity_for(ines).exported(identities.PASSWORD),
@@ -194,7 +195,7 @@ FILL: Final[dict[str, Callable[[Person], None]]] = {
     "certificates/services.py": _authority,
     "certificates/uploads.py": _certificate,
     "commands/pins.py": _device,
-    "configurations/services.py": _shared_identity,
+    "configurations/shared_files.py": _shared_identity,
     "location/services.py": _position,
     "organisation/outgoing.py": _mail_server,
     "registration/invitations.py": _invitation,

@@ -25,13 +25,13 @@ from mydevices.accounts.models import Person
 from mydevices.accounts.requests import actor_of, person_of, rights_of
 from mydevices.accounts.rights import Right
 from mydevices.certificates import selectors as certificates
+from mydevices.configurations import approving, selectors, services, shared_files, variables
 from mydevices.configurations import portal_clip as clip_icon
-from mydevices.configurations import selectors, services, variables
 from mydevices.configurations.kinds import KINDS
 from mydevices.configurations.kinds.identity_certificate import IdentityCertificate
 from mydevices.configurations.kinds.web_clip import WebClip
 from mydevices.configurations.models import Configuration, Installation
-from mydevices.configurations.services import ExaminedFile
+from mydevices.configurations.shared_files import ExaminedFile
 from mydevices.console import listing
 from mydevices.console.access import console_page
 from mydevices.console.configuration_forms import FORMS, ConfigurationForm
@@ -182,7 +182,7 @@ def _edit(request: HttpRequest, kind: type[Kind], found: Configuration | None) -
         "to": to,
         "reach": reach,
         "configuration": found,
-        "waits": waiting_changes.of(services.what(found.id)) if found is not None else [],
+        "waits": waiting_changes.of(approving.what(found.id)) if found is not None else [],
         "kind": kind,
         "kind_title": kind.title(),
         "about": ABOUT[kind.name()],
@@ -248,7 +248,7 @@ def _file(request: HttpRequest, form: ConfigurationForm, values: Kind) -> Examin
     data, password = bytes(uploaded.read(LARGEST_FILE)), form.cleaned_data["password"]
     # The verb checks that it is one.
     purpose = cast("Any", values.purpose)
-    return services.examine_file(actor=actor_of(request), purpose=purpose, data=data, password=password)
+    return shared_files.examine_file(actor=actor_of(request), purpose=purpose, data=data, password=password)
 
 
 @require_safe
@@ -287,7 +287,7 @@ def _one(request: HttpRequest, found: Configuration) -> dict[str, object]:
     )
     return {
         "configuration": found,
-        "waits": waiting_changes.of(services.what(found.id)),
+        "waits": waiting_changes.of(approving.what(found.id)),
         "kind": KINDS[found.kind].title(),
         "icon": ICONS[found.kind],
         "lines": lines(found),
