@@ -19,7 +19,7 @@ HOUSE: Final = Path(mydevices.__file__).parent
 ROWS: Final = {HOUSE / "actions.py", HOUSE / "presentation/actions.py"}
 
 NO_TABLES: Final = {
-    "presentation/present.py": "Which buttons a card begins with, by how the device is.",
+    "presentation/device_cards.py": "Which buttons a card begins with, by how the device is.",
     "portal/views/losing.py": "What the steps for a lost device are made of.",
 }
 """Where several actions stand beside one another all the same, and why that is no table."""
@@ -80,7 +80,7 @@ def test_no_address_template_or_word_is_made_from_the_name_of_an_action() -> Non
         for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, ast.JoinedStr) and _names_a_page(node)
     }
-    assert made == {"presentation/present.py", "portal/middleware.py"}
+    assert made == {"presentation/device_cards.py", "portal/middleware.py"}
 
 
 def _names_a_page(node: ast.JoinedStr) -> bool:
