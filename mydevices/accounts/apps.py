@@ -11,6 +11,7 @@ class Config(AppConfig):
         from mydevices.accounts import (  # noqa: PLC0415  models must be loaded first
             approval_rules,
             arrivals,
+            email_change,
             factor_removal,
             factors,
             groups,
@@ -40,6 +41,7 @@ class Config(AppConfig):
         role_factors.connect()
         factor_removal.connect()
         sessions.connect()
+        sessions.also(email_change.drop_since)
         post.connect()
         set_aside.also(arrivals.end_links_since)
         registry.column(models.Provider, "client_secret")

@@ -14,6 +14,7 @@ import secrets
 from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Final
+from uuid import UUID
 
 from allauth.mfa.models import Authenticator
 from django.conf import settings
@@ -161,6 +162,14 @@ def drop(*, actor: Actor, person: Person) -> None:
     if not waiting.update(ended_at=timezone.now()):
         raise Conflict(_("No change of your address is waiting."))
     audit.record(Verb.EMAIL_CHANGE_DROPPED, actor=actor, person=person)
+
+
+def drop_since(person_id: UUID, since: datetime, now: datetime) -> None:
+    """Drop a change that was asked for since then and waits to be confirmed: whoever is thrown out may have asked for
+    it, and has the new mailbox. Part of verbs that end sessions (`sessions.also`)."""
+    person = Person.objects.get(id=person_id)
+    if person.email_changes.filter(confirmed_at=None, ended_at=None, asked_at__gte=since).update(ended_at=now):
+        audit.record(Verb.EMAIL_CHANGE_DROPPED, actor=Actor.system("sessions ended"), person=person)
 
 
 def to_confirm(token: str) -> EmailChange:

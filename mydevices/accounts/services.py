@@ -123,9 +123,9 @@ def change_password(*, actor: Actor, person: Person, password: str, browser: str
     person.password_changed_at = now
     person.save(update_fields=["password", "password_changed_at"])
     sessions.forget(person=person, but=keep_session)
-    sessions.pause_others(person=person)
     if person.email_changes.filter(confirmed_at=None, ended_at=None).update(ended_at=now):
         audit.record(Verb.EMAIL_CHANGE_DROPPED, actor=actor, person=person)
+    sessions.pause_others(person=person)
     audit.record(Verb.PASSWORD_CHANGED, actor=actor, person=person)
     facts = {"at": now.isoformat(timespec="seconds"), "browser": browser, "address": actor.address}
     if actor.id != str(person.id) and actor.name:

@@ -131,6 +131,7 @@ def disown_by_link(*, token: str, address: str, now: datetime) -> Device:
     open_tickets.update(revoked_at=now)
     RegistrationPin.objects.filter(person=device.owner, spent_at=None, revoked_at=None).update(revoked_at=now)
     sessions.forget(person=device.owner)
+    sessions.pause_others(person=device.owner)
     _record(Verb.DEVICE_DISOWNED, device, actor)
     _send_away(device, life, now)
     return device

@@ -20,8 +20,10 @@ from mydevices.accounts.models import EmailChange, Person
 from mydevices.accounts.notices import Notice
 from mydevices.audit.models import Entry
 from mydevices.audit.verbs import Verb
+from mydevices.devices.models import Registration
 from mydevices.errors import Conflict, Invalid, NeedsFreshAuthentication, NotAllowed, TooMany
 from mydevices.outbox.models import Message
+from mydevices.registration import confirmations
 from mydevices.vault import services as vault
 from tests import factories
 from tests.factories import PASSWORD
@@ -276,3 +278,38 @@ def test_the_present_address_can_be_kept_by_its_owner_alone(client: Client) -> N
     assert client.post(reverse("portal:keep_email")).status_code == 303
     assert client.post(reverse("portal:keep_email")).status_code == 409
     assert client.get(confirm).status_code == 403
+
+
+@pytest.mark.parametrize("way", ["everywhere", "the one browser", "not mine"])
+def test_what_throws_somebody_out_drops_a_change_that_waits(way: str) -> None:
+    """Whoever had the session may have asked for it, and reads the new mailbox."""
+    person, intruder, owner = factories.person(password=PASSWORD), Client(), Client()
+    for browser in (intruder, owner):
+        browser.post(reverse("account_login"), {"login": person.email, "password": PASSWORD})
+    confirm, _undo = begun(person)
+    match way:
+        case "everywhere":
+            assert owner.post(reverse("sessions_end_others")).status_code in {302, 303}
+        case "the one browser":
+            theirs = UserSession.objects.get(session_key=intruder.session.session_key)
+            assert owner.post(reverse("session_end", args=[theirs.pk])).status_code in {302, 303}
+        case "not mine":
+            life = factories.device(person, now=timezone.now()).registration
+            assert life is not None
+            Registration.objects.filter(id=life.id).update(keys_held=True)
+            confirmations.begin(registration=life, person=person, address="192.0.2.1", now=timezone.now())
+            assert Client().post(mails()[Notice.DEVICE_WAITS], {"answer": "no"}).status_code == 200
+    assert Client().post(confirm).status_code == 403
+    assert address_of(person) == person.email
+    assert Entry.objects.filter(verb=Verb.EMAIL_CHANGE_DROPPED, person_id=str(person.id)).count() == 1
+
+
+def test_signing_a_browser_out_leaves_a_change_from_before_it_signed_in() -> None:
+    person, other, owner = factories.person(password=PASSWORD), Client(), Client()
+    confirm, _undo = begun(person)
+    for browser in (other, owner):
+        browser.post(reverse("account_login"), {"login": person.email, "password": PASSWORD})
+    theirs = UserSession.objects.get(session_key=other.session.session_key)
+    owner.post(reverse("session_end", args=[theirs.pk]))
+    assert Client().post(confirm).status_code in {200, 302, 303}
+    assert address_of(person) != person.email
