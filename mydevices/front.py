@@ -7,6 +7,8 @@ answered 503 at once. Pages that wait for something else (`presentation.slow_pag
 they hold up no other page.
 
 A thread hands its answer to the server itself; the event loop only hears that it is done.
+
+The file is long because one request is followed in it from its head to its answer, with every limit that it meets.
 """
 
 import asyncio

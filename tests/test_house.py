@@ -242,3 +242,15 @@ def test_models_and_migrations_agree() -> None:
 
 def test_django_finds_nothing_to_complain_about() -> None:
     call_command("check", fail_level="WARNING")
+
+
+LONGEST_FILE = 500
+"""Lines. A longer file says in its first words why it is."""
+
+
+def test_a_long_file_says_why_it_is() -> None:
+    for path in tracked():
+        if path.suffix == ".py" and path.is_relative_to(ROOT / "mydevices") and "migrations" not in path.parts:
+            text = text_of(path)
+            why = ast.get_docstring(ast.parse(text)) or ""
+            assert text.count("\n") <= LONGEST_FILE or "The file is long because" in why.replace("\n", " "), path

@@ -1,5 +1,6 @@
 """What entries of the audit say to people: a sentence for each verb that can stand in a history, and for every other
-verb the reason why it cannot. A verb that stands in neither table fails a test.
+verb the reason why it cannot. A verb that stands in neither table fails a test. The file is long because the table is:
+it has a row for each verb, and is read by looking one up.
 
 `{who}` is who acted, `{device}` the device, `{what}` what `WHAT` says of the entry's details.
 """

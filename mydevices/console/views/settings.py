@@ -21,7 +21,7 @@ from mydevices.accounts.models import Provider
 from mydevices.accounts.requests import actor_of, person_of, rights_of
 from mydevices.accounts.rights import Right
 from mydevices.console.access import console_page
-from mydevices.console.forms import (
+from mydevices.console.settings_forms import (
     OWN_BLUE,
     ApprovalRulesForm,
     BrandForm,

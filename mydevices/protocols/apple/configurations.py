@@ -8,6 +8,8 @@ version given, does not have is left out: a newer device gets the newer keys. Wi
 On a Mac all of these belong to a user's channel, and no account payload there has a key for S/MIME: Mail finds the
 identity in the login keychain by its address. On iPhone and iPad the identities that an account names by PayloadUUID
 must be in the same profile.
+
+The file is long because it is four payloads, each of which is a list of keys.
 """
 
 import re

@@ -2,6 +2,8 @@
 
 Read leniently where real clients are lax (BER lengths, octet strings in pieces, signed attributes out of order),
 strictly in what a signature means: one signer, and the very bytes that the caller holds.
+
+The file is long because signed and enveloped data share their parts: algorithms, names and octet strings.
 """
 
 import hashlib

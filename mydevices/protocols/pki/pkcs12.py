@@ -6,6 +6,8 @@ is decrypted. `wrap` writes what was opened anew, for a target, under a fresh pa
 
 Read leniently, because real files are of thirty years and many programs: any order, lengths and strings of BER, bags
 that nobody needs. Everything that is wrong is a `Refused` with a reason that a person can act on.
+
+The file is long because one format is read in it from its first byte to its last: each function knows the one before.
 """
 
 from collections.abc import Callable, Iterator, Sequence
