@@ -16,10 +16,10 @@ from mydevices.port import routes
 from mydevices.port.actions import Capability, Fates, Parameters, Plan
 from mydevices.port.commands import Answered, Due, Outcome
 from mydevices.port.configurations import AppQuestion, Reader, Ways
-from mydevices.port.demonstration import Demonstration
 from mydevices.port.pictures import Appearance, Shape
 from mydevices.port.registering import DeviceKind, Document, System
 from mydevices.port.routes import Route
+from mydevices.port.samples import Demonstration
 from mydevices.port.settings import SettingsPage
 
 Promise = Mapping[str, object]

@@ -18,8 +18,8 @@ from mydevices.platforms.apple import (
 )
 from mydevices.platforms.apple import systems as own
 from mydevices.platforms.apple.configuration_fields import READERS
-from mydevices.platforms.apple.demonstration import AppleDemonstration
 from mydevices.platforms.apple.registrations import Arrival
+from mydevices.platforms.apple.samples import AppleDemonstration
 from mydevices.platforms.apple.settings_page import PushCertificatePage
 from mydevices.port.actions import Capability, Fates, Parameters, Plan
 from mydevices.port.commands import Answered

@@ -11,7 +11,7 @@ from mydevices.devices.models import Device, Registration
 from mydevices.organisation import selectors as organisation
 from mydevices.platforms.apple import push_certificate, systems
 from mydevices.platforms.apple.models import AppleRegistration
-from mydevices.port.demonstration import Demonstration, SampleModel, Simulate, SimulatedDevice
+from mydevices.port.samples import Demonstration, SampleModel, Simulate, SimulatedDevice
 from mydevices.protocols.apple.profiles import AccessRights
 
 
